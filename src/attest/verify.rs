@@ -1,0 +1,239 @@
+//! Proofs given out, and proofs checked. Checking needs no database, no network and no trust in us.
+
+use data_encoding::BASE64;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::app::App;
+use crate::db::{self, Tx};
+use crate::domain::custody::merkle::{
+    self, Tiles, consistency_proof, inclusion_proof, leaf_hash, tiles_for_consistency, tiles_for_inclusion,
+};
+use crate::domain::custody::{Checkpoint, LogProof, Policy, Receipt, SubjectKind, VerifierKey, commitment, signed_by};
+use crate::domain::value::{Id, Sha256};
+use crate::error::{Error, Result};
+
+async fn load(tx: &mut Tx, wanted: impl IntoIterator<Item = merkle::TileAt>) -> Result<Tiles> {
+    let mut tiles = Tiles::default();
+    for at in wanted {
+        if let Some(hashes) = db::log::tile(tx, at).await? {
+            tiles.insert(at, &hashes);
+        }
+    }
+    Ok(tiles)
+}
+
+/// The receipt of an exhibit: its `exhibit.received` entry, proven in the newest checkpoint. `None`
+/// until the sequencer has been by.
+pub async fn proof_of_receipt(app: &App, tx: &mut Tx, exhibit: Id) -> Result<Option<String>> {
+    let Some(entry) = db::log::first_of_subject(tx, SubjectKind::Exhibit.as_str(), &exhibit.to_string()).await? else {
+        return Ok(None);
+    };
+    let Some((size, checkpoint)) = db::log::last_checkpoint(tx).await? else { return Ok(None) };
+    let tiles = load(tx, tiles_for_inclusion(entry.index, size)).await?;
+    let hashes = inclusion_proof(entry.index, size, &tiles)
+        .ok_or_else(|| Error::Internal("the log's tiles are not whole".into()))?;
+    let receipt = Receipt {
+        entry: BASE64.encode(&entry.bytes),
+        openings: db::log::openings(tx, entry.event).await?,
+        vkey: app.signer.verifier().to_string(),
+        server: app.config.public_url.clone(),
+    };
+    let proof = LogProof { extra: Some(receipt.to_bytes()), index: entry.index, hashes, checkpoint };
+    Ok(Some(proof.to_string()))
+}
+
+/// The proof that the log of `old` entries is a prefix of today's.
+pub async fn consistency(tx: &mut Tx, old: u64, new: u64) -> Result<Option<Vec<Sha256>>> {
+    if old == 0 || old > new {
+        return Ok(None);
+    }
+    let tiles = load(tx, tiles_for_consistency(old, new)).await?;
+    Ok(consistency_proof(old, new, &tiles))
+}
+
+/// What a check comes to. The numbers are the exit codes of `temoin verify`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exit {
+    /// Everything is proven under the given trust.
+    Proven = 0,
+    /// It cannot be decided: an unknown key, an undisclosed field.
+    Undecided = 2,
+    /// A proof contradicts the data.
+    Contradicted = 1,
+    /// This is not something that can be checked.
+    Unusable = 3,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Finding {
+    pub check: &'static str,
+    pub result: Exit,
+    pub detail: String,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Verdict {
+    pub exit: Exit,
+    pub findings: Vec<Finding>,
+    /// What the entry itself says, once it is proven to stand in the log.
+    pub entry: Option<Value>,
+}
+
+impl Verdict {
+    fn of(findings: Vec<Finding>, entry: Option<Value>) -> Self {
+        let worst = |f: &Finding| match f.result {
+            Exit::Proven => 0,
+            Exit::Undecided => 1,
+            Exit::Unusable => 2,
+            Exit::Contradicted => 3,
+        };
+        let exit = findings.iter().max_by_key(|f| worst(f)).map_or(Exit::Unusable, |f| f.result);
+        Self { exit, findings, entry }
+    }
+}
+
+/// A file that a receipt is checked against.
+pub struct GivenFile {
+    pub name: String,
+    pub sha256: Sha256,
+    pub size: u64,
+}
+
+/// Checks a receipt, and files against it, under a trust policy. Without one the best answer is
+/// "undecided": a receipt that vouches for itself proves nothing.
+pub fn verify_receipt(text: &str, files: &[GivenFile], policy: Option<&Policy>) -> Verdict {
+    let mut findings = Vec::new();
+    let mut note = |check, result, detail: String| findings.push(Finding { check, result, detail });
+    let Some(proof) = LogProof::parse(text) else {
+        let damaged = text.starts_with("c2sp.org/tlog-proof@");
+        let exit = if damaged { Exit::Contradicted } else { Exit::Unusable };
+        note("format", exit, "not a readable tlog-proof".into());
+        return Verdict::of(findings, None);
+    };
+    let receipt = proof.extra.as_deref().and_then(Receipt::parse);
+    let entry = receipt.as_ref().and_then(|r| BASE64.decode(r.entry.as_bytes()).ok());
+    let (Some(receipt), Some(entry), Some(checkpoint)) = (receipt, entry, Checkpoint::parse(&proof.checkpoint)) else {
+        note("format", Exit::Contradicted, "the receipt's entry or checkpoint cannot be read".into());
+        return Verdict::of(findings, None);
+    };
+    let included = merkle::verify_inclusion(leaf_hash(&entry), proof.index, checkpoint.size, &proof.hashes, checkpoint.root);
+    note(
+        "inclusion",
+        if included { Exit::Proven } else { Exit::Contradicted },
+        format!("entry {} in the tree of {}", proof.index, checkpoint.size),
+    );
+    let (result, detail) = signature(&proof.checkpoint, &checkpoint, &receipt.vkey, policy);
+    note("signature", result, detail);
+    let said: Option<Value> = serde_json::from_slice(&entry).ok();
+    let committed: Vec<&str> = said
+        .as_ref()
+        .and_then(|e| e.get("d")?.as_array())
+        .map(|d| d.iter().filter_map(Value::as_str).collect())
+        .unwrap_or_default();
+    for opening in &receipt.openings {
+        let held = committed.contains(&commitment(opening).base64().as_str());
+        let result = if held { Exit::Proven } else { Exit::Contradicted };
+        note("opening", result, format!("{} = {}", opening.path, opening.value));
+    }
+    let opened = |path: &str| receipt.openings.iter().find(|o| o.path == path).map(|o| &o.value);
+    for file in files {
+        let (result, detail) = match (opened("sha256").and_then(Value::as_str), opened("size").and_then(Value::as_u64)) {
+            (Some(sha), Some(size)) if sha == file.sha256.to_string() && size == file.size => {
+                (Exit::Proven, format!("{} is the file that was received", file.name))
+            }
+            (Some(_), Some(_)) => (Exit::Contradicted, format!("{} is not the file that was received", file.name)),
+            _ => (Exit::Undecided, "the receipt does not disclose the file's hash".into()),
+        };
+        note("file", result, detail);
+    }
+    Verdict::of(findings, said)
+}
+
+fn signature(note: &str, checkpoint: &Checkpoint, own: &str, policy: Option<&Policy>) -> (Exit, String) {
+    let Some(policy) = policy else {
+        let own = VerifierKey::parse(own).filter(|k| k.name == checkpoint.origin);
+        return match own {
+            Some(key) if signed_by(note, &key) => {
+                (Exit::Undecided, "signed by the key inside the receipt only; give a policy with --trust".into())
+            }
+            _ => (Exit::Contradicted, "not even the receipt's own key signed this checkpoint".into()),
+        };
+    };
+    let known: Vec<&VerifierKey> = policy.logs.iter().filter(|k| k.name == checkpoint.origin).collect();
+    if known.is_empty() {
+        return (Exit::Undecided, format!("the policy knows no log named {}", checkpoint.origin));
+    }
+    if known.iter().any(|k| signed_by(note, k)) {
+        (Exit::Proven, format!("signed by {}", checkpoint.origin))
+    } else {
+        (Exit::Contradicted, format!("no key that the policy trusts for {} signed this checkpoint", checkpoint.origin))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::actor::Actor;
+    use crate::domain::custody::{Draft, EventType, Signer, Stamp, checkpoint_body, sequence};
+    use crate::domain::value::Utc;
+
+    fn receipt() -> (String, Policy, GivenFile) {
+        let file = GivenFile { name: "a.jpg".into(), sha256: Sha256::of(b"photo"), size: 5 };
+        let stamp = Stamp { node: "n".into(), app: "t".into(), clock: "unknown" };
+        let id = Id::new(Utc::from_micros(1), [1; 10]);
+        let (draft, openings) = Draft::new(EventType::ExhibitReceived, Actor::System)
+            .about(SubjectKind::Exhibit, id)
+            .private("sha256", file.sha256.to_string())
+            .private("size", file.size)
+            .seal(id, Utc::from_micros(1), &stamp, || [5; 16]);
+        let entry = sequence(&draft, |_, _| (0, None)).unwrap();
+        let signer = Signer::new("log.example", &[8; 32]);
+        let root = leaf_hash(&entry);
+        let text = LogProof {
+            extra: Some(
+                Receipt { entry: BASE64.encode(&entry), openings, vkey: signer.verifier().to_string(), server: "x".into() }.to_bytes(),
+            ),
+            index: 0,
+            hashes: vec![],
+            checkpoint: signer.sign(&checkpoint_body("log.example", 1, root)),
+        };
+        let policy = Policy::parse(&format!("log {}\nquorum none\n", signer.verifier())).unwrap();
+        (text.to_string(), policy, file)
+    }
+
+    #[test]
+    fn proven_undecided_contradicted() {
+        let (text, policy, file) = receipt();
+        assert_eq!(verify_receipt(&text, &[], Some(&policy)).exit, Exit::Proven);
+        assert_eq!(verify_receipt(&text, &[], None).exit, Exit::Undecided);
+        let other = GivenFile { sha256: Sha256::of(b"other"), ..file };
+        assert_eq!(verify_receipt(&text, &[other], Some(&policy)).exit, Exit::Contradicted);
+        let stranger = Signer::new("log.example", &[9; 32]).verifier();
+        let wrong = Policy::parse(&format!("log {stranger}\nquorum none\n")).unwrap();
+        assert_eq!(verify_receipt(&text, &[], Some(&wrong)).exit, Exit::Contradicted);
+        assert_eq!(verify_receipt("hello", &[], Some(&policy)).exit, Exit::Unusable);
+    }
+
+    #[test]
+    fn no_flipped_byte_is_proven() {
+        let (text, policy, file) = receipt();
+        assert_eq!(verify_receipt(&text, std::slice::from_ref(&file), Some(&policy)).exit, Exit::Proven);
+        let mut silent = Vec::new();
+        for at in 0..text.len() {
+            let mut bytes = text.clone().into_bytes();
+            bytes[at] ^= 1;
+            let Ok(bent) = String::from_utf8(bytes) else { continue };
+            let verdict = verify_receipt(&bent, std::slice::from_ref(&file), Some(&policy));
+            // The hints (`server`, `vkey`) are not evidence and are not signed.
+            if verdict.exit == Exit::Proven {
+                silent.push(at);
+            }
+        }
+        let hints = text.lines().nth(1).unwrap().len();
+        assert!(silent.len() < hints / 4, "{} positions pass", silent.len());
+        let evidence = text.find("index ").unwrap();
+        assert!(silent.iter().all(|at| *at < evidence), "a byte of the proof itself passed");
+    }
+}

@@ -1,0 +1,230 @@
+//! Blobs in a folder: `staging/<random>` while they come, `blobs/ab/cd/<sha256>` when they are kept.
+//!
+//! Keeping: flush, fsync the file, link it to its hash's path (which fails if it exists, so nothing is
+//! overwritten), fsync the folder, unlink the staged name. A crash before the link leaves a staged
+//! file for the sweep; after it, a durable blob that the database may not know yet, which the sweep
+//! leaves alone for a day.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
+use tokio_util::io::ReaderStream;
+
+use super::{GRACE, Reader};
+use crate::app::random;
+use crate::domain::value::Sha256;
+use crate::error::{Error, Result};
+
+/// Bytes gathered before one hop to a thread that may block.
+const HOP_BYTES: usize = 128 * 1024;
+
+pub struct Disk {
+    root: PathBuf,
+}
+
+pub struct Staged {
+    root: PathBuf,
+    path: PathBuf,
+    file: Option<File>,
+    buffer: BytesMut,
+}
+
+/// Runs blocking file work off the async threads.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(Error::internal)?
+}
+
+impl Disk {
+    pub fn open(root: &Path) -> Result<Self> {
+        for folder in ["staging", "blobs"] {
+            fs::create_dir_all(root.join(folder))
+                .map_err(|e| Error::Internal(format!("the media folder {} cannot be made: {e}", root.display())))?;
+        }
+        Ok(Self { root: root.to_owned() })
+    }
+
+    pub async fn stage(&self) -> Result<Staged> {
+        let path = self.root.join("staging").join(data_encoding::HEXLOWER.encode(&random::<16>()));
+        let root = self.root.clone();
+        blocking(move || {
+            let file = File::create_new(&path)?;
+            Ok(Staged { root, path, file: Some(file), buffer: BytesMut::new() })
+        })
+        .await
+    }
+
+    pub async fn open_range(&self, key: &str, start: u64, length: u64) -> Result<Reader> {
+        let mut file = tokio::fs::File::open(self.path(key)?).await.map_err(|e| match e.kind() {
+            ErrorKind::NotFound => Error::Internal(format!("the blob {key} is missing")),
+            _ => e.into(),
+        })?;
+        file.seek(std::io::SeekFrom::Start(start)).await?;
+        let stream = ReaderStream::with_capacity(file.take(length), HOP_BYTES);
+        Ok(stream.map(|r| r.map_err(Error::from)).boxed())
+    }
+
+    pub async fn sweep_staged(&self) -> Result<u64> {
+        let folder = self.root.join("staging");
+        blocking(move || {
+            let mut swept = 0;
+            for entry in fs::read_dir(folder)? {
+                let entry = entry?;
+                if old(&entry.metadata()?) {
+                    fs::remove_file(entry.path())?;
+                    swept += 1;
+                }
+            }
+            Ok(swept)
+        })
+        .await
+    }
+
+    /// One page is one of the 65,536 folders at the most; most are found empty quickly.
+    pub async fn list_old(&self, after: Option<String>) -> Result<(Vec<String>, Option<String>)> {
+        let root = self.root.join("blobs");
+        blocking(move || {
+            for first in sorted(&root)? {
+                for second in sorted(&root.join(&first))? {
+                    let folder = format!("{first}/{second}");
+                    if after.as_ref().is_some_and(|a| folder <= *a) {
+                        continue;
+                    }
+                    let mut keys = Vec::new();
+                    for name in sorted(&root.join(&folder))? {
+                        if fs::metadata(root.join(&folder).join(&name)).is_ok_and(|m| old(&m)) {
+                            keys.push(name);
+                        }
+                    }
+                    return Ok((keys, Some(folder)));
+                }
+            }
+            Ok((Vec::new(), None))
+        })
+        .await
+    }
+
+    pub async fn remove(&self, key: &str) -> Result<()> {
+        tokio::fs::remove_file(self.path(key)?).await?;
+        Ok(())
+    }
+
+    pub fn free_bytes(&self) -> Option<u64> {
+        let s = rustix::fs::statvfs(&self.root).ok()?;
+        Some(s.f_bavail.saturating_mul(s.f_frsize))
+    }
+
+    pub async fn ping(&self) -> Result<()> {
+        tokio::fs::metadata(self.root.join("blobs")).await?;
+        Ok(())
+    }
+
+    fn path(&self, key: &str) -> Result<PathBuf> {
+        blob_path(&self.root, key)
+    }
+}
+
+fn sorted(folder: &Path) -> Result<Vec<String>> {
+    let mut names: Vec<String> = fs::read_dir(folder)?
+        .filter_map(|e| e.ok()?.file_name().into_string().ok())
+        .collect();
+    names.sort_unstable();
+    Ok(names)
+}
+
+#[allow(clippy::disallowed_methods)] // The age of files is the file system's business, not evidence.
+fn old(meta: &fs::Metadata) -> bool {
+    meta.modified()
+        .ok()
+        .and_then(|m| SystemTime::now().duration_since(m).ok())
+        .is_some_and(|age| age > GRACE)
+}
+
+/// A key is a hash in hexadecimal; nothing else ever becomes a path.
+fn blob_path(root: &Path, key: &str) -> Result<PathBuf> {
+    if Sha256::from_hex(key).is_none() || key.len() != 64 {
+        return Err(Error::Internal("a blob key that is not a hash".into()));
+    }
+    Ok(root.join("blobs").join(&key[..2]).join(&key[2..4]).join(key))
+}
+
+impl Staged {
+    pub async fn append(&mut self, bytes: Bytes) -> Result<()> {
+        self.buffer.extend_from_slice(&bytes);
+        if self.buffer.len() >= HOP_BYTES {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<()> {
+        let Some(mut file) = self.file.take() else {
+            return Err(Error::Internal("a staged file that failed before".into()));
+        };
+        let mut buffer = std::mem::take(&mut self.buffer);
+        // A failed write leaves no file behind: nothing can be kept of these bytes any more.
+        let (file, buffer) = blocking(move || {
+            file.write_all(&buffer)?;
+            buffer.clear();
+            Ok((file, buffer))
+        })
+        .await?;
+        self.file = Some(file);
+        self.buffer = buffer;
+        Ok(())
+    }
+
+    pub async fn keep(mut self, sha256: Sha256) -> Result<String> {
+        self.flush().await?;
+        let key = sha256.to_string();
+        let target = blob_path(&self.root, &key)?;
+        let Some(file) = self.file.take() else {
+            return Err(Error::Internal("a staged file that failed before".into()));
+        };
+        let staged = self.path.clone();
+        blocking(move || {
+            file.sync_all()?;
+            link_durably(&staged, &target, &file)
+        })
+        .await?;
+        Ok(key)
+    }
+}
+
+fn link_durably(staged: &Path, target: &Path, file: &File) -> Result<()> {
+    let folder = target.parent().ok_or_else(|| Error::Internal("a blob path without a folder".into()))?;
+    if !folder.exists() {
+        fs::create_dir_all(folder)?;
+        // The new folders' own entries must survive a power cut, too.
+        for parent in folder.ancestors().skip(1).take(2) {
+            File::open(parent)?.sync_all()?;
+        }
+    }
+    match fs::hard_link(staged, target) {
+        Ok(()) => {}
+        Err(e) if e.kind() == ErrorKind::AlreadyExists => {
+            let kept = File::open(target)?;
+            if kept.metadata()?.len() != file.metadata()?.len() {
+                return Err(Error::Internal("a kept blob has changed its length".into()));
+            }
+            // Renew its grace: the sweep must not take it away before our row refers to it.
+            #[allow(clippy::disallowed_methods)]
+            kept.set_modified(SystemTime::now())?;
+            kept.sync_all()?;
+        }
+        Err(e) => return Err(e.into()),
+    }
+    File::open(folder)?.sync_all()?;
+    Ok(())
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        // Kept or not, the staged name has served. Left behind after a crash, the sweep finds it.
+        let _ = fs::remove_file(&self.path);
+    }
+}

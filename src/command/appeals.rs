@@ -1,0 +1,161 @@
+//! `temoin appeal new|open|close|list`.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use serde_json::json;
+
+use crate::app::App;
+use crate::config::{Config, Flags};
+use crate::db;
+use crate::domain::actor::Actor;
+use crate::domain::appeal::{self as noun, AppealState, Area, Budgets, Text, normal_code};
+use crate::domain::value::{Point, Utc};
+use crate::error::{Error, Result};
+use crate::review::{self, NewAppeal};
+
+#[derive(Subcommand)]
+pub enum Appeal {
+    /// Write an appeal; it stays a draft until it is opened
+    New(Box<New>),
+    /// Open an appeal to the public
+    Open { code: String },
+    /// Close an appeal for good
+    Close { code: String },
+    /// List the appeals
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(clap::Args)]
+pub struct New {
+    /// Short code for posters and radio: letters, digits, hyphens
+    code: String,
+    #[arg(long)]
+    title: String,
+    /// What happened
+    #[arg(long)]
+    what: String,
+    /// Where, in words
+    #[arg(long)]
+    place: String,
+    /// The incident's time window, RFC 3339
+    #[arg(long)]
+    from: String,
+    #[arg(long)]
+    to: String,
+    /// Centre of the area in degrees: LAT,LON
+    #[arg(long, allow_hyphen_values = true)]
+    near: String,
+    #[arg(long, default_value_t = 500.0)]
+    radius_m: f64,
+    /// IANA time zone of the incident
+    #[arg(long, default_value = "Europe/Paris")]
+    zone: String,
+    /// Language of the texts
+    #[arg(long, default_value = "fr")]
+    language: String,
+    /// Number to call in danger
+    #[arg(long, default_value = "112")]
+    emergency: String,
+    #[arg(long)]
+    file_bytes_max: Option<u64>,
+    #[arg(long)]
+    submission_bytes_max: Option<u64>,
+    #[arg(long)]
+    submission_files_max: Option<u64>,
+    #[arg(long)]
+    appeal_bytes_max: Option<u64>,
+    /// Open it at once
+    #[arg(long)]
+    open: bool,
+}
+
+pub async fn appeal(flags: &Flags, command: Appeal) -> Result<ExitCode> {
+    let app = App::open(Config::load(flags)?).await?;
+    match command {
+        Appeal::New(new) => create(&app, *new).await?,
+        Appeal::Open { code } => set_state(&app, &code, AppealState::Open).await?,
+        Appeal::Close { code } => set_state(&app, &code, AppealState::Closed).await?,
+        Appeal::List { json } => list(&app, json).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn invalid<T>(field: &'static str, why: &str) -> Result<T> {
+    Err(Error::Invalid { field, why: why.to_owned() })
+}
+
+async fn create(app: &App, new: New) -> Result<()> {
+    let Some(code) = normal_code(&new.code) else { return invalid("code", "3 to 32 letters, digits and hyphens") };
+    let time = |field, text: &str| text.parse::<Utc>().or_else(|()| invalid(field, "not an RFC 3339 time with an offset"));
+    let (from, to) = (time("from", &new.from)?, time("to", &new.to)?);
+    if from > to {
+        return invalid("to", "the window ends before it starts");
+    }
+    if jiff::tz::TimeZone::get(&new.zone).is_err() {
+        return invalid("zone", "no such time zone");
+    }
+    let centre = new.near.split_once(',').and_then(|(lat, lon)| Point::new(lat.trim().parse().ok()?, lon.trim().parse().ok()?));
+    let Some(centre) = centre else { return invalid("near", "two numbers on the Earth: LAT,LON") };
+    if !(new.radius_m > 0.0 && new.radius_m <= 100_000.0) {
+        return invalid("radius_m", "metres, more than 0 and up to 100000");
+    }
+    let d = Budgets::default();
+    let text = Text { title: new.title, what: new.what, place: new.place };
+    let made = review::create_appeal(
+        app,
+        Actor::Operator,
+        NewAppeal {
+            code,
+            texts: BTreeMap::from([(new.language.clone(), text)]),
+            default_language: new.language,
+            emergency_number: new.emergency,
+            from,
+            to,
+            zone: new.zone,
+            area: Area { centre, radius_m: new.radius_m },
+            budgets: Budgets {
+                file_bytes_max: new.file_bytes_max.unwrap_or(d.file_bytes_max),
+                submission_bytes_max: new.submission_bytes_max.unwrap_or(d.submission_bytes_max),
+                submission_files_max: new.submission_files_max.unwrap_or(d.submission_files_max),
+                appeal_bytes_max: new.appeal_bytes_max.unwrap_or(d.appeal_bytes_max),
+            },
+            demo: false,
+        },
+    )
+    .await?;
+    if new.open {
+        review::set_appeal_state(app, Actor::Operator, &made, AppealState::Open).await?;
+    }
+    say!("{}/a/{}", app.config.public_url, made.code);
+    Ok(())
+}
+
+async fn set_state(app: &App, code: &str, state: AppealState) -> Result<()> {
+    let code = normal_code(code).ok_or(Error::NotFound)?;
+    let mut tx = app.db.read().await?;
+    let found: noun::Appeal = db::appeals::by_code(&mut tx, &code).await?.ok_or(Error::NotFound)?;
+    drop(tx);
+    review::set_appeal_state(app, Actor::Operator, &found, state).await?;
+    say!("{code} is now {}", state.as_str());
+    Ok(())
+}
+
+async fn list(app: &App, json: bool) -> Result<()> {
+    let mut tx = app.db.begin().await?;
+    let agency = db::accounts::agency(&mut tx, app.new_id(), &app.config.agency, app.now()).await?;
+    let appeals = db::appeals::list(&mut tx, agency).await?;
+    tx.commit().await?;
+    for a in appeals {
+        if json {
+            say!("{}", json!({"code": a.code, "state": a.state.as_str(), "files": a.files_received, "bytes": a.bytes_received, "title": a.text(&a.default_language).title}));
+        } else {
+            say!("{:<20} {:<7} {:>8} files  {}", a.code, a.state.as_str(), a.files_received, a.text(&a.default_language).title);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! `temoin doctor`: what is wrong, in words.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use crate::app::App;
+use crate::config::{Config, Flags};
+use crate::db;
+use crate::error::Result;
+
+struct Check {
+    name: &'static str,
+    ok: bool,
+    words: String,
+}
+
+pub async fn doctor(flags: &Flags, as_json: bool) -> Result<ExitCode> {
+    let mut checks = Vec::new();
+    let mut add = |name, ok, words: String| checks.push(Check { name, ok, words });
+    match Config::load(flags) {
+        Err(e) => add("configuration", false, e.to_string()),
+        Ok(config) => {
+            add("configuration", true, format!("data in {}, public address {}", config.data.display(), config.public_url));
+            if !config.https() {
+                add("https", !config.public_url.contains("://0.0.0.0"), "the public address is not https: fine on this machine, not in public".into());
+            }
+            match App::open(config).await {
+                Err(e) => add("start", false, e.to_string()),
+                Ok(app) => examine_app(&app, &mut add).await?,
+            }
+        }
+    }
+    let ffmpeg = tokio::process::Command::new("ffmpeg").arg("-version").output().await.is_ok_and(|o| o.status.success());
+    add(
+        "ffmpeg",
+        ffmpeg,
+        if ffmpeg { "found: videos get a poster frame".into() } else { "not found: videos are received, examined and played, but have no poster frame. Install ffmpeg".into() },
+    );
+    let sound = checks.iter().all(|c| c.ok || c.name == "ffmpeg");
+    for c in &checks {
+        if as_json {
+            say!("{}", json!({"check": c.name, "ok": c.ok, "words": c.words}));
+        } else {
+            say!("{} {:<14} {}", if c.ok { "ok  " } else { "LOOK" }, c.name, c.words);
+        }
+    }
+    Ok(if sound { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+async fn examine_app(app: &App, add: &mut impl FnMut(&'static str, bool, String)) -> Result<()> {
+    let mut tx = app.db.read().await?;
+    let waiting = db::log::pending_count(&mut tx).await?;
+    let (jobs, failed) = db::jobs::waiting(&mut tx).await?;
+    let size = db::log::head(&mut tx).await?.size();
+    drop(tx);
+    add("database", true, format!("{} answers, and commits are durable", app.db.name()));
+    let store = app.blobs.ping().await;
+    add("blobs", store.is_ok(), format!("{} {}", app.blobs.name(), if store.is_ok() { "answers" } else { "does not answer" }));
+    if let Some(free) = app.blobs.free_bytes() {
+        let least = app.config.limits.free_bytes_min;
+        add("space", free > least, format!("{} GB free; uploads stop below {} GB", free / 1_000_000_000, least / 1_000_000_000));
+    }
+    add("log", waiting < 10_000, format!("{size} entries, {waiting} events waiting, key {}", app.signer.verifier()));
+    add("jobs", failed == 0, format!("{jobs} waiting, {failed} of them failed before"));
+    add("clock", true, format!("network time: {}", app.stamp.clock));
+    Ok(())
+}

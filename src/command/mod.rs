@@ -1,0 +1,15 @@
+//! What the subcommands do, each in a file of its own.
+
+mod appeals;
+mod audits;
+mod doctor;
+mod people;
+mod serve;
+mod verify;
+
+pub use appeals::{Appeal, appeal};
+pub use audits::{audit, fixity};
+pub use doctor::doctor;
+pub use people::{Token, User, token, user};
+pub use serve::{serve, worker};
+pub use verify::{Verify, verify};

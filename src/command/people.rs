@@ -1,0 +1,65 @@
+//! `temoin user add` and `temoin token add`.
+
+use std::io::Read as _;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use crate::accounts;
+use crate::app::App;
+use crate::attest;
+use crate::config::{Config, Flags};
+use crate::db;
+use crate::domain::actor::{Actor, Role};
+use crate::domain::custody::{Draft, EventType, SubjectKind};
+use crate::error::{Error, Result};
+
+#[derive(Subcommand)]
+pub enum User {
+    /// Create an account
+    Add {
+        name: String,
+        /// investigator, supervisor, auditor or administrator
+        #[arg(long)]
+        role: String,
+        /// Read the password from standard input (its first line)
+        #[arg(long, required = true)]
+        password_stdin: bool,
+    },
+}
+
+#[derive(Subcommand)]
+pub enum Token {
+    /// Make an API token for an account, and print it once
+    Add { user: String },
+}
+
+pub async fn user(flags: &Flags, command: User) -> Result<ExitCode> {
+    let User::Add { name, role, password_stdin: _ } = command;
+    let role = Role::parse(&role)
+        .ok_or_else(|| Error::Invalid { field: "role", why: "investigator, supervisor, auditor or administrator".into() })?;
+    let mut password = String::new();
+    std::io::stdin().read_to_string(&mut password)?;
+    let password = password.lines().next().unwrap_or_default().to_owned();
+    let app = App::open(Config::load(flags)?).await?;
+    let hash = accounts::hash_password(&app, password).await?;
+    let mut tx = app.db.begin().await?;
+    accounts::create(&app, &mut tx, Actor::Operator, &name, role, hash).await?;
+    tx.commit().await?;
+    say!("{name} is now {}", role.as_str());
+    Ok(ExitCode::SUCCESS)
+}
+
+pub async fn token(flags: &Flags, command: Token) -> Result<ExitCode> {
+    let Token::Add { user } = command;
+    let app = App::open(Config::load(flags)?).await?;
+    let (secret, hash) = app.new_secret();
+    let mut tx = app.db.begin().await?;
+    let (account, _) = db::accounts::by_name(&mut tx, &user).await?.ok_or(Error::NotFound)?;
+    db::accounts::create_token(&mut tx, hash, account, app.now()).await?;
+    let draft = Draft::new(EventType::TokenCreated, Actor::Operator).about(SubjectKind::Account, account);
+    attest::append(&app, &mut tx, draft).await?;
+    tx.commit().await?;
+    say!("{secret}");
+    Ok(ExitCode::SUCCESS)
+}

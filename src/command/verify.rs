@@ -1,0 +1,87 @@
+//! `temoin verify`: a receipt, and files against it, without any server.
+
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use sha2::Digest as _;
+
+use crate::attest::{Exit, GivenFile, verify_receipt};
+use crate::domain::custody::Policy;
+use crate::domain::value::Sha256;
+use crate::error::{Error, Result};
+
+#[derive(clap::Args)]
+pub struct Verify {
+    /// A receipt (.tlog-proof), or a file whose receipt lies beside it as FILE.tlog-proof
+    path: PathBuf,
+    /// Files to check against the receipt
+    files: Vec<PathBuf>,
+    /// Whom to trust: a C2SP tlog-policy file. Without one the best answer is "undecided"
+    #[arg(long, value_name = "POLICY")]
+    trust: Option<PathBuf>,
+    #[arg(long)]
+    json: bool,
+}
+
+/// Bytes of a receipt that are read at all.
+const RECEIPT_BYTES_MAX: u64 = 1 << 20;
+
+pub fn verify(c: &Verify) -> Result<ExitCode> {
+    let mut files = c.files.clone();
+    let beside = PathBuf::from(format!("{}.tlog-proof", c.path.display()));
+    let receipt_path = if c.path.extension().is_none_or(|e| e != "tlog-proof") && beside.exists() {
+        files.push(c.path.clone());
+        beside
+    } else {
+        c.path.clone()
+    };
+    let mut receipt = String::new();
+    let mut bytes = Vec::new();
+    open(&receipt_path)?.take(RECEIPT_BYTES_MAX).read_to_end(&mut bytes)?;
+    receipt.push_str(&String::from_utf8_lossy(&bytes));
+    let policy = match &c.trust {
+        None => None,
+        Some(path) => {
+            let text = fs::read_to_string(path).map_err(|e| Error::Internal(format!("{}: {e}", path.display())))?;
+            Some(Policy::parse(&text).map_err(|why| Error::Internal(format!("{}: {why}", path.display())))?)
+        }
+    };
+    let given = files.iter().map(|p| hash(p)).collect::<Result<Vec<_>>>()?;
+    let verdict = verify_receipt(&receipt, &given, policy.as_ref());
+    if c.json {
+        say!("{}", serde_json::to_string(&verdict).map_err(Error::internal)?);
+    } else {
+        for f in &verdict.findings {
+            say!("{:<13} {:<10} {}", format!("{:?}", f.result).to_lowercase(), f.check, f.detail);
+        }
+        let words = match verdict.exit {
+            Exit::Proven => "PROVEN under the given trust",
+            Exit::Contradicted => "CONTRADICTED: something was changed",
+            Exit::Undecided => "UNDECIDED",
+            Exit::Unusable => "UNUSABLE: this is not a receipt",
+        };
+        say!("{words}");
+    }
+    Ok(ExitCode::from(verdict.exit as u8))
+}
+
+fn open(path: &Path) -> Result<File> {
+    File::open(path).map_err(|e| Error::Internal(format!("{}: {e}", path.display())))
+}
+
+fn hash(path: &Path) -> Result<GivenFile> {
+    let mut file = open(path)?;
+    let (mut hasher, mut size, mut buffer) = (sha2::Sha256::new(), 0u64, vec![0; 1 << 20]);
+    loop {
+        let n = file.read(&mut buffer)?;
+        if n == 0 {
+            break;
+        }
+        hasher.update(&buffer[..n]);
+        size += n as u64;
+    }
+    let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+    Ok(GivenFile { name, sha256: Sha256::from_bytes(hasher.finalize().into()), size })
+}

@@ -1,0 +1,132 @@
+//! One typed configuration. `default.toml` beside this file is both the defaults and the manual.
+
+use std::path::PathBuf;
+
+use figment::Figment;
+use figment::providers::{Env, Format as _, Serialized, Toml};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub data: PathBuf,
+    pub listen: String,
+    pub public_url: String,
+    pub database: String,
+    pub blobs: String,
+    pub node: String,
+    pub agency: String,
+    pub log: Log,
+    pub limits: Limits,
+    pub sessions: Sessions,
+    pub examine: Examine,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    pub origin: String,
+    pub seed_file: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    pub idle_seconds: u64,
+    pub header_seconds: u64,
+    pub free_bytes_min: u64,
+    pub form_bytes_max: usize,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sessions {
+    pub idle_minutes: i64,
+    pub absolute_hours: i64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Examine {
+    pub processes: usize,
+    pub memory_bytes_max: u64,
+    pub cpu_seconds_max: u64,
+    pub wall_seconds_max: u64,
+}
+
+/// What the command line can say; absent means "as configured".
+#[derive(Clone, Debug, Default, Serialize, clap::Args)]
+pub struct Flags {
+    /// Folder for the database, the media and the keys
+    #[arg(long, global = true, value_name = "DIR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<PathBuf>,
+    /// Address of the web server
+    #[arg(long, global = true, value_name = "ADDR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<String>,
+    /// postgres://… or sqlite:PATH
+    #[arg(long, global = true, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
+    /// s3://BUCKET/PREFIX?endpoint=URL&region=NAME or file:DIR
+    #[arg(long, global = true, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blobs: Option<String>,
+}
+
+impl Config {
+    /// Defaults, then `temoin.toml`, then `TEMOIN_…`, then flags.
+    pub fn load(flags: &Flags) -> Result<Self> {
+        let mut config: Self = Figment::from(Toml::string(include_str!("default.toml")))
+            .merge(Toml::file("temoin.toml"))
+            .merge(Env::prefixed("TEMOIN_").ignore(&["demo"]).filter(|k| !k.starts_with("test")).split("__"))
+            .merge(Serialized::defaults(flags))
+            .extract()
+            .map_err(|e| Error::Internal(format!("the configuration makes no sense: {e}")))?;
+        config.fill_in();
+        Ok(config)
+    }
+
+    fn fill_in(&mut self) {
+        if self.public_url.is_empty() {
+            self.public_url = format!("http://{}", self.listen);
+        }
+        self.public_url = self.public_url.trim_end_matches('/').to_owned();
+        if self.database.is_empty() {
+            self.database = format!("sqlite:{}", self.data.join("temoin.db").display());
+        }
+        if self.blobs.is_empty() {
+            self.blobs = format!("file:{}", self.data.join("media").display());
+        }
+        if self.log.origin.is_empty() {
+            let host = self.public_url.split("://").last().unwrap_or("localhost");
+            self.log.origin = format!("{host}/custody/1");
+        }
+        if self.log.seed_file.is_empty() {
+            self.log.seed_file = self.data.join("keys").join("log.seed").display().to_string();
+        }
+        if self.examine.processes == 0 {
+            self.examine.processes = std::thread::available_parallelism().map_or(1, usize::from);
+        }
+    }
+
+    pub fn https(&self) -> bool {
+        self.public_url.starts_with("https://")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_complete() {
+        let config = Config::load(&Flags { data: Some("/x".into()), ..Flags::default() }).unwrap();
+        assert_eq!(config.database, "sqlite:/x/temoin.db");
+        assert_eq!(config.log.origin, "127.0.0.1:8080/custody/1");
+        assert!(config.examine.processes > 0);
+    }
+}

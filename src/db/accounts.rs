@@ -1,0 +1,135 @@
+//! Agencies, accounts, sessions, API tokens, set-up links.
+
+use super::{Tx, id};
+use crate::domain::actor::{Person, Proof, Role};
+use crate::domain::value::{Id, Sha256, Utc};
+use crate::error::Result;
+
+/// The one agency of a deployment, made on first use. (Several agencies come later; every row that
+/// will need one has its place for it.)
+pub async fn agency(tx: &mut Tx, new: Id, name: &str, now: Utc) -> Result<Id> {
+    let found = sql!(maybe tx, (Vec<u8>,), "SELECT id FROM agency ORDER BY created_at LIMIT 1")?;
+    if let Some((found,)) = found {
+        return id(&found);
+    }
+    sql!(run tx, "INSERT INTO agency (id, name, created_at) VALUES ($1, $2, $3)", new.blob(), name.to_owned(), now.micros())?;
+    Ok(new)
+}
+
+pub struct NewAccount<'a> {
+    pub id: Id,
+    pub agency: Id,
+    pub name: &'a str,
+    pub role: Role,
+    pub password_hash: String,
+}
+
+/// Refused as a conflict when the name is taken.
+pub async fn create(tx: &mut Tx, a: NewAccount<'_>, now: Utc) -> Result<()> {
+    sql!(run tx,
+        "INSERT INTO account (id, agency_id, name, role, password_hash, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
+        a.id.blob(), a.agency.blob(), a.name.to_owned(), a.role.as_str(), a.password_hash, now.micros())?;
+    Ok(())
+}
+
+pub async fn count(tx: &mut Tx) -> Result<i64> {
+    Ok(sql!(one tx, (i64,), "SELECT COUNT(*) FROM account")?.0)
+}
+
+/// The account that may sign in under this name, and its password hash.
+pub async fn by_name(tx: &mut Tx, name: &str) -> Result<Option<(Id, String)>> {
+    let row = sql!(maybe tx, (Vec<u8>, String),
+        "SELECT id, password_hash FROM account WHERE name = $1 AND disabled_at IS NULL", name.to_owned())?;
+    row.map(|(i, hash)| Ok((id(&i)?, hash))).transpose()
+}
+
+pub struct Account {
+    pub id: Id,
+    pub name: String,
+    pub role: Role,
+    pub created_at: Utc,
+}
+
+pub async fn list(tx: &mut Tx) -> Result<Vec<Account>> {
+    let rows = sql!(all tx, (Vec<u8>, String, String, i64), "SELECT id, name, role, created_at FROM account ORDER BY name")?;
+    rows.into_iter()
+        .map(|(i, name, role, at)| {
+            Ok(Account {
+                id: id(&i)?,
+                name,
+                role: Role::parse(&role).ok_or_else(|| super::bad_row("role"))?,
+                created_at: Utc::from_micros(at),
+            })
+        })
+        .collect()
+}
+
+type PersonRow = (Vec<u8>, Vec<u8>, String, String);
+
+fn person(row: PersonRow, proof: Proof) -> Result<Person> {
+    Ok(Person {
+        id: id(&row.0)?,
+        agency: id(&row.1)?,
+        name: row.2,
+        role: Role::parse(&row.3).ok_or_else(|| super::bad_row("role"))?,
+        proof,
+    })
+}
+
+pub async fn open_session(tx: &mut Tx, token: Sha256, account: Id, now: Utc, expires: Utc) -> Result<()> {
+    sql!(run tx,
+        "INSERT INTO session (token_hash, account_id, created_at, last_seen_at, expires_at) VALUES ($1, $2, $3, $4, $5)",
+        token.blob(), account.blob(), now.micros(), now.micros(), expires.micros())?;
+    Ok(())
+}
+
+/// Who this session belongs to, if it is neither over nor idle for longer than `idle_us`; and when it
+/// was last seen.
+pub async fn by_session(tx: &mut Tx, token: Sha256, now: Utc, idle_us: i64) -> Result<Option<(Person, Utc)>> {
+    let row = sql!(maybe tx, (Vec<u8>, Vec<u8>, String, String, i64),
+        "SELECT a.id, a.agency_id, a.name, a.role, s.last_seen_at FROM session s JOIN account a ON a.id = s.account_id
+         WHERE s.token_hash = $1 AND s.expires_at > $2 AND s.last_seen_at > $3 AND a.disabled_at IS NULL",
+        token.blob(), now.micros(), now.plus(-idle_us).micros())?;
+    row.map(|(i, g, n, r, seen)| Ok((person((i, g, n, r), Proof::Password)?, Utc::from_micros(seen)))).transpose()
+}
+
+pub async fn touch_session(tx: &mut Tx, token: Sha256, now: Utc) -> Result<()> {
+    sql!(run tx, "UPDATE session SET last_seen_at = $2 WHERE token_hash = $1", token.blob(), now.micros())?;
+    Ok(())
+}
+
+pub async fn end_session(tx: &mut Tx, token: Sha256) -> Result<()> {
+    sql!(run tx, "DELETE FROM session WHERE token_hash = $1", token.blob())?;
+    Ok(())
+}
+
+pub async fn create_token(tx: &mut Tx, token: Sha256, account: Id, now: Utc) -> Result<()> {
+    sql!(run tx, "INSERT INTO api_token (token_hash, account_id, created_at) VALUES ($1, $2, $3)",
+        token.blob(), account.blob(), now.micros())?;
+    Ok(())
+}
+
+pub async fn by_token(tx: &mut Tx, token: Sha256) -> Result<Option<Person>> {
+    let row = sql!(maybe tx, PersonRow,
+        "SELECT a.id, a.agency_id, a.name, a.role FROM api_token t JOIN account a ON a.id = t.account_id
+         WHERE t.token_hash = $1 AND t.revoked_at IS NULL AND a.disabled_at IS NULL", token.blob())?;
+    row.map(|r| person(r, Proof::ApiToken)).transpose()
+}
+
+/// Replaces any unused set-up link, so that only the newest works.
+pub async fn new_setup_link(tx: &mut Tx, token: Sha256, now: Utc) -> Result<()> {
+    sql!(run tx, "DELETE FROM setup_link WHERE used_at IS NULL")?;
+    sql!(run tx, "INSERT INTO setup_link (token_hash, created_at) VALUES ($1, $2)", token.blob(), now.micros())?;
+    Ok(())
+}
+
+pub async fn setup_link_is_open(tx: &mut Tx, token: Sha256) -> Result<bool> {
+    let row = sql!(maybe tx, (i64,), "SELECT created_at FROM setup_link WHERE token_hash = $1 AND used_at IS NULL", token.blob())?;
+    Ok(row.is_some())
+}
+
+/// False when the link was used before.
+pub async fn use_setup_link(tx: &mut Tx, token: Sha256, now: Utc) -> Result<bool> {
+    let rows = sql!(run tx, "UPDATE setup_link SET used_at = $2 WHERE token_hash = $1 AND used_at IS NULL", token.blob(), now.micros())?;
+    Ok(rows == 1)
+}

@@ -1,0 +1,88 @@
+//! Bytes, once per agency, and what examination made of them.
+
+use sqlx::FromRow;
+
+use super::{Tx, json, signed, to_json};
+use crate::domain::capture::Found;
+use crate::domain::value::{Id, Sha256, Utc};
+use crate::error::Result;
+
+/// Where the blob store has these bytes, if this agency has them.
+pub async fn blob_key(tx: &mut Tx, agency: Id, sha256: Sha256) -> Result<Option<String>> {
+    let row = sql!(maybe tx, (String,), "SELECT blob_key FROM content WHERE agency_id = $1 AND sha256 = $2", agency.blob(), sha256.blob())?;
+    Ok(row.map(|r| r.0))
+}
+
+/// Records new bytes. Returns the key that holds them, which is another's if that one was faster.
+pub async fn insert(tx: &mut Tx, agency: Id, sha256: Sha256, size: u64, key: &str, now: Utc) -> Result<String> {
+    sql!(run tx,
+        "INSERT INTO content (agency_id, sha256, size, blob_key, created_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+        agency.blob(), sha256.blob(), signed(size), key.to_owned(), now.micros())?;
+    let row = sql!(one tx, (String,), "SELECT blob_key FROM content WHERE agency_id = $1 AND sha256 = $2", agency.blob(), sha256.blob())?;
+    Ok(row.0)
+}
+
+/// Whether anything refers to a blob: an original or a picture made from one.
+pub async fn refers_to(tx: &mut Tx, key: &str) -> Result<bool> {
+    let row = sql!(maybe tx, (i64,),
+        "SELECT CAST(1 AS BIGINT) FROM content WHERE blob_key = $1
+         UNION ALL SELECT CAST(1 AS BIGINT) FROM examination WHERE thumbnail_key = $1
+         UNION ALL SELECT CAST(1 AS BIGINT) FROM examination WHERE view_key = $1 LIMIT 1",
+        key.to_owned());
+    Ok(row?.is_some())
+}
+
+/// Every original with its size and key, page by page, for fixity.
+pub async fn page(tx: &mut Tx, after: Sha256, limit: i64) -> Result<Vec<(Sha256, i64, String)>> {
+    let rows = sql!(all tx, (Vec<u8>, i64, String),
+        "SELECT sha256, size, blob_key FROM content WHERE sha256 > $1 ORDER BY sha256 LIMIT $2", after.blob(), limit)?;
+    rows.into_iter().map(|(sha, size, key)| Ok((super::digest(&sha)?, size, key))).collect()
+}
+
+/// What examination found in some bytes.
+pub struct Examination {
+    pub found: Found,
+    /// The raw metadata, as JSON text.
+    pub raw: String,
+    /// Stable words for what could not be read, and why.
+    pub notes: Vec<String>,
+    pub reader: String,
+    pub thumbnail_key: Option<String>,
+    pub view_key: Option<String>,
+}
+
+#[derive(FromRow)]
+struct Row {
+    found: String,
+    raw: String,
+    notes: String,
+    reader: String,
+    thumbnail_key: Option<String>,
+    view_key: Option<String>,
+}
+
+pub async fn examination(tx: &mut Tx, agency: Id, sha256: Sha256) -> Result<Option<Examination>> {
+    let row = sql!(maybe tx, Row,
+        "SELECT found, raw, notes, reader, thumbnail_key, view_key FROM examination WHERE agency_id = $1 AND sha256 = $2",
+        agency.blob(), sha256.blob())?;
+    row.map(|r| {
+        Ok(Examination {
+            found: json(&r.found)?,
+            raw: r.raw,
+            notes: json(&r.notes)?,
+            reader: r.reader,
+            thumbnail_key: r.thumbnail_key,
+            view_key: r.view_key,
+        })
+    })
+    .transpose()
+}
+
+pub async fn insert_examination(tx: &mut Tx, agency: Id, sha256: Sha256, e: &Examination, now: Utc) -> Result<()> {
+    sql!(run tx,
+        "INSERT INTO examination (agency_id, sha256, found, raw, notes, reader, thumbnail_key, view_key, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
+        agency.blob(), sha256.blob(), to_json(&e.found)?, e.raw.clone(), to_json(&e.notes)?, e.reader.clone(),
+        e.thumbnail_key.clone(), e.view_key.clone(), now.micros())?;
+    Ok(())
+}

@@ -1,0 +1,222 @@
+//! The two databases behind one type. One SQL text with `$1` placeholders runs on both; what differs
+//! stands in this file and nowhere else:
+//!
+//! - SQLite writers begin with `BEGIN IMMEDIATE` and share one connection (a deferred transaction
+//!   that starts to write may be refused at once, and several writers starve one another);
+//! - PostgreSQL locks rows with `FOR UPDATE [SKIP LOCKED]`, which SQLite needs not and knows not;
+//! - readers of SQLite have their own read-only connections, and PostgreSQL's plan every question
+//!   anew (a cached generic plan is many times slower on broad searches).
+
+use std::path::Path;
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Postgres, Sqlite, Transaction};
+
+use crate::error::{Error, Result};
+
+#[derive(Clone)]
+pub enum Db {
+    Lite { write: SqlitePool, read: SqlitePool },
+    Pg { write: PgPool, read: PgPool },
+}
+
+/// A transaction. Dropped without [`Tx::commit`], it never happened.
+pub enum Tx {
+    Lite(Transaction<'static, Sqlite>),
+    Pg(Transaction<'static, Postgres>),
+}
+
+/// Runs one SQL text on whichever engine the transaction belongs to.
+///
+/// `sql!(run tx, TEXT, binds…)` gives the number of rows changed; `all`, `maybe` and `one` give rows
+/// as a type that implements `FromRow`.
+macro_rules! sql {
+    (run $tx:expr, $text:expr $(, $bind:expr)* $(,)?) => {
+        match $tx {
+            $crate::db::Tx::Lite(t) => sqlx::query($text)$(.bind($bind))*.execute(&mut **t).await
+                .map(|done| done.rows_affected()).map_err($crate::error::Error::from),
+            $crate::db::Tx::Pg(t) => sqlx::query($text)$(.bind($bind))*.execute(&mut **t).await
+                .map(|done| done.rows_affected()).map_err($crate::error::Error::from),
+        }
+    };
+    (all $tx:expr, $row:ty, $text:expr $(, $bind:expr)* $(,)?) => { sql!(@ fetch_all, $tx, $row, $text $(, $bind)*) };
+    (maybe $tx:expr, $row:ty, $text:expr $(, $bind:expr)* $(,)?) => { sql!(@ fetch_optional, $tx, $row, $text $(, $bind)*) };
+    (one $tx:expr, $row:ty, $text:expr $(, $bind:expr)* $(,)?) => { sql!(@ fetch_one, $tx, $row, $text $(, $bind)*) };
+    (@ $fetch:ident, $tx:expr, $row:ty, $text:expr $(, $bind:expr)*) => {
+        match $tx {
+            $crate::db::Tx::Lite(t) => sqlx::query_as::<_, $row>($text)$(.bind($bind))*.$fetch(&mut **t).await
+                .map_err($crate::error::Error::from),
+            $crate::db::Tx::Pg(t) => sqlx::query_as::<_, $row>($text)$(.bind($bind))*.$fetch(&mut **t).await
+                .map_err($crate::error::Error::from),
+        }
+    };
+}
+
+/// Connections that may wait for one another before a caller is told to come back later.
+const WAIT: Duration = Duration::from_secs(20);
+
+impl Db {
+    /// `url` is `postgres://…` or `sqlite:PATH`. Migrates, and refuses to start on anything that could
+    /// lose an acknowledged commit.
+    pub async fn open(url: &str) -> Result<Self> {
+        let db = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            Self::open_pg(url).await?
+        } else if let Some(path) = url.strip_prefix("sqlite:") {
+            Self::open_lite(Path::new(path)).await?
+        } else {
+            return Err(Error::Internal(
+                "a database is postgres://USER@HOST/NAME or sqlite:PATH".into(),
+            ));
+        };
+        super::migrate::run(&db).await?;
+        db.refuse_weak_durability().await?;
+        Ok(db)
+    }
+
+    async fn open_lite(path: &Path) -> Result<Self> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(WAIT);
+        let write = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(WAIT)
+            .connect_with(options.clone())
+            .await?;
+        let read = SqlitePoolOptions::new()
+            .max_connections(4)
+            .acquire_timeout(WAIT)
+            .connect_with(options.read_only(true).create_if_missing(false))
+            .await?;
+        Ok(Db::Lite { write, read })
+    }
+
+    async fn open_pg(url: &str) -> Result<Self> {
+        let options = PgConnectOptions::from_str(url)?
+            .application_name("temoin")
+            .options([("idle_in_transaction_session_timeout", "60s")]);
+        let write = PgPoolOptions::new()
+            .max_connections(16)
+            .acquire_timeout(WAIT)
+            .connect_with(options.clone())
+            .await?;
+        let read = PgPoolOptions::new()
+            .max_connections(8)
+            .acquire_timeout(WAIT)
+            .connect_with(options.options([("plan_cache_mode", "force_custom_plan")]))
+            .await?;
+        Ok(Db::Pg { write, read })
+    }
+
+    async fn refuse_weak_durability(&self) -> Result<()> {
+        let mut tx = self.begin().await?;
+        let fault = match &mut tx {
+            Tx::Lite(t) => {
+                let (level,): (i64,) = sqlx::query_as("PRAGMA synchronous").fetch_one(&mut **t).await?;
+                let (version,): (String,) = sqlx::query_as("SELECT sqlite_version()").fetch_one(&mut **t).await?;
+                let numbers: Vec<u32> = version.split('.').filter_map(|n| n.parse().ok()).collect();
+                if level < 2 {
+                    Some("SQLite's synchronous is weaker than FULL: it could forget acknowledged files".to_owned())
+                } else if numbers < vec![3, 51, 3] {
+                    Some(format!("SQLite {version} can corrupt its write-ahead log; 3.51.3 or newer is needed"))
+                } else {
+                    None
+                }
+            }
+            Tx::Pg(t) => {
+                let (commit,): (String,) = sqlx::query_as("SHOW synchronous_commit").fetch_one(&mut **t).await?;
+                let (fsync,): (String,) = sqlx::query_as("SHOW fsync").fetch_one(&mut **t).await?;
+                (commit == "off" || fsync == "off").then(|| {
+                    format!("PostgreSQL runs with synchronous_commit={commit}, fsync={fsync}: it could forget acknowledged files")
+                })
+            }
+        };
+        fault.map_or(Ok(()), |why| Err(Error::Internal(why)))
+    }
+
+    /// A transaction that will write.
+    pub async fn begin(&self) -> Result<Tx> {
+        Ok(match self {
+            Db::Lite { write, .. } => Tx::Lite(write.begin_with("BEGIN IMMEDIATE").await?),
+            Db::Pg { write, .. } => Tx::Pg(write.begin().await?),
+        })
+    }
+
+    /// A transaction that only reads, on one consistent view.
+    pub async fn read(&self) -> Result<Tx> {
+        Ok(match self {
+            Db::Lite { read, .. } => Tx::Lite(read.begin().await?),
+            Db::Pg { read, .. } => Tx::Pg(read.begin_with("BEGIN READ ONLY").await?),
+        })
+    }
+
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Db::Lite { .. } => "SQLite",
+            Db::Pg { .. } => "PostgreSQL",
+        }
+    }
+
+    pub async fn close(&self) {
+        match self {
+            Db::Lite { write, read } => {
+                read.close().await;
+                write.close().await;
+            }
+            Db::Pg { write, read } => {
+                read.close().await;
+                write.close().await;
+            }
+        }
+    }
+}
+
+impl Tx {
+    pub async fn commit(self) -> Result<()> {
+        match self {
+            Tx::Lite(t) => t.commit().await?,
+            Tx::Pg(t) => t.commit().await?,
+        }
+        Ok(())
+    }
+
+    /// The same SELECT, with its rows locked until commit where the engine has row locks.
+    pub(super) const fn locking(&self, lite: &'static str, pg: &'static str) -> &'static str {
+        match self {
+            Tx::Lite(_) => lite,
+            Tx::Pg(_) => pg,
+        }
+    }
+}
+
+/// Full disks and absent databases are for the client to retry; constraint names and texts are ours.
+impl From<sqlx::Error> for Error {
+    fn from(e: sqlx::Error) -> Self {
+        match &e {
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => {
+                tracing::error!(cause = %e, "the database is out of reach");
+                Error::TryLater
+            }
+            sqlx::Error::RowNotFound => Error::NotFound,
+            sqlx::Error::Database(d) if d.is_unique_violation() => Error::Conflict,
+            // SQLITE_FULL, SQLITE_BUSY, SQLITE_READONLY, SQLITE_IOERR; PostgreSQL's resource and
+            // operator classes.
+            sqlx::Error::Database(d)
+                if d.code().is_some_and(|c| {
+                    c.starts_with("53") || c.starts_with("57") || c.starts_with("40")
+                        || c.parse::<u32>().is_ok_and(|n| n < 10_000 && matches!(n & 0xff, 5 | 8 | 10 | 13))
+                }) =>
+            {
+                tracing::error!(cause = %e, "the database cannot write now");
+                Error::TryLater
+            }
+            _ => Error::internal(e),
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Exhibits, their claims and decisions.
+
+use sqlx::FromRow;
+
+use super::{Tx, bad_row, digest, id, json, signed, to_json, unsigned};
+use crate::domain::capture::{Effective, Grade, Place, PlaceClaim, Source, TimeClaim};
+use crate::domain::exhibit::{Exhibit, Kind, Quarantine, State};
+use crate::domain::review::Decision;
+use crate::domain::value::{Id, Point, Sha256, Utc};
+use crate::error::Result;
+
+#[derive(FromRow)]
+pub(super) struct Row {
+    id: Vec<u8>,
+    agency_id: Vec<u8>,
+    appeal_id: Vec<u8>,
+    submission_id: Vec<u8>,
+    sha256: Vec<u8>,
+    size: i64,
+    name: String,
+    name_truncated: i64,
+    media_type: String,
+    kind: String,
+    state: String,
+    quarantine: Option<String>,
+    received_at: i64,
+    t: Option<i64>,
+    t_hi: Option<i64>,
+    grade: Option<String>,
+    time_source: Option<String>,
+    lat: Option<f64>,
+    lon: Option<f64>,
+    acc_m: Option<f64>,
+    place_source: Option<String>,
+    has_thumbnail: i64,
+    examined_at: Option<i64>,
+    version: i64,
+}
+
+impl Row {
+    pub(super) fn exhibit(self) -> Result<Exhibit> {
+        let source = |text: Option<String>| text.and_then(|s| Source::parse(&s)).ok_or_else(|| bad_row("source"));
+        let when = match (self.t, self.t_hi) {
+            (Some(from), Some(to)) => Some(Effective {
+                from: Utc::from_micros(from),
+                to: Utc::from_micros(to),
+                grade: self.grade.as_deref().and_then(Grade::parse).ok_or_else(|| bad_row("grade"))?,
+                source: source(self.time_source)?,
+            }),
+            _ => None,
+        };
+        let place = match (self.lat, self.lon) {
+            (Some(lat), Some(lon)) => Some(Place {
+                point: Point::new(lat, lon).ok_or_else(|| bad_row("place"))?,
+                radius_m: self.acc_m.unwrap_or(0.0),
+                source: source(self.place_source)?,
+            }),
+            _ => None,
+        };
+        Ok(Exhibit {
+            id: id(&self.id)?,
+            agency: id(&self.agency_id)?,
+            appeal: id(&self.appeal_id)?,
+            submission: id(&self.submission_id)?,
+            sha256: digest(&self.sha256)?,
+            size: unsigned(self.size),
+            name: self.name,
+            name_truncated: self.name_truncated != 0,
+            media_type: self.media_type,
+            kind: Kind::parse(&self.kind).ok_or_else(|| bad_row("kind"))?,
+            state: State::parse(&self.state).ok_or_else(|| bad_row("state"))?,
+            quarantine: self.quarantine.as_deref().map(|q| Quarantine::parse(q).ok_or_else(|| bad_row("quarantine"))).transpose()?,
+            received_at: Utc::from_micros(self.received_at),
+            when,
+            place,
+            has_thumbnail: self.has_thumbnail != 0,
+            examined: self.examined_at.is_some(),
+            version: unsigned(self.version),
+        })
+    }
+}
+
+pub(super) const COLUMNS: &str = "id, agency_id, appeal_id, submission_id, sha256, size, name, name_truncated, \
+    media_type, kind, state, quarantine, received_at, t, t_hi, grade, time_source, lat, lon, acc_m, place_source, \
+    has_thumbnail, examined_at, version";
+
+pub async fn insert(tx: &mut Tx, e: &Exhibit, closeness: i64) -> Result<()> {
+    sql!(run tx,
+        "INSERT INTO exhibit (id, agency_id, appeal_id, submission_id, sha256, size, name, name_truncated, media_type,
+           kind, state, quarantine, received_at, t, t_hi, grade, time_source, lat, lon, acc_m, place_source,
+           closeness, by_time, by_arrival)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)",
+        e.id.blob(), e.agency.blob(), e.appeal.blob(), e.submission.blob(), e.sha256.blob(), signed(e.size),
+        e.name.clone(), i64::from(e.name_truncated), e.media_type.clone(), e.kind.as_str(), e.state.as_str(),
+        e.quarantine.map(Quarantine::as_str), e.received_at.micros(),
+        e.when.map(|w| w.from.micros()), e.when.map(|w| w.to.micros()), e.when.map(|w| w.grade.as_str()),
+        e.when.map(|w| w.source.as_str()),
+        e.place.map(|p| p.point.lat), e.place.map(|p| p.point.lon), e.place.map(|p| p.radius_m),
+        e.place.map(|p| p.source.as_str()), closeness, by_time(e.when), -e.received_at.micros())?;
+    Ok(())
+}
+
+fn by_time(when: Option<Effective>) -> i64 {
+    when.map_or(i64::MAX, |w| w.from.micros())
+}
+
+/// What an examination changes in the row.
+pub async fn set_examined(tx: &mut Tx, e: &Exhibit, closeness: i64, now: Utc) -> Result<()> {
+    sql!(run tx,
+        "UPDATE exhibit SET state = $2, t = $3, t_hi = $4, grade = $5, time_source = $6, lat = $7, lon = $8,
+           acc_m = $9, place_source = $10, closeness = $11, by_time = $12, has_thumbnail = $13, examined_at = $14 WHERE id = $1",
+        e.id.blob(), e.state.as_str(), e.when.map(|w| w.from.micros()), e.when.map(|w| w.to.micros()),
+        e.when.map(|w| w.grade.as_str()), e.when.map(|w| w.source.as_str()),
+        e.place.map(|p| p.point.lat), e.place.map(|p| p.point.lon), e.place.map(|p| p.radius_m),
+        e.place.map(|p| p.source.as_str()), closeness, by_time(e.when), i64::from(e.has_thumbnail), now.micros())?;
+    Ok(())
+}
+
+pub async fn by_id(tx: &mut Tx, exhibit: Id) -> Result<Option<Exhibit>> {
+    sql!(maybe tx, Row,
+        "SELECT id, agency_id, appeal_id, submission_id, sha256, size, name, name_truncated, media_type, kind, state,
+           quarantine, received_at, t, t_hi, grade, time_source, lat, lon, acc_m, place_source, has_thumbnail, examined_at, version
+         FROM exhibit WHERE id = $1", exhibit.blob())?
+        .map(Row::exhibit)
+        .transpose()
+}
+
+/// As [`by_id`], with the row held until commit, so that two examinations or decisions take turns.
+pub async fn lock(tx: &mut Tx, exhibit: Id) -> Result<Exhibit> {
+    let text = tx.locking(
+        "SELECT id FROM exhibit WHERE id = $1",
+        "SELECT id FROM exhibit WHERE id = $1 FOR UPDATE",
+    );
+    sql!(one tx, (Vec<u8>,), text, exhibit.blob())?;
+    by_id(tx, exhibit).await?.ok_or(crate::error::Error::NotFound)
+}
+
+pub async fn of_submission(tx: &mut Tx, submission: Id) -> Result<Vec<Exhibit>> {
+    sql!(all tx, Row,
+        "SELECT id, agency_id, appeal_id, submission_id, sha256, size, name, name_truncated, media_type, kind, state,
+           quarantine, received_at, t, t_hi, grade, time_source, lat, lon, acc_m, place_source, has_thumbnail, examined_at, version
+         FROM exhibit WHERE submission_id = $1 ORDER BY id", submission.blob())?
+        .into_iter()
+        .map(Row::exhibit)
+        .collect()
+}
+
+/// Exhibits of an agency with exactly these bytes.
+pub async fn with_bytes(tx: &mut Tx, agency: Id, sha256: Sha256) -> Result<Vec<(Id, Utc)>> {
+    let rows = sql!(all tx, (Vec<u8>, i64),
+        "SELECT id, received_at FROM exhibit WHERE agency_id = $1 AND sha256 = $2 ORDER BY id", agency.blob(), sha256.blob())?;
+    rows.into_iter().map(|(i, at)| Ok((id(&i)?, Utc::from_micros(at)))).collect()
+}
+
+/// How many exhibits of an appeal are in each state.
+pub async fn counts(tx: &mut Tx, appeal: Id) -> Result<Vec<(State, u64)>> {
+    let rows = sql!(all tx, (String, i64), "SELECT state, COUNT(*) FROM exhibit WHERE appeal_id = $1 GROUP BY state ORDER BY state", appeal.blob())?;
+    rows.into_iter()
+        .map(|(s, n)| Ok((State::parse(&s).ok_or_else(|| bad_row("state"))?, unsigned(n))))
+        .collect()
+}
+
+pub async fn add_time_claim(tx: &mut Tx, new: Id, exhibit: Id, claim: &TimeClaim, now: Utc) -> Result<()> {
+    add_claim(tx, new, exhibit, "time", to_json(claim)?, now).await
+}
+
+pub async fn add_place_claim(tx: &mut Tx, new: Id, exhibit: Id, claim: &PlaceClaim, now: Utc) -> Result<()> {
+    add_claim(tx, new, exhibit, "place", to_json(claim)?, now).await
+}
+
+async fn add_claim(tx: &mut Tx, new: Id, exhibit: Id, about: &'static str, body: String, now: Utc) -> Result<()> {
+    sql!(run tx, "INSERT INTO claim (id, exhibit_id, about, body, created_at) VALUES ($1, $2, $3, $4, $5)",
+        new.blob(), exhibit.blob(), about, body, now.micros())?;
+    Ok(())
+}
+
+pub async fn claims(tx: &mut Tx, exhibit: Id) -> Result<(Vec<TimeClaim>, Vec<PlaceClaim>)> {
+    let rows = sql!(all tx, (String, String), "SELECT about, body FROM claim WHERE exhibit_id = $1 ORDER BY id", exhibit.blob())?;
+    let (mut times, mut places) = (Vec::new(), Vec::new());
+    for (about, body) in rows {
+        match about.as_str() {
+            "time" => times.push(json(&body)?),
+            _ => places.push(json(&body)?),
+        }
+    }
+    Ok((times, places))
+}
+
+pub struct Decided {
+    pub by: String,
+    pub decision: Decision,
+    pub note: String,
+    pub at: Utc,
+}
+
+/// Writes a decision if the exhibit is still at `version`; false when somebody else was faster.
+pub async fn decide(tx: &mut Tx, new: Id, e: &Exhibit, by: Id, decision: Decision, note: &str, now: Utc) -> Result<bool> {
+    let rows = sql!(run tx, "UPDATE exhibit SET state = $3, version = version + 1 WHERE id = $1 AND version = $2",
+        e.id.blob(), signed(e.version), decision.state().as_str())?;
+    if rows != 1 {
+        return Ok(false);
+    }
+    sql!(run tx, "INSERT INTO decision (id, exhibit_id, account_id, value, note, version, decided_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        new.blob(), e.id.blob(), by.blob(), decision.state().as_str(), note.to_owned(), signed(e.version) + 1, now.micros())?;
+    Ok(true)
+}
+
+pub async fn decisions(tx: &mut Tx, exhibit: Id) -> Result<Vec<Decided>> {
+    let rows = sql!(all tx, (String, String, String, i64),
+        "SELECT a.name, d.value, d.note, d.decided_at FROM decision d JOIN account a ON a.id = d.account_id
+         WHERE d.exhibit_id = $1 ORDER BY d.version DESC", exhibit.blob())?;
+    rows.into_iter()
+        .map(|(by, value, note, at)| {
+            Ok(Decided { by, decision: Decision::parse(&value).ok_or_else(|| bad_row("decision"))?, note, at: Utc::from_micros(at) })
+        })
+        .collect()
+}

@@ -1,0 +1,58 @@
+//! The queue of background jobs: leased, never held in a transaction while they run.
+
+use super::{Tx, id};
+use crate::domain::job::Job;
+use crate::domain::value::{Id, Utc};
+use crate::error::Result;
+
+/// Puts a job into the queue, in the transaction that makes it necessary. The same job waits once.
+pub async fn enqueue(tx: &mut Tx, new: Id, job: Job, priority: i64, run_at: Utc) -> Result<()> {
+    sql!(run tx,
+        "INSERT INTO job (id, kind, subject, priority, run_at, created_at) VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (kind, subject) DO NOTHING",
+        new.blob(), job.kind(), job.subject(), priority, run_at.micros(), run_at.micros())?;
+    Ok(())
+}
+
+pub struct Claimed {
+    pub id: Id,
+    pub job: Job,
+    pub attempts: i64,
+}
+
+/// Claims up to `limit` due jobs for `owner` until `until`.
+pub async fn claim(tx: &mut Tx, owner: &str, now: Utc, until: Utc, limit: i64) -> Result<Vec<Claimed>> {
+    let text = tx.locking(
+        "UPDATE job SET lease_owner = $1, lease_until = $3, attempts = attempts + 1 WHERE id IN (
+           SELECT id FROM job WHERE run_at <= $2 AND lease_until <= $2 ORDER BY priority, run_at, id LIMIT $4)
+         RETURNING id, kind, subject, attempts",
+        "UPDATE job SET lease_owner = $1, lease_until = $3, attempts = attempts + 1 WHERE id IN (
+           SELECT id FROM job WHERE run_at <= $2 AND lease_until <= $2 ORDER BY priority, run_at, id LIMIT $4
+           FOR UPDATE SKIP LOCKED)
+         RETURNING id, kind, subject, attempts",
+    );
+    let rows = sql!(all tx, (Vec<u8>, String, String, i64), text, owner.to_owned(), now.micros(), until.micros(), limit)?;
+    rows.into_iter()
+        .map(|(i, kind, subject, attempts)| {
+            Ok(Claimed { id: id(&i)?, job: Job::parse(&kind, &subject).ok_or_else(|| super::bad_row("job"))?, attempts })
+        })
+        .collect()
+}
+
+/// Ends a job, if it is still ours.
+pub async fn finish(tx: &mut Tx, job: Id, owner: &str) -> Result<bool> {
+    Ok(sql!(run tx, "DELETE FROM job WHERE id = $1 AND lease_owner = $2", job.blob(), owner.to_owned())? == 1)
+}
+
+/// Puts a failed job back for later, with the reason for people to see.
+pub async fn fail(tx: &mut Tx, job: Id, owner: &str, why: &str, run_at: Utc) -> Result<()> {
+    sql!(run tx,
+        "UPDATE job SET lease_owner = NULL, lease_until = 0, run_at = $4, last_error = $3 WHERE id = $1 AND lease_owner = $2",
+        job.blob(), owner.to_owned(), why.to_owned(), run_at.micros())?;
+    Ok(())
+}
+
+/// Jobs that wait, and how many of them failed before.
+pub async fn waiting(tx: &mut Tx) -> Result<(i64, i64)> {
+    sql!(one tx, (i64, i64), "SELECT COUNT(*), COUNT(last_error) FROM job")
+}

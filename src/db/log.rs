@@ -1,0 +1,151 @@
+//! The custody log's tables: outbox, entries, tiles, head, checkpoints, openings.
+//!
+//! Only `attest` calls these. Nothing here updates or deletes an entry; the schema refuses it too.
+
+use super::{Tx, bad_row, digest, id, signed, to_json, unsigned};
+use crate::domain::custody::merkle::{Edge, TileAt};
+use crate::domain::custody::Opening;
+use crate::domain::value::{Id, Sha256, Utc};
+use crate::error::Result;
+
+pub async fn add_pending(tx: &mut Tx, event: Id, draft: &[u8], openings: &[Opening]) -> Result<()> {
+    sql!(run tx, "INSERT INTO log_pending (event_id, draft) VALUES ($1, $2)", event.blob(), draft.to_vec())?;
+    for o in openings {
+        sql!(run tx, "INSERT INTO log_opening (event_id, path, salt, value) VALUES ($1, $2, $3, $4)",
+            event.blob(), o.path.clone(), o.salt.clone(), to_json(&o.value)?)?;
+    }
+    Ok(())
+}
+
+pub struct Pending {
+    pub seq: i64,
+    pub event: Id,
+    pub draft: Vec<u8>,
+}
+
+/// The head, locked until commit: whoever holds it is the sequencer.
+pub async fn lock_head(tx: &mut Tx) -> Result<Edge> {
+    let text = tx.locking(
+        "SELECT size, edge FROM log_head WHERE id = 1",
+        "SELECT size, edge FROM log_head WHERE id = 1 FOR UPDATE",
+    );
+    let (size, edge) = sql!(one tx, (i64, Vec<u8>), text)?;
+    Edge::from_parts(unsigned(size), &edge).ok_or_else(|| bad_row("log head"))
+}
+
+pub async fn head(tx: &mut Tx) -> Result<Edge> {
+    let (size, edge) = sql!(one tx, (i64, Vec<u8>), "SELECT size, edge FROM log_head WHERE id = 1")?;
+    Edge::from_parts(unsigned(size), &edge).ok_or_else(|| bad_row("log head"))
+}
+
+pub async fn set_head(tx: &mut Tx, edge: &Edge) -> Result<()> {
+    sql!(run tx, "UPDATE log_head SET size = $1, edge = $2 WHERE id = 1", signed(edge.size()), edge.to_bytes())?;
+    Ok(())
+}
+
+pub async fn pending(tx: &mut Tx, limit: i64) -> Result<Vec<Pending>> {
+    let rows = sql!(all tx, (i64, Vec<u8>, Vec<u8>), "SELECT seq, event_id, draft FROM log_pending ORDER BY seq LIMIT $1", limit)?;
+    rows.into_iter().map(|(seq, event, draft)| Ok(Pending { seq, event: id(&event)?, draft })).collect()
+}
+
+/// Takes sequenced drafts out of the outbox, one by one: rows between them may belong to
+/// transactions that had not committed when the batch was read.
+pub async fn remove_pending(tx: &mut Tx, seq: i64) -> Result<()> {
+    sql!(run tx, "DELETE FROM log_pending WHERE seq = $1", seq)?;
+    Ok(())
+}
+
+pub async fn add_entry(tx: &mut Tx, index: u64, event: Id, leaf: Sha256, bytes: Vec<u8>) -> Result<()> {
+    sql!(run tx, "INSERT INTO log_entry (idx, event_id, leaf, bytes) VALUES ($1, $2, $3, $4)",
+        signed(index), event.blob(), leaf.blob(), bytes)?;
+    Ok(())
+}
+
+/// How many events a subject has, and the leaf of the last.
+pub async fn subject_head(tx: &mut Tx, kind: &str, subject: &str) -> Result<(u64, Option<Sha256>)> {
+    let row = sql!(maybe tx, (i64, Vec<u8>),
+        "SELECT n, leaf FROM log_subject WHERE kind = $1 AND id = $2 ORDER BY n DESC LIMIT 1", kind.to_owned(), subject.to_owned())?;
+    match row {
+        Some((n, leaf)) => Ok((unsigned(n) + 1, Some(digest(&leaf)?))),
+        None => Ok((0, None)),
+    }
+}
+
+pub async fn add_subject(tx: &mut Tx, kind: &str, subject: &str, n: u64, index: u64, leaf: Sha256) -> Result<()> {
+    sql!(run tx, "INSERT INTO log_subject (kind, id, n, idx, leaf) VALUES ($1, $2, $3, $4, $5)",
+        kind.to_owned(), subject.to_owned(), signed(n), signed(index), leaf.blob())?;
+    Ok(())
+}
+
+pub async fn tile(tx: &mut Tx, at: TileAt) -> Result<Option<Vec<u8>>> {
+    let row = sql!(maybe tx, (Vec<u8>,), "SELECT hashes FROM log_tile WHERE level = $1 AND idx = $2", i64::from(at.0), signed(at.1))?;
+    Ok(row.map(|r| r.0))
+}
+
+pub async fn put_tile(tx: &mut Tx, at: TileAt, hashes: Vec<u8>) -> Result<()> {
+    sql!(run tx,
+        "INSERT INTO log_tile (level, idx, hashes) VALUES ($1, $2, $3)
+         ON CONFLICT (level, idx) DO UPDATE SET hashes = excluded.hashes",
+        i64::from(at.0), signed(at.1), hashes)?;
+    Ok(())
+}
+
+pub async fn add_checkpoint(tx: &mut Tx, size: u64, note: &str, now: Utc) -> Result<()> {
+    sql!(run tx, "INSERT INTO log_checkpoint (size, note, created_at) VALUES ($1, $2, $3) ON CONFLICT (size) DO NOTHING",
+        signed(size), note.to_owned(), now.micros())?;
+    Ok(())
+}
+
+pub async fn last_checkpoint(tx: &mut Tx) -> Result<Option<(u64, String)>> {
+    let row = sql!(maybe tx, (i64, String), "SELECT size, note FROM log_checkpoint ORDER BY size DESC LIMIT 1")?;
+    Ok(row.map(|(size, note)| (unsigned(size), note)))
+}
+
+pub async fn checkpoints(tx: &mut Tx) -> Result<Vec<String>> {
+    Ok(sql!(all tx, (String,), "SELECT note FROM log_checkpoint ORDER BY size")?.into_iter().map(|r| r.0).collect())
+}
+
+pub struct Entry {
+    pub index: u64,
+    pub event: Id,
+    pub leaf: Sha256,
+    pub bytes: Vec<u8>,
+}
+
+type EntryRow = (i64, Vec<u8>, Vec<u8>, Vec<u8>);
+
+fn entry(r: EntryRow) -> Result<Entry> {
+    Ok(Entry { index: unsigned(r.0), event: id(&r.1)?, leaf: digest(&r.2)?, bytes: r.3 })
+}
+
+/// Entries from `from` on, in order.
+pub async fn entries(tx: &mut Tx, from: u64, limit: u64) -> Result<Vec<Entry>> {
+    sql!(all tx, EntryRow, "SELECT idx, event_id, leaf, bytes FROM log_entry WHERE idx >= $1 ORDER BY idx LIMIT $2", signed(from), signed(limit))?
+        .into_iter().map(entry).collect()
+}
+
+/// Events of one subject, oldest first.
+pub async fn of_subject(tx: &mut Tx, kind: &str, subject: &str) -> Result<Vec<Entry>> {
+    sql!(all tx, EntryRow,
+        "SELECT e.idx, e.event_id, e.leaf, e.bytes FROM log_subject s JOIN log_entry e ON e.idx = s.idx
+         WHERE s.kind = $1 AND s.id = $2 ORDER BY s.n", kind.to_owned(), subject.to_owned())?
+        .into_iter().map(entry).collect()
+}
+
+/// The first event of one subject: for an exhibit, its receipt.
+pub async fn first_of_subject(tx: &mut Tx, kind: &str, subject: &str) -> Result<Option<Entry>> {
+    sql!(maybe tx, EntryRow,
+        "SELECT e.idx, e.event_id, e.leaf, e.bytes FROM log_subject s JOIN log_entry e ON e.idx = s.idx
+         WHERE s.kind = $1 AND s.id = $2 AND s.n = 0", kind.to_owned(), subject.to_owned())?
+        .map(entry).transpose()
+}
+
+/// The openings of one event, for those who may see them.
+pub async fn openings(tx: &mut Tx, event: Id) -> Result<Vec<Opening>> {
+    let rows = sql!(all tx, (String, String, String), "SELECT path, salt, value FROM log_opening WHERE event_id = $1 ORDER BY path", event.blob())?;
+    rows.into_iter().map(|(path, salt, value)| Ok(Opening { path, salt, value: super::json(&value)? })).collect()
+}
+
+pub async fn pending_count(tx: &mut Tx) -> Result<u64> {
+    Ok(unsigned(sql!(one tx, (i64,), "SELECT COUNT(*) FROM log_pending")?.0))
+}

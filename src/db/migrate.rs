@@ -1,0 +1,61 @@
+//! One numbered sequence of migrations for both engines, handed to sqlx's own migrator.
+
+use std::borrow::Cow;
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::{AssertSqlSafe, SqlSafeStr as _};
+
+use super::Db;
+use crate::error::{Error, Result};
+
+const FILES: &[(i64, &str, &str)] = &[(1, "spine", include_str!("../../migrations/0001_spine.sql"))];
+
+pub async fn run(db: &Db) -> Result<()> {
+    let engine = match db {
+        Db::Lite { .. } => "sqlite",
+        Db::Pg { .. } => "postgres",
+    };
+    let migrations = FILES
+        .iter()
+        .map(|(version, name, text)| {
+            let sql = AssertSqlSafe(for_engine(text, engine)).into_sql_str();
+            Migration::new(*version, Cow::Borrowed(*name), MigrationType::Simple, sql, false)
+        })
+        .collect();
+    let migrator = Migrator::with_migrations(migrations);
+    let done = match db {
+        Db::Lite { write, .. } => migrator.run(write).await,
+        Db::Pg { write, .. } => migrator.run(write).await,
+    };
+    done.map_err(|e| Error::Internal(format!("the database's schema does not fit this program: {e}")))
+}
+
+/// The lines meant for one engine: those outside fences, and those inside its own.
+fn for_engine(text: &str, engine: &str) -> String {
+    let mut out = String::new();
+    let mut fence: Option<&str> = None;
+    for line in text.lines() {
+        match line.trim() {
+            "--]" => fence = None,
+            l if l.starts_with("--[") => fence = l.strip_prefix("--["),
+            _ if fence.is_none_or(|f| f == engine) => {
+                out.push_str(line);
+                out.push('\n');
+            }
+            _ => {}
+        }
+    }
+    if engine == "sqlite" { out.replace("BYTEA", "BLOB") } else { out }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::for_engine;
+
+    #[test]
+    fn fences_choose_lines() {
+        let text = "a BYTEA\n--[sqlite\nb\n--]\n--[postgres\nc\n--]\nd\n";
+        assert_eq!(for_engine(text, "sqlite"), "a BLOB\nb\nd\n");
+        assert_eq!(for_engine(text, "postgres"), "a BYTEA\nc\nd\n");
+    }
+}

@@ -1,0 +1,50 @@
+//! All SQL, one file per noun. Every function takes `&mut Tx` first; none opens or commits one.
+//!
+//! `engine.rs` alone knows that there are two databases.
+
+#[macro_use]
+mod engine;
+pub mod accounts;
+pub mod appeals;
+pub mod contents;
+pub mod exhibits;
+pub mod jobs;
+pub mod log;
+mod migrate;
+pub mod search;
+pub mod submissions;
+
+pub use engine::{Db, Tx};
+
+use crate::domain::value::{Id, Sha256};
+use crate::error::{Error, Result};
+
+/// A row that breaks the schema's promise: our fault, or somebody's hand in the database.
+fn bad_row(what: &'static str) -> Error {
+    Error::Internal(format!("the database holds an impossible {what}"))
+}
+
+fn id(bytes: &[u8]) -> Result<Id> {
+    Id::from_slice(bytes).ok_or_else(|| bad_row("id"))
+}
+
+fn digest(bytes: &[u8]) -> Result<Sha256> {
+    Sha256::from_slice(bytes).ok_or_else(|| bad_row("digest"))
+}
+
+/// Counts and sizes are never negative; the schema keeps them in BIGINT.
+fn unsigned(n: i64) -> u64 {
+    u64::try_from(n).unwrap_or(0)
+}
+
+fn signed(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+fn json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T> {
+    serde_json::from_str(text).map_err(|_| bad_row("JSON"))
+}
+
+fn to_json<T: serde::Serialize>(value: &T) -> Result<String> {
+    serde_json::to_string(value).map_err(Error::internal)
+}

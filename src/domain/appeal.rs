@@ -1,0 +1,142 @@
+//! A call for witnesses: what happened, when, where, and how much may be sent.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::value::{Id, Point, Utc};
+
+/// An appeal is written, then open, then closed; a closed one never opens again, so that its log
+/// tells one story.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AppealState {
+    Draft,
+    Open,
+    Closed,
+}
+
+impl AppealState {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            AppealState::Draft => "draft",
+            AppealState::Open => "open",
+            AppealState::Closed => "closed",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Draft, Self::Open, Self::Closed]
+            .into_iter()
+            .find(|s| s.as_str() == text)
+    }
+
+    pub const fn may_become(self, next: Self) -> bool {
+        matches!(
+            (self, next),
+            (Self::Draft, Self::Open) | (Self::Draft | Self::Open, Self::Closed)
+        )
+    }
+}
+
+/// What an agency wrote for the public in one language.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Text {
+    pub title: String,
+    pub what: String,
+    pub place: String,
+}
+
+/// How much the public may send. Bytes unless said otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Budgets {
+    pub file_bytes_max: u64,
+    pub submission_bytes_max: u64,
+    pub submission_files_max: u64,
+    pub appeal_bytes_max: u64,
+}
+
+impl Default for Budgets {
+    fn default() -> Self {
+        const GIB: u64 = 1 << 30;
+        Self {
+            file_bytes_max: 20 * GIB,
+            submission_bytes_max: 50 * GIB,
+            submission_files_max: 1_000,
+            appeal_bytes_max: 5_000 * GIB,
+        }
+    }
+}
+
+/// The circle that the appeal asks about.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Area {
+    pub centre: Point,
+    pub radius_m: f64,
+}
+
+#[derive(Clone, Debug)]
+pub struct Appeal {
+    pub id: Id,
+    pub agency: Id,
+    /// Short, read aloud on the radio, printed on posters.
+    pub code: String,
+    pub state: AppealState,
+    /// By language tag; the first language is the default.
+    pub texts: BTreeMap<String, Text>,
+    pub default_language: String,
+    pub agency_name: String,
+    pub emergency_number: String,
+    /// The incident's time window.
+    pub from: Utc,
+    pub to: Utc,
+    /// IANA zone in which the incident's clocks ran.
+    pub zone: String,
+    pub area: Area,
+    pub budgets: Budgets,
+    pub bytes_received: u64,
+    pub files_received: u64,
+    pub demo: bool,
+    pub created_at: Utc,
+}
+
+impl Appeal {
+    /// The text in this language, else in the default one, else any.
+    pub fn text(&self, language: &str) -> &Text {
+        static EMPTY: Text = Text { title: String::new(), what: String::new(), place: String::new() };
+        self.texts
+            .get(language)
+            .or_else(|| self.texts.get(&self.default_language))
+            .or_else(|| self.texts.values().next())
+            .unwrap_or(&EMPTY)
+    }
+}
+
+/// Codes are 3 to 32 letters, digits and hyphens, without regard to case.
+pub fn normal_code(text: &str) -> Option<String> {
+    let code = text.to_ascii_uppercase();
+    ((3..=32).contains(&code.len())
+        && code.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'-'))
+    .then_some(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_closed_appeal_stays_closed() {
+        use AppealState::*;
+        assert!(Draft.may_become(Open));
+        assert!(Open.may_become(Closed));
+        assert!(!Closed.may_become(Open));
+        assert!(!Open.may_become(Draft));
+    }
+
+    #[test]
+    fn codes() {
+        assert_eq!(normal_code("place-26").as_deref(), Some("PLACE-26"));
+        for wrong in ["ab", "a b c", "é-é-é", "../x", &"a".repeat(33)] {
+            assert_eq!(normal_code(wrong), None);
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! One custody event: a small envelope without personal data, and salted commitments to the rest.
+//!
+//! The envelope is RFC 8785 canonical JSON. It is made once, hashed, stored, and never serialised
+//! again to be verified. What is personal or linkable, the media's own hash included, is committed
+//! to as `SHA-256("evidence-commit/v1" ‖ 0x00 ‖ JCS([salt, path, value]))`; the openings live in a
+//! table that can be erased without touching the log.
+
+use data_encoding::BASE64;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::domain::actor::Actor;
+use crate::domain::value::{Id, Sha256, Utc};
+
+/// Hard limit of one entry: the bundle format's length prefix ends at 65,535, the design's at 16 KiB.
+pub const ENTRY_BYTES_MAX: usize = 16 * 1024;
+
+macro_rules! event_types {
+    ($($(#[$doc:meta])* $name:ident = $text:literal),* $(,)?) => {
+        /// Every kind of event, with the name that stands in the log for ever.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub enum EventType { $($(#[$doc])* $name),* }
+        impl EventType {
+            #[cfg(test)]
+            pub const ALL: &'static [EventType] = &[$(EventType::$name),*];
+            pub const fn as_str(self) -> &'static str {
+                match self { $(EventType::$name => $text),* }
+            }
+        }
+    };
+}
+
+event_types! {
+    AppealCreated = "appeal.created",
+    AppealOpened = "appeal.opened",
+    AppealClosed = "appeal.closed",
+    /// A witness began to hand something over.
+    SubmissionOpened = "submission.opened",
+    /// The witness said where, when and how the files came to be.
+    SubmissionStated = "submission.stated",
+    /// A file was refused; nothing of it was kept.
+    UploadRejected = "upload.rejected",
+    ExhibitReceived = "exhibit.received",
+    ExhibitExamined = "exhibit.examined",
+    /// An exhibit was opened, or one of its pictures was shown.
+    ExhibitViewed = "exhibit.viewed",
+    ExhibitDownloaded = "exhibit.downloaded",
+    ExhibitDecided = "exhibit.decided",
+    /// A page of thumbnails was shown; commits to the list of exhibits.
+    GridViewed = "grid.viewed",
+    AccessLogin = "access.login",
+    AccessLoginFailed = "access.login_failed",
+    AccessDenied = "access.denied",
+    AccountCreated = "account.created",
+    TokenCreated = "account.token_created",
+    AuditLookedUp = "audit.looked_up",
+    AuditRun = "audit.run",
+    SystemStarted = "system.started",
+}
+
+/// What an event is about.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum SubjectKind {
+    Exhibit,
+    Submission,
+    Appeal,
+    Account,
+}
+
+impl SubjectKind {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            SubjectKind::Exhibit => "exhibit",
+            SubjectKind::Submission => "submission",
+            SubjectKind::Appeal => "appeal",
+            SubjectKind::Account => "account",
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Subject {
+    pub kind: SubjectKind,
+    pub id: Id,
+}
+
+/// Where and by what build an event was written.
+#[derive(Clone, Debug)]
+pub struct Stamp {
+    pub node: String,
+    /// Version and digest of the running program.
+    pub app: String,
+    /// What is known of the clock: `ntp-ok` or `unknown`.
+    pub clock: &'static str,
+}
+
+/// The salt and value behind one commitment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Opening {
+    pub path: String,
+    /// Sixteen random bytes in base64.
+    pub salt: String,
+    pub value: Value,
+}
+
+/// `SHA-256("evidence-commit/v1" ‖ 0x00 ‖ JCS([salt, path, value]))`.
+pub fn commitment(opening: &Opening) -> Sha256 {
+    let mut bytes = b"evidence-commit/v1\0".to_vec();
+    bytes.extend(canonical(&json!([opening.salt, opening.path, opening.value])));
+    Sha256::of(&bytes)
+}
+
+/// RFC 8785 bytes. Our values are maps with string keys and integers, which always serialise.
+fn canonical(value: &Value) -> Vec<u8> {
+    serde_json_canonicalizer::to_vec(value).unwrap_or_default()
+}
+
+/// An event before the sequencer has given it its place.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    pub kind: EventType,
+    pub actor: Actor,
+    pub subjects: Vec<Subject>,
+    facts: Map<String, Value>,
+    private: Vec<(String, Value)>,
+}
+
+impl Draft {
+    pub fn new(kind: EventType, actor: impl Into<Actor>) -> Self {
+        Self {
+            kind,
+            actor: actor.into(),
+            subjects: Vec::new(),
+            facts: Map::new(),
+            private: Vec::new(),
+        }
+    }
+
+    pub fn about(mut self, kind: SubjectKind, id: Id) -> Self {
+        self.subjects.push(Subject { kind, id });
+        self
+    }
+
+    /// A fact in clear. Never personal, never free text, never linkable to a person or a file.
+    pub fn fact(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.facts.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// A fact that only its commitment tells of.
+    pub fn private(mut self, path: &str, value: impl Into<Value>) -> Self {
+        self.private.push((path.to_owned(), value.into()));
+        self
+    }
+
+    /// The envelope as it waits in the outbox, and its openings. `salt` is called once for the entry
+    /// and once for each private fact.
+    pub fn seal(
+        self,
+        id: Id,
+        at: Utc,
+        stamp: &Stamp,
+        mut salt: impl FnMut() -> [u8; 16],
+    ) -> (Vec<u8>, Vec<Opening>) {
+        let openings: Vec<Opening> = self
+            .private
+            .into_iter()
+            .map(|(path, value)| Opening {
+                path,
+                salt: BASE64.encode(&salt()),
+                value,
+            })
+            .collect();
+        let mut commitments: Vec<String> = openings.iter().map(|o| commitment(o).base64()).collect();
+        commitments.sort_unstable();
+        let subjects: Vec<Value> = self
+            .subjects
+            .iter()
+            .map(|s| json!({"k": s.kind.as_str(), "id": s.id.to_string()}))
+            .collect();
+        let envelope = json!({
+            "v": 1,
+            "type": self.kind.as_str(),
+            "id": id.to_string(),
+            "t": at.to_string(),
+            "clk": stamp.clock,
+            "node": stamp.node,
+            "app": stamp.app,
+            "actor": actor_json(&self.actor),
+            "subj": subjects,
+            "f": self.facts,
+            "d": commitments,
+            "salt": BASE64.encode(&salt()),
+        });
+        (canonical(&envelope), openings)
+    }
+}
+
+fn actor_json(actor: &Actor) -> Value {
+    match actor {
+        Actor::Witness(submission) => json!({"k": "witness", "ref": submission.to_string()}),
+        Actor::Person { id, role, proof } => json!({
+            "k": "user", "ref": id.to_string(), "role": role.as_str(), "auth": proof.as_str(),
+        }),
+        Actor::Operator => json!({"k": "operator"}),
+        Actor::System => json!({"k": "system"}),
+        Actor::Stranger => json!({"k": "stranger"}),
+    }
+}
+
+/// Gives a waiting envelope its place: for each subject, its number in that subject's history and
+/// the leaf hash of the event before. Returns the entry's final bytes, to be hashed and kept as they
+/// are, or `None` when the draft is not an envelope (the outbox was tampered with).
+///
+/// `previous` answers, for a subject's kind and id, how many events it has and the leaf of the last.
+pub fn sequence(
+    draft: &[u8],
+    mut previous: impl FnMut(&str, &str) -> (u64, Option<Sha256>),
+) -> Option<Vec<u8>> {
+    let mut envelope: Value = serde_json::from_slice(draft).ok()?;
+    for subject in envelope.get_mut("subj")?.as_array_mut()? {
+        let fields = subject.as_object_mut()?;
+        let kind = fields.get("k")?.as_str()?.to_owned();
+        let id = fields.get("id")?.as_str()?.to_owned();
+        let (count, leaf) = previous(&kind, &id);
+        fields.insert("n".into(), count.into());
+        if let Some(leaf) = leaf {
+            fields.insert("p".into(), leaf.base64().into());
+        }
+    }
+    let bytes = canonical(&envelope);
+    (bytes.len() <= ENTRY_BYTES_MAX).then_some(bytes)
+}
+
+/// Kinds and ids of a waiting envelope's subjects.
+pub fn subjects_of(draft: &[u8]) -> Vec<(String, String)> {
+    let Ok(envelope) = serde_json::from_slice::<Value>(draft) else { return Vec::new() };
+    let text = |s: &Value, key: &str| Some(s.get(key)?.as_str()?.to_owned());
+    let subjects = envelope.get("subj").and_then(Value::as_array);
+    subjects.into_iter().flatten().filter_map(|s| Some((text(s, "k")?, text(s, "id")?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stamp() -> Stamp {
+        Stamp {
+            node: "n1".into(),
+            app: "0.1.0".into(),
+            clock: "unknown",
+        }
+    }
+
+    fn id(n: u8) -> Id {
+        Id::new(Utc::from_micros(1_700_000_000_000_000), [n; 10])
+    }
+
+    #[test]
+    fn golden_entry() {
+        // These bytes are a promise to everyone who holds a receipt: they may never change.
+        let (draft, openings) = Draft::new(EventType::ExhibitReceived, Actor::Witness(id(1)))
+            .about(SubjectKind::Exhibit, id(2))
+            .fact("media", "image/jpeg")
+            .private("sha256", "00ff")
+            .private("size", 42)
+            .seal(id(3), Utc::from_micros(1_700_000_000_000_001), &stamp(), || [9; 16]);
+        let entry = sequence(&draft, |_, _| (7, Some(Sha256::of(b"before")))).unwrap();
+        assert_eq!(
+            String::from_utf8(entry).unwrap(),
+            include_str!("../../../tests/golden/custody-entry.json").trim_end()
+        );
+        assert_eq!(openings.len(), 2);
+        assert_eq!(openings[1].value, json!(42));
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let mut names: Vec<_> = EventType::ALL.iter().map(|t| t.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), EventType::ALL.len());
+    }
+
+    #[test]
+    fn a_changed_opening_is_another_commitment() {
+        let a = Opening { path: "sha256".into(), salt: BASE64.encode(&[1; 16]), value: json!("aa") };
+        let mut b = a.clone();
+        b.value = json!("ab");
+        assert_ne!(commitment(&a), commitment(&b));
+    }
+}

@@ -1,0 +1,14 @@
+//! The custody record: what an event is, how it is hashed, and how anybody proves what the log holds.
+//!
+//! Format: `docs/custody-format.md`. Hashing is RFC 6962, storage is C2SP tlog-tiles, signatures are
+//! C2SP signed-note and tlog-checkpoint, receipts are C2SP tlog-proof, trust is C2SP tlog-policy.
+//! Everything is pure and works offline.
+
+mod event;
+pub mod merkle;
+mod note;
+mod proof;
+
+pub use event::{Draft, EventType, Opening, Stamp, SubjectKind, commitment, sequence, subjects_of};
+pub use note::{Checkpoint, Policy, Signer, VerifierKey, checkpoint_body, signed_by};
+pub use proof::{LogProof, Receipt};

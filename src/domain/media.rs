@@ -1,0 +1,188 @@
+//! What a file is, told from its first bytes alone; names and browsers' claims are never believed.
+
+use super::exhibit::{Kind, Quarantine};
+
+/// Bytes of a file's head that [`sniff`] wants to see.
+pub const HEAD_BYTES: usize = 4_096;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sniffed {
+    pub media_type: &'static str,
+    pub kind: Kind,
+    pub quarantine: Option<Quarantine>,
+}
+
+const fn media(media_type: &'static str, kind: Kind) -> Sniffed {
+    Sniffed { media_type, kind, quarantine: None }
+}
+
+const fn kept_behind_glass(media_type: &'static str, kind: Kind, why: Quarantine) -> Sniffed {
+    Sniffed { media_type, kind, quarantine: Some(why) }
+}
+
+/// Tells a file's type from its head (up to [`HEAD_BYTES`] bytes; fewer only if the file is shorter).
+pub fn sniff(head: &[u8]) -> Sniffed {
+    use Kind::*;
+    if head.is_empty() {
+        return kept_behind_glass("application/x-empty", Other, Quarantine::Empty);
+    }
+    let at = |offset: usize, magic: &[u8]| head.get(offset..).is_some_and(|h| h.starts_with(magic));
+    if at(0, b"\xff\xd8\xff") {
+        return media("image/jpeg", Photo);
+    }
+    if at(0, b"\x89PNG\r\n\x1a\n") {
+        return media("image/png", Photo);
+    }
+    if at(0, b"GIF87a") || at(0, b"GIF89a") {
+        return media("image/gif", Photo);
+    }
+    if at(0, b"RIFF") {
+        if at(8, b"WEBP") {
+            return media("image/webp", Photo);
+        }
+        if at(8, b"AVI ") {
+            return media("video/x-msvideo", Video);
+        }
+        if at(8, b"WAVE") {
+            return media("audio/wav", Audio);
+        }
+    }
+    if at(0, b"II*\0") || at(0, b"MM\0*") {
+        return media("image/tiff", Photo);
+    }
+    if at(0, b"BM") && at(6, &[0, 0, 0, 0]) {
+        return media("image/bmp", Photo);
+    }
+    if at(4, b"ftyp") {
+        return iso_brand(head);
+    }
+    if ["moov", "mdat", "wide", "free", "skip"].iter().any(|b| at(4, b.as_bytes())) {
+        return media("video/quicktime", Video);
+    }
+    if at(0, b"\x1a\x45\xdf\xa3") {
+        return if head.windows(4).take(64).any(|w| w == b"webm") {
+            media("video/webm", Video)
+        } else {
+            media("video/x-matroska", Video)
+        };
+    }
+    if at(0, b"\x47") && (at(188, b"\x47") && at(376, b"\x47"))
+        || at(4, b"\x47") && at(196, b"\x47") && at(388, b"\x47")
+    {
+        return media("video/mp2t", Video);
+    }
+    if at(0, b"\0\0\x01\xba") || at(0, b"\0\0\x01\xb3") {
+        return media("video/mpeg", Video);
+    }
+    if at(0, b"ID3") || at(0, b"\xff\xfb") || at(0, b"\xff\xf3") || at(0, b"\xff\xf2") {
+        return media("audio/mpeg", Audio);
+    }
+    if at(0, b"OggS") {
+        return media("audio/ogg", Audio);
+    }
+    if at(0, b"fLaC") {
+        return media("audio/flac", Audio);
+    }
+    if at(0, b"#!AMR") {
+        return media("audio/amr", Audio);
+    }
+    not_media(head, at)
+}
+
+fn not_media(head: &[u8], at: impl Fn(usize, &[u8]) -> bool) -> Sniffed {
+    use Kind::*;
+    use Quarantine::*;
+    if head.windows(5).take(1_024).any(|w| w == b"%PDF-") {
+        return kept_behind_glass("application/pdf", Document, ActiveContent);
+    }
+    for magic in [&b"PK\x03\x04"[..], b"PK\x05\x06", b"Rar!\x1a\x07", b"7z\xbc\xaf\x27\x1c", b"\x1f\x8b", b"\xfd7zXZ\0"] {
+        if at(0, magic) {
+            return kept_behind_glass("application/zip", Other, Archive);
+        }
+    }
+    if at(0, b"MZ") || at(0, b"\x7fELF") || at(0, b"#!/") || at(0, b"\xca\xfe\xba\xbe") {
+        return kept_behind_glass("application/x-executable", Other, ActiveContent);
+    }
+    let text = String::from_utf8_lossy(head).to_ascii_lowercase();
+    let start = text.trim_start_matches(['\u{feff}', '\u{fffd}', ' ', '\t', '\r', '\n']);
+    if start.starts_with("#extm3u") || start.starts_with("ffconcat") {
+        return kept_behind_glass("application/vnd.apple.mpegurl", Other, ActiveContent);
+    }
+    if text.contains("<svg") {
+        return kept_behind_glass("image/svg+xml", Document, ActiveContent);
+    }
+    if ["<!doctype", "<html", "<script", "<body", "<head", "<iframe", "<?xml", "<!--"]
+        .iter()
+        .any(|t| start.starts_with(t) || text.contains("<script"))
+    {
+        return kept_behind_glass("text/html", Document, ActiveContent);
+    }
+    kept_behind_glass("application/octet-stream", Other, UnknownType)
+}
+
+/// ISO base media files say what they are in `ftyp`: major brand, then compatible ones.
+fn iso_brand(head: &[u8]) -> Sniffed {
+    use Kind::*;
+    let length = head.get(..4).map_or(0, |b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize);
+    let brands = head.get(8..length.clamp(8, head.len())).unwrap_or_default();
+    let has = |wanted: &[&[u8; 4]]| brands.chunks_exact(4).any(|b| wanted.iter().any(|w| b == *w));
+    if has(&[b"avif", b"avis"]) {
+        return media("image/avif", Photo);
+    }
+    if has(&[b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"]) {
+        return media("image/heic", Photo);
+    }
+    if has(&[b"crx "]) {
+        return media("image/x-canon-cr3", Photo);
+    }
+    match brands.get(..4) {
+        Some(b"qt  ") => media("video/quicktime", Video),
+        Some(b"M4A " | b"M4B ") => media("audio/mp4", Audio),
+        Some(b) if b.starts_with(b"3g") => media("video/3gpp", Video),
+        _ => media("video/mp4", Video),
+    }
+}
+
+/// Types that a browser may show in place, once a look has been recorded. Everything else leaves as
+/// `application/octet-stream`, as an attachment.
+pub fn playable(media_type: &str) -> bool {
+    matches!(
+        media_type,
+        "video/mp4" | "video/webm" | "video/quicktime" | "video/3gpp" | "audio/mpeg" | "audio/mp4"
+            | "audio/ogg" | "audio/wav" | "audio/flac"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_come_from_bytes() {
+        for (head, expected) in [
+            (&b"\xff\xd8\xff\xe0rest"[..], "image/jpeg"),
+            (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "image/heic"),
+            (b"\0\0\0\x14ftypqt  \0\0\0\0qt  ", "video/quicktime"),
+            (b"\0\0\0\x18ftypisom\0\0\0\0isommp42", "video/mp4"),
+            (b"RIFF\0\0\0\0WEBPVP8 ", "image/webp"),
+        ] {
+            let s = sniff(head);
+            assert_eq!((s.media_type, s.quarantine), (expected, None));
+        }
+    }
+
+    #[test]
+    fn what_could_run_is_kept_behind_glass() {
+        for (head, expected) in [
+            (&b"<!DOCTYPE html><script>alert(1)</script>"[..], Quarantine::ActiveContent),
+            (b"\xef\xbb\xbf  <?xml version='1.0'?><svg xmlns='x'/>", Quarantine::ActiveContent),
+            (b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd", Quarantine::ActiveContent),
+            (b"junk %PDF-1.4", Quarantine::ActiveContent),
+            (b"PK\x03\x04", Quarantine::Archive),
+            (b"\x01\x02\x03", Quarantine::UnknownType),
+            (b"", Quarantine::Empty),
+        ] {
+            assert_eq!(sniff(head).quarantine, Some(expected), "{head:?}");
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Nouns. Everything here is pure: no async, no SQL, no HTTP, no clock, no chance.
+//!
+//! Read this folder first: it says what an appeal, a submission, an exhibit, a claim of time or
+//! place, a decision and a custody event *are*, and which may follow which.
+
+pub mod actor;
+pub mod appeal;
+pub mod capture;
+pub mod custody;
+pub mod exhibit;
+pub mod job;
+pub mod media;
+pub mod review;
+pub mod submission;
+pub mod value;

@@ -1,0 +1,127 @@
+//! One witness's hand-over: what they say about their files, and the codes that are theirs alone.
+
+use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD};
+use serde::{Deserialize, Serialize};
+
+use super::value::{Id, Point, Sha256, Utc};
+
+/// An answer that may be withheld: a person under shock is never forced to decide.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    Yes,
+    No,
+    #[default]
+    Unknown,
+}
+
+impl Answer {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Answer::Yes => "yes",
+            Answer::No => "no",
+            Answer::Unknown => "unknown",
+        }
+    }
+
+    pub fn parse(text: &str) -> Self {
+        match text {
+            "yes" => Answer::Yes,
+            "no" => Answer::No,
+            _ => Answer::Unknown,
+        }
+    }
+}
+
+/// What the witness says. Personal: it lives in erasable columns and enters the log as commitments.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Statement {
+    /// "Did you film this yourself?"
+    pub own: Answer,
+    /// "Was it cut or changed?"
+    pub edited: Answer,
+    /// Taken at the place of the appeal?
+    pub at_place: Answer,
+    /// Where, in the witness's words.
+    pub place_words: String,
+    /// Where, as a point, when the witness could give one.
+    pub point: Option<Point>,
+    pub radius_m: Option<f64>,
+    /// When: the interval that the witness means.
+    pub from: Option<Utc>,
+    pub to: Option<Utc>,
+    pub words: String,
+    /// Telephone or e-mail, only for questions.
+    pub contact: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct Submission {
+    pub id: Id,
+    pub appeal: Id,
+    pub statement: Statement,
+    pub files: u64,
+    pub bytes: u64,
+}
+
+/// The witness's code: 128 bits as 26 base32 characters in groups. It opens `/r/{receipt}`.
+/// Only its hash is stored, and it is never logged.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ReceiptCode(String);
+
+impl ReceiptCode {
+    pub fn new(random: [u8; 16]) -> Self {
+        Self(BASE32_NOPAD.encode(&random))
+    }
+
+    /// Reads a code as people type it: any case, any grouping.
+    pub fn parse(text: &str) -> Option<Self> {
+        let plain: String = text
+            .chars()
+            .filter(|c| !matches!(c, '-' | ' '))
+            .map(|c| c.to_ascii_uppercase())
+            // What base32 has no letter for is what people misread.
+            .map(|c| match c {
+                '0' => 'O',
+                '1' => 'I',
+                c => c,
+            })
+            .collect();
+        let valid = plain.len() == 26 && BASE32_NOPAD.decode(plain.as_bytes()).is_ok();
+        valid.then_some(Self(plain))
+    }
+
+    /// In groups, as it is shown and put into addresses.
+    pub fn grouped(&self) -> String {
+        let chars: Vec<char> = self.0.chars().collect();
+        let groups: Vec<String> = chars.chunks(5).map(|g| g.iter().collect()).collect();
+        groups.join("-")
+    }
+
+    /// What the database keeps. Plain SHA-256 is enough for 128 random bits.
+    pub fn hash(&self) -> Sha256 {
+        Sha256::of(self.0.as_bytes())
+    }
+}
+
+/// A bearer secret of 256 bits: a submission's token, a session, an API token, a set-up link.
+pub fn new_secret(random: [u8; 32]) -> (String, Sha256) {
+    let text = BASE64URL_NOPAD.encode(&random);
+    let hash = Sha256::of(text.as_bytes());
+    (text, hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn receipt_codes_read_back_however_they_are_typed() {
+        let code = ReceiptCode::new([0xa7; 16]);
+        let shown = code.grouped();
+        assert_eq!(shown.len(), 31);
+        assert!(ReceiptCode::parse(&shown.to_lowercase().replace('-', " ")) == Some(code));
+        assert!(ReceiptCode::parse("short").is_none());
+        assert!(ReceiptCode::parse(&"8".repeat(26)).is_none());
+    }
+}

@@ -1,0 +1,103 @@
+//! One error: the refusals that a person or a program can meet, each with a stable code, and
+//! `Internal` for what is our fault. `web/respond.rs` alone turns it into problem+json or a page.
+
+use std::fmt;
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+#[derive(Debug, Clone)]
+pub enum Error {
+    /// No such thing, or none that this person may know of.
+    NotFound,
+    /// The appeal takes nothing more.
+    AppealClosed,
+    /// The request is not what the address expects.
+    Malformed(String),
+    /// A field is missing or makes no sense.
+    Invalid { field: &'static str, why: String },
+    /// A query parameter makes no sense.
+    InvalidFilter { field: &'static str, why: &'static str },
+    BadCursor,
+    BadHost,
+    /// Sign in first, or the token is wrong.
+    Unauthorized,
+    Forbidden,
+    CrossOrigin,
+    MethodNotAllowed,
+    /// One file is larger than the appeal takes.
+    TooLarge { bytes_max: u64 },
+    /// A budget of the submission or the appeal is spent.
+    QuotaExceeded { what: &'static str },
+    DigestMismatch,
+    /// Nothing came for too long.
+    TooSlow,
+    /// The connection broke before the end.
+    Interrupted,
+    /// Somebody else was faster.
+    Conflict,
+    TooMany { retry_after_s: u64 },
+    /// The database or the store is away, or the record cannot be written: nothing was done.
+    TryLater,
+    NoSpace,
+    RangeNotSatisfiable { size: u64 },
+    /// Not anybody's fault but ours. The cause goes to the log, never to the client.
+    Internal(String),
+}
+
+impl Error {
+    /// HTTP status and stable code. The code is the last part of the problem's `type`.
+    pub const fn status_and_code(&self) -> (u16, &'static str) {
+        match self {
+            Error::NotFound => (404, "not-found"),
+            Error::AppealClosed => (410, "appeal-closed"),
+            Error::Malformed(_) => (400, "malformed"),
+            Error::Invalid { .. } => (422, "invalid-body"),
+            Error::InvalidFilter { .. } => (422, "invalid-filter"),
+            Error::BadCursor => (400, "bad-cursor"),
+            Error::BadHost => (400, "bad-host"),
+            Error::Unauthorized => (401, "unauthorized"),
+            Error::Forbidden => (403, "forbidden"),
+            Error::CrossOrigin => (403, "cross-origin"),
+            Error::MethodNotAllowed => (405, "method-not-allowed"),
+            Error::TooLarge { .. } => (413, "too-large"),
+            Error::QuotaExceeded { .. } => (413, "quota-exceeded"),
+            Error::DigestMismatch => (422, "digest-mismatch"),
+            Error::TooSlow => (408, "too-slow"),
+            Error::Interrupted => (400, "interrupted"),
+            Error::Conflict => (409, "conflict"),
+            Error::TooMany { .. } => (429, "too-many-requests"),
+            Error::TryLater => (503, "try-later"),
+            Error::NoSpace => (507, "no-space"),
+            Error::RangeNotSatisfiable { .. } => (416, "range-not-satisfiable"),
+            Error::Internal(_) => (500, "internal"),
+        }
+    }
+
+    pub fn internal(cause: impl fmt::Display) -> Self {
+        Error::Internal(cause.to_string())
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (_, code) = self.status_and_code();
+        match self {
+            Error::Malformed(why) => write!(f, "{code}: {why}"),
+            Error::Invalid { field, why } => write!(f, "{code}: {field}: {why}"),
+            Error::InvalidFilter { field, why } => write!(f, "{code}: {field}: {why}"),
+            Error::Internal(cause) => write!(f, "{code}: {cause}"),
+            _ => f.write_str(code),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<std::io::Error> for Error {
+    fn from(e: std::io::Error) -> Self {
+        match e.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Error::NoSpace,
+            _ => Error::internal(e),
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! A stored exhibit becomes searchable: its time and place are read, its pictures made.
+//!
+//! The server itself never parses media. `confine` starts one process a file, which limits itself and
+//! loses the network before it reads a byte (`child`); the readers in it are pure: bytes in, facts out.
+
+mod child;
+mod confine;
+mod exif;
+mod isobmff;
+mod pictures;
+
+pub use child::run as run_child;
+pub use confine::SUBCOMMAND;
+
+use serde::{Deserialize, Serialize};
+
+use crate::app::App;
+use crate::attest;
+use crate::db;
+use crate::db::contents::Examination;
+use crate::domain::actor::Actor;
+use crate::domain::appeal::Appeal;
+use crate::domain::capture::{self, Found, effective_place, effective_time, place_claims, time_claims};
+use crate::domain::custody::{Draft, EventType, SubjectKind};
+use crate::domain::exhibit::Exhibit;
+use crate::domain::review::closeness;
+use crate::domain::value::{Id, Sha256};
+use crate::error::{Error, Result};
+
+/// What the confined process answers.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Outcome {
+    pub found: Found,
+    /// Raw metadata as (path, value), in the file's order.
+    pub raw: Vec<(String, String)>,
+    /// Stable words for what could not be read.
+    pub notes: Vec<String>,
+    /// JPEG, base64.
+    pub thumbnail: Option<String>,
+    pub view: Option<String>,
+}
+
+/// Tool and version that every claim and event names.
+pub fn reader() -> String {
+    format!("temoin-examine/{}", env!("CARGO_PKG_VERSION"))
+}
+
+/// Examines one exhibit. Run twice, it finds its facts already there and changes nothing.
+pub async fn examine(app: &App, exhibit: Id) -> Result<()> {
+    let mut tx = app.db.read().await?;
+    let Some(e) = db::exhibits::by_id(&mut tx, exhibit).await? else { return Ok(()) };
+    if e.examined {
+        return Ok(());
+    }
+    let appeal = db::appeals::by_id(&mut tx, e.appeal).await?;
+    let known = db::contents::examination(&mut tx, e.agency, e.sha256).await?;
+    let key = db::contents::blob_key(&mut tx, e.agency, e.sha256).await?;
+    drop(tx);
+    let (examination, new) = match (known, key) {
+        (Some(examination), _) => (examination, false),
+        (None, Some(key)) => (look(app, &e, &key).await?, true),
+        (None, None) => return Err(Error::Internal(format!("exhibit {exhibit} has no content"))),
+    };
+    write_down(app, &appeal, exhibit, &examination, new).await
+}
+
+/// Runs the confined process and keeps the pictures that it made.
+async fn look(app: &App, e: &Exhibit, key: &str) -> Result<Examination> {
+    let outcome = if e.quarantine.is_some() {
+        Outcome { notes: vec!["not-previewed".into()], ..Outcome::default() }
+    } else {
+        confine::run(app, key, e.size, &e.media_type).await?
+    };
+    let keep = async |picture: &Option<String>| -> Result<Option<String>> {
+        match picture.as_ref().and_then(|p| data_encoding::BASE64.decode(p.as_bytes()).ok()) {
+            Some(bytes) => app.blobs.put(bytes.into()).await.map(Some),
+            None => Ok(None),
+        }
+    };
+    Ok(Examination {
+        thumbnail_key: keep(&outcome.thumbnail).await?,
+        view_key: keep(&outcome.view).await?,
+        found: outcome.found,
+        raw: serde_json::to_string(&outcome.raw).map_err(Error::internal)?,
+        notes: outcome.notes,
+        reader: reader(),
+    })
+}
+
+/// One transaction: facts, claims, state, custody event.
+async fn write_down(app: &App, appeal: &Appeal, exhibit: Id, x: &Examination, new: bool) -> Result<()> {
+    let now = app.now();
+    let mut tx = app.db.begin().await?;
+    let mut e = db::exhibits::lock(&mut tx, exhibit).await?;
+    if e.examined {
+        return Ok(());
+    }
+    if new {
+        db::contents::insert_examination(&mut tx, e.agency, e.sha256, x, now).await?;
+    }
+    let (mut times, mut places) = db::exhibits::claims(&mut tx, exhibit).await?;
+    let frame = capture::Frame { zone: &appeal.zone, received_at: e.received_at, reader: &x.reader };
+    for claim in time_claims(&x.found, &frame) {
+        db::exhibits::add_time_claim(&mut tx, app.new_id(), exhibit, &claim, now).await?;
+        times.push(claim);
+    }
+    for claim in place_claims(&x.found, &x.reader) {
+        db::exhibits::add_place_claim(&mut tx, app.new_id(), exhibit, &claim, now).await?;
+        places.push(claim);
+    }
+    e.when = effective_time(&times);
+    e.place = effective_place(&places);
+    e.state = e.state.examined();
+    e.has_thumbnail = x.thumbnail_key.is_some();
+    db::exhibits::set_examined(&mut tx, &e, closeness(appeal, e.when, e.place), now).await?;
+    let digest = Sha256::of(serde_json::to_string(&(&x.found, &x.raw, &x.notes)).map_err(Error::internal)?.as_bytes());
+    let draft = Draft::new(EventType::ExhibitExamined, Actor::System)
+        .about(SubjectKind::Exhibit, exhibit)
+        .fact("tool", x.reader.clone())
+        .fact("rule", capture::RULE_VERSION)
+        .fact("notes", x.notes.clone())
+        .private("result", digest.to_string());
+    attest::append(app, &mut tx, draft).await?;
+    tx.commit().await
+}

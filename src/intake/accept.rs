@@ -1,0 +1,136 @@
+//! A staged file becomes an exhibit.
+//!
+//! 1. The bytes are made durable (or thrown away, when the agency has them already).
+//! 2. One transaction: budgets spent, content found or inserted, exhibit, claims, custody event, job.
+//! 3. Commit; only then is anything acknowledged.
+//!
+//! A crash between 1 and 3 leaves a blob that nothing refers to, which the sweep takes away after a
+//! day; nothing was acknowledged. A crash after 3 loses nothing: the row, the event and the job are one.
+
+use crate::app::App;
+use crate::attest;
+use crate::db;
+use crate::domain::actor::Actor;
+use crate::domain::appeal::Appeal;
+use crate::domain::capture::{self, effective_place, effective_time};
+use crate::domain::custody::{Draft, EventType, SubjectKind};
+use crate::domain::exhibit::{Exhibit, State, kept_name};
+use crate::domain::job::Job;
+use crate::domain::media::sniff;
+use crate::domain::review::closeness;
+use crate::domain::submission::Submission;
+use crate::domain::value::{Id, Sha256, Utc, shown};
+use crate::error::{Error, Result};
+
+use super::Received;
+
+/// What the sender says of a file: kept as claims, never believed.
+#[derive(Default)]
+pub struct FileClaims {
+    pub name: Vec<u8>,
+    pub media_type: Option<String>,
+}
+
+/// What is acknowledged.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    pub exhibit: Id,
+    pub sha256: Sha256,
+    pub size: u64,
+    pub received_at: Utc,
+}
+
+/// Photos are examined before videos: they are quick, and most.
+const PRIORITY_PHOTO: i64 = 10;
+const PRIORITY_OTHER: i64 = 20;
+/// Characters of a name kept in the log's openings; beyond, only their number.
+const FULL_NAME_CHARS_MAX: usize = 4_000;
+
+pub async fn accept(
+    app: &App,
+    appeal: &Appeal,
+    submission: &Submission,
+    received: Received,
+    claims: FileClaims,
+) -> Result<Accepted> {
+    let Received { staged, sha256, size, head } = received;
+    let mut tx = app.db.read().await?;
+    let known = db::contents::blob_key(&mut tx, appeal.agency, sha256).await?;
+    drop(tx);
+    let key = match known {
+        Some(key) => {
+            staged.discard().await;
+            key
+        }
+        None => staged.keep(sha256).await?,
+    };
+
+    let now = app.now();
+    let sniffed = sniff(&head);
+    let (name, name_truncated) = kept_name(&claims.name);
+    let frame = capture::Frame { zone: &appeal.zone, received_at: now, reader: "intake" };
+    let (times, places) = capture::told_claims(&submission.statement, appeal, &name, &frame);
+    let exhibit = Exhibit {
+        id: app.new_id(),
+        appeal: appeal.id,
+        agency: appeal.agency,
+        submission: submission.id,
+        sha256,
+        size,
+        name,
+        name_truncated,
+        media_type: sniffed.media_type.to_owned(),
+        kind: sniffed.kind,
+        state: State::Received,
+        quarantine: sniffed.quarantine,
+        received_at: now,
+        when: effective_time(&times),
+        place: effective_place(&places),
+        has_thumbnail: false,
+        examined: false,
+        version: 0,
+    };
+
+    let mut tx = app.db.begin().await?;
+    let b = &appeal.budgets;
+    if !db::submissions::spend(&mut tx, submission.id, size, b.submission_bytes_max, b.submission_files_max).await? {
+        return Err(Error::QuotaExceeded { what: "submission" });
+    }
+    if !db::appeals::spend(&mut tx, appeal.id, size, b.appeal_bytes_max).await? {
+        // Closed while the file was on its way, or its budget is spent.
+        let closed = db::appeals::by_id(&mut tx, appeal.id).await?.state != appeal.state;
+        return Err(if closed { Error::AppealClosed } else { Error::QuotaExceeded { what: "appeal" } });
+    }
+    db::contents::insert(&mut tx, appeal.agency, sha256, size, &key, now).await?;
+    db::exhibits::insert(&mut tx, &exhibit, closeness(appeal, exhibit.when, exhibit.place)).await?;
+    for claim in &times {
+        db::exhibits::add_time_claim(&mut tx, app.new_id(), exhibit.id, claim, now).await?;
+    }
+    for claim in &places {
+        db::exhibits::add_place_claim(&mut tx, app.new_id(), exhibit.id, claim, now).await?;
+    }
+    attest::append(app, &mut tx, received_event(&exhibit, &claims)).await?;
+    let priority = if size < 32 << 20 { PRIORITY_PHOTO } else { PRIORITY_OTHER };
+    db::jobs::enqueue(&mut tx, app.new_id(), Job::Examine(exhibit.id), priority, now).await?;
+    tx.commit().await?;
+    app.work.notify_one();
+
+    Ok(Accepted { exhibit: exhibit.id, sha256, size, received_at: now })
+}
+
+fn received_event(e: &Exhibit, claims: &FileClaims) -> Draft {
+    let full_name = shown(&String::from_utf8_lossy(&claims.name), FULL_NAME_CHARS_MAX);
+    let mut draft = Draft::new(EventType::ExhibitReceived, Actor::Witness(e.submission))
+        .about(SubjectKind::Exhibit, e.id)
+        .fact("quarantine", e.quarantine.map(|q| q.as_str()))
+        .private("sha256", e.sha256.to_string())
+        .private("size", e.size)
+        .private("received_at", e.received_at.to_string())
+        .private("appeal", e.appeal.to_string())
+        .private("submission", e.submission.to_string())
+        .private("name", full_name);
+    if let Some(declared) = &claims.media_type {
+        draft = draft.private("declared_type", shown(declared, 200));
+    }
+    draft
+}

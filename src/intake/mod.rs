@@ -1,0 +1,37 @@
+//! A witness's bytes become an exhibit.
+//!
+//! `open` a submission, `receive` a file's bytes in one pass, `accept` them: bytes durable first, then
+//! one transaction with the exhibit, its custody event and its job.
+
+mod accept;
+mod budget;
+mod open;
+mod receive;
+mod sweep;
+
+pub use accept::{FileClaims, accept};
+pub use budget::{Room, room};
+pub use open::{open, state};
+pub use receive::{Received, receive};
+pub use sweep::sweep;
+
+use crate::app::App;
+use crate::attest;
+use crate::domain::actor::Actor;
+use crate::domain::custody::{Draft, EventType, SubjectKind};
+use crate::domain::submission::Submission;
+use crate::error::{Error, Result};
+
+/// Records that a file was refused, and why. Refusals that nobody could act on (a cut connection) are
+/// not events.
+pub async fn reject(app: &App, submission: &Submission, why: &Error) -> Result<()> {
+    if !matches!(why, Error::TooLarge { .. } | Error::QuotaExceeded { .. } | Error::DigestMismatch) {
+        return Ok(());
+    }
+    let mut tx = app.db.begin().await?;
+    let draft = Draft::new(EventType::UploadRejected, Actor::Witness(submission.id))
+        .about(SubjectKind::Submission, submission.id)
+        .fact("reason", why.status_and_code().1);
+    attest::append(app, &mut tx, draft).await?;
+    tx.commit().await
+}

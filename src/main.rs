@@ -1,0 +1,145 @@
+//! Témoin: receives citizens' photos and videos after an appeal for witnesses, and keeps a custody
+//! record that nobody can quietly change.
+//!
+//! This file is the command line. `docs/ARCHITECTURE.md` says where everything else lives.
+
+/// Prints a line for people. Unlike `println!` it does not panic when the disk behind it is full.
+macro_rules! say {
+    ($($arg:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($arg)*);
+    }};
+}
+
+mod accounts;
+mod app;
+mod attest;
+mod blobs;
+mod command;
+mod config;
+mod db;
+mod demo;
+mod domain;
+mod error;
+mod examine;
+mod intake;
+mod review;
+mod web;
+mod worker;
+
+use std::io::{IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Flags;
+use crate::error::Result;
+
+#[derive(Parser)]
+#[command(name = "temoin", version, about, long_about = None, after_help = "Settings: flags, then TEMOIN_… in the environment, then temoin.toml, then the defaults in src/default.toml.")]
+struct Cli {
+    #[command(flatten)]
+    flags: Flags,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the web server and a worker
+    Serve {
+        /// Open a demonstration appeal in a fictional town, with accounts and generated pictures
+        #[arg(long, env = "TEMOIN_DEMO", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]
+        demo: bool,
+    },
+    /// Run a worker alone
+    Worker,
+    /// Accounts
+    #[command(subcommand)]
+    User(command::User),
+    /// API tokens
+    #[command(subcommand)]
+    Token(command::Token),
+    /// Appeals
+    #[command(subcommand)]
+    Appeal(command::Appeal),
+    /// Check a receipt, and files against it, offline. Exit code: 0 proven, 1 contradicted, 2 undecided, 3 unusable
+    Verify(command::Verify),
+    /// Recompute the whole custody log on the server. Exit code: 0 sound, 1 contradicted
+    Audit {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read every stored byte again and compare it with its hash. Exit code: 0 sound, 1 contradicted
+    Fixity {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say in words what is wrong, or that nothing is
+    Doctor {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the API's description (OpenAPI 3.1)
+    Openapi,
+    /// Examines one file, confined; started by Témoin itself
+    #[command(name = examine::SUBCOMMAND, hide = true)]
+    Examine { args: Vec<String> },
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Command::Examine { args } = &cli.command {
+        // No runtime, no threads, no configuration: the child confines itself first.
+        return match examine::run_child(args) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::from(3),
+        };
+    }
+    log_to_stderr();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(e) => return complain(&e),
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(code) => code,
+        Err(e) => complain(&e),
+    }
+}
+
+fn complain(e: &dyn std::fmt::Display) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "temoin: {e}");
+    ExitCode::from(3)
+}
+
+async fn run(cli: Cli) -> Result<ExitCode> {
+    let flags = &cli.flags;
+    match cli.command {
+        Command::Serve { demo } => command::serve(flags, demo).await,
+        Command::Worker => command::worker(flags).await,
+        Command::User(c) => command::user(flags, c).await,
+        Command::Token(c) => command::token(flags, c).await,
+        Command::Appeal(c) => command::appeal(flags, c).await,
+        Command::Verify(c) => command::verify(&c),
+        Command::Audit { json } => command::audit(flags, json).await,
+        Command::Fixity { json } => command::fixity(flags, json).await,
+        Command::Doctor { json } => command::doctor(flags, json).await,
+        Command::Openapi => {
+            say!("{}", web::openapi());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Examine { .. } => Ok(ExitCode::from(3)),
+    }
+}
+
+/// Human lines on a terminal, JSON elsewhere. Never names of files, people or places.
+fn log_to_stderr() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,sqlx=warn,aws=warn"));
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if std::io::stderr().is_terminal() {
+        subscriber.init();
+    } else {
+        subscriber.json().init();
+    }
+}

@@ -1,0 +1,11 @@
+//! Appeals are written and opened, and an investigator works the queue. Every look is an event, committed before the first byte flows.
+
+mod appeals;
+mod decide;
+mod look;
+mod queue;
+
+pub use appeals::{NewAppeal, create_appeal, set_appeal_state};
+pub use decide::decide;
+pub use look::{Look, look, look_is_recorded, one_exhibit};
+pub use queue::page;

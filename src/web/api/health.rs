@@ -1,0 +1,27 @@
+//! For operation: alive, ready, which build.
+
+use axum::Json;
+use axum::extract::State;
+use serde_json::{Value, json};
+
+use crate::db;
+use crate::error::{Error, Result};
+use crate::web::extract::AppState;
+
+pub async fn alive() -> &'static str {
+    "ok\n"
+}
+
+/// Ready means: the database answers and the blob store answers.
+pub async fn ready(State(app): State<AppState>) -> Result<Json<Value>> {
+    let mut tx = app.db.read().await?;
+    let waiting = db::log::pending_count(&mut tx).await?;
+    let (jobs, failed) = db::jobs::waiting(&mut tx).await?;
+    drop(tx);
+    app.blobs.ping().await.map_err(|_| Error::TryLater)?;
+    Ok(Json(json!({"database": app.db.name(), "blobs": app.blobs.name(), "events_waiting": waiting, "jobs_waiting": jobs, "jobs_failed_before": failed})))
+}
+
+pub async fn version(State(app): State<AppState>) -> Json<Value> {
+    Json(json!({"version": env!("CARGO_PKG_VERSION"), "build": app.stamp.app}))
+}

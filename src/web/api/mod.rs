@@ -1,0 +1,89 @@
+//! The API for programs, described by itself at `/api/v1/openapi.json`.
+
+pub mod exhibits;
+pub mod health;
+pub mod log;
+pub mod submissions;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::extract::AppState;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Témoin",
+        description = "Receives citizens' photos and videos after an appeal for witnesses. Errors are RFC 9457 problem+json \
+            with a stable `type`. Times are RFC 3339 with an offset, sizes are bytes, coordinates WGS 84 degrees.",
+        license(name = "Apache-2.0", identifier = "Apache-2.0"),
+    ),
+    modifiers(&Schemes),
+    tags(
+        (name = "witness", description = "Hand files over"),
+        (name = "review", description = "Work the queue"),
+        (name = "log", description = "The custody log"),
+    )
+)]
+struct Description;
+
+struct Schemes;
+
+impl utoipa::Modify for Schemes {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+        let components = api.components.get_or_insert_default();
+        for (name, about) in [
+            ("submission", "The token that opening a submission returned"),
+            ("account", "An API token made by `temoin token add`"),
+        ] {
+            let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(about)).build();
+            components.add_security_scheme(name, SecurityScheme::Http(scheme));
+        }
+    }
+}
+
+/// Routes with small bodies, and the description of all routes.
+pub fn described() -> (Router<AppState>, utoipa::openapi::OpenApi) {
+    let (router, mut api) = OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(submissions::open))
+        .routes(routes!(submissions::state))
+        .routes(routes!(submissions::show))
+        .routes(routes!(submissions::proof))
+        .routes(routes!(exhibits::list))
+        .routes(routes!(exhibits::geojson))
+        .routes(routes!(exhibits::one))
+        .routes(routes!(exhibits::events))
+        .routes(routes!(exhibits::decide))
+        .routes(routes!(exhibits::original))
+        .routes(routes!(exhibits::thumbnail))
+        .routes(routes!(log::consistency))
+        .split_for_parts();
+    let (_, uploads) = upload_routes().split_for_parts();
+    api.merge(uploads);
+    (router, api)
+}
+
+fn upload_routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(submissions::send))
+}
+
+/// Routes whose bodies bound themselves.
+pub fn uploads() -> Router<AppState> {
+    let (router, _) = upload_routes().split_for_parts();
+    router.layer(DefaultBodyLimit::disable())
+}
+
+/// The description as JSON text.
+pub fn openapi() -> String {
+    described().1.to_pretty_json().unwrap_or_default()
+}
+
+pub async fn openapi_json() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], openapi()).into_response()
+}

@@ -1,0 +1,173 @@
+//! `/exhibits/{id}`: one exhibit with everything that is known of it. Opening the page is an event.
+
+use askama::Template;
+use axum::extract::{Form, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use i18n_embed::fluent::FluentLanguageLoader;
+use i18n_embed_fl::fl;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::queue::when_words;
+use super::{kind_words, state_words};
+use crate::db;
+use crate::domain::capture::{PlaceClaim, PlaceStatus, TimeClaim};
+use crate::domain::exhibit::Kind;
+use crate::domain::media::playable;
+use crate::domain::review::Decision;
+use crate::domain::submission::Statement;
+use crate::error::{Error, Result};
+use crate::review::{self, Look};
+use crate::web::extract::{AppState, Decider, Frame, PathId, Reviewer};
+use crate::web::respond::page;
+use crate::web::witness::size_words;
+
+struct Event {
+    index: u64,
+    at: String,
+    kind: String,
+    who: String,
+    detail: String,
+}
+
+struct Earlier {
+    by: String,
+    decision: String,
+    note: String,
+    at: String,
+}
+
+#[derive(Template)]
+#[template(path = "exhibit.html")]
+struct ExhibitPage {
+    frame: Frame,
+    t: &'static FluentLanguageLoader,
+    code: String,
+    zone: String,
+    id: String,
+    name: String,
+    name_truncated: bool,
+    size: String,
+    sha256: String,
+    media_type: String,
+    kind: String,
+    state: String,
+    state_class: &'static str,
+    quarantine: Option<&'static str>,
+    received_at: String,
+    when: String,
+    place: String,
+    view: Option<String>,
+    play: Option<String>,
+    is_video: bool,
+    version: u64,
+    statement: Statement,
+    times: Vec<TimeClaim>,
+    places: Vec<PlaceClaim>,
+    notes: Vec<String>,
+    raw: Vec<(String, String)>,
+    events: Vec<Event>,
+    earlier: Vec<Earlier>,
+}
+
+impl ExhibitPage {
+    fn place_status(&self, status: PlaceStatus) -> String {
+        let t = self.t;
+        match status {
+            PlaceStatus::Stated => fl!(t, "place-stated"),
+            PlaceStatus::RemovedByPhone => fl!(t, "place-removed"),
+            PlaceStatus::Zero => fl!(t, "place-zero"),
+            PlaceStatus::Impossible => fl!(t, "place-impossible"),
+        }
+    }
+
+    fn problem(&self, word: &str) -> String {
+        let t = self.t;
+        match word {
+            "clock-not-set" => fl!(t, "time-clock-not-set"),
+            "in-the-future" => fl!(t, "time-in-the-future"),
+            _ => fl!(t, "time-unreadable"),
+        }
+    }
+}
+
+pub async fn show(State(app): State<AppState>, Reviewer(person): Reviewer, frame: Frame, PathId(id): PathId) -> Result<Response> {
+    let looked = review::look(&app, &person, id, Look::Record).await?;
+    let e = looked.exhibit;
+    let t = frame.language.texts();
+    let mut tx = app.db.read().await?;
+    let appeal = db::appeals::by_id(&mut tx, e.appeal).await?;
+    let mut statement = db::submissions::by_id(&mut tx, e.submission).await?.statement;
+    // The witness's contact is not part of an exhibit; the sealed vault comes with the safety of identities.
+    statement.contact = String::new();
+    let (times, places) = db::exhibits::claims(&mut tx, e.id).await?;
+    let x = db::contents::examination(&mut tx, e.agency, e.sha256).await?;
+    let decisions = db::exhibits::decisions(&mut tx, e.id).await?;
+    let names: Vec<(String, String)> = db::accounts::list(&mut tx).await?.into_iter().map(|a| (a.id.to_string(), a.name)).collect();
+    let entries = db::log::of_subject(&mut tx, "exhibit", &e.id.to_string()).await?;
+    drop(tx);
+    let viewable = x.as_ref().is_some_and(|x| x.view_key.is_some());
+    let can_play = playable(&e.media_type) && e.quarantine.is_none();
+    let (notes, raw) = x.map_or_else(Default::default, |x| (x.notes, serde_json::from_str(&x.raw).unwrap_or_default()));
+    page(&ExhibitPage {
+        t,
+        code: appeal.code,
+        id: e.id.to_string(),
+        name_truncated: e.name_truncated,
+        size: size_words(e.size, frame.language),
+        sha256: e.sha256.to_string(),
+        kind: kind_words(t, e.kind),
+        state: state_words(t, e.state),
+        state_class: e.state.as_str(),
+        quarantine: e.quarantine.map(|q| q.as_str()),
+        received_at: e.received_at.in_zone(&appeal.zone),
+        when: when_words(t, e.when, &appeal.zone),
+        place: e.place.map_or_else(|| fl!(t, "place-unknown"), |p| format!("{:.5}, {:.5} ± {:.0} m ({})", p.point.lat, p.point.lon, p.radius_m, p.source.as_str())),
+        view: viewable.then_some(looked.view),
+        play: can_play.then_some(looked.play),
+        is_video: e.kind == Kind::Video,
+        version: e.version,
+        statement,
+        times,
+        places,
+        notes,
+        raw,
+        events: entries.into_iter().map(|entry| event(&entry, &names, &appeal.zone)).collect(),
+        earlier: decisions
+            .into_iter()
+            .map(|d| Earlier { by: d.by, decision: state_words(t, d.decision.state()), note: d.note, at: d.at.in_zone(&appeal.zone) })
+            .collect(),
+        zone: appeal.zone,
+        media_type: e.media_type,
+        name: e.name,
+        frame,
+    })
+}
+
+fn event(entry: &db::log::Entry, names: &[(String, String)], zone: &str) -> Event {
+    let said: Value = serde_json::from_slice(&entry.bytes).unwrap_or_default();
+    let text = |pointer: &str| said.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let who = text("/actor/ref");
+    let name = names.iter().find(|(id, _)| *id == who).map(|(_, name)| name.clone());
+    Event {
+        index: entry.index,
+        at: text("/t").parse::<crate::domain::value::Utc>().map(|t| t.in_zone(zone)).unwrap_or_default(),
+        kind: text("/type"),
+        who: name.unwrap_or_else(|| text("/actor/k")),
+        detail: text("/f/variant"),
+    }
+}
+
+#[derive(Deserialize)]
+pub struct DecisionForm {
+    decision: String,
+    #[serde(default)]
+    note: String,
+    version: u64,
+}
+
+pub async fn decide(State(app): State<AppState>, Decider(person): Decider, PathId(id): PathId, Form(form): Form<DecisionForm>) -> Result<Response> {
+    let decision = Decision::parse(&form.decision).ok_or(Error::Invalid { field: "decision", why: "no such decision".into() })?;
+    review::decide(&app, &person, id, decision, &form.note, Some(form.version)).await?;
+    Ok(Redirect::to(&format!("/exhibits/{id}#decision")).into_response())
+}

@@ -1,0 +1,145 @@
+//! `/appeals/{code}/exhibits`: the queue as a grid, with its filter in the address.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use i18n_embed::fluent::FluentLanguageLoader;
+use i18n_embed_fl::fl;
+
+use super::{kind_words, state_words};
+use crate::domain::capture::Effective;
+use crate::domain::exhibit::{Kind, State as ExhibitState};
+use crate::domain::review::RawFilter;
+use crate::error::Result;
+use crate::review;
+use crate::web::extract::{AppState, Frame, Params, Reviewer, own_appeal};
+use crate::web::respond::page;
+
+struct Tile {
+    id: String,
+    name: String,
+    kind: String,
+    state: String,
+    state_class: &'static str,
+    when: String,
+    place: String,
+    thumbnail: Option<String>,
+    behind_glass: bool,
+}
+
+struct Choice {
+    value: &'static str,
+    words: String,
+    chosen: bool,
+}
+
+#[derive(Template)]
+#[template(path = "queue.html")]
+struct QueuePage {
+    frame: Frame,
+    t: &'static FluentLanguageLoader,
+    code: String,
+    title: String,
+    zone: String,
+    window: (String, String),
+    centre: String,
+    raw: RawFilter,
+    states: Vec<Choice>,
+    kinds: Vec<Choice>,
+    orders: Vec<Choice>,
+    tiles: Vec<Tile>,
+    next: Option<String>,
+}
+
+impl QueuePage {
+    fn value<'a>(&self, field: &'a Option<String>) -> &'a str {
+        field.as_deref().unwrap_or_default()
+    }
+
+    fn is_unknown(&self, field: &Option<String>) -> bool {
+        field.as_deref() == Some("unknown")
+    }
+}
+
+pub async fn show(State(app): State<AppState>, Reviewer(person): Reviewer, frame: Frame, Path(code): Path<String>, Params(raw): Params<RawFilter>) -> Result<Response> {
+    let appeal = own_appeal(&app, &person, &code).await?;
+    let found = review::page(&app, &person, &appeal, &raw).await?;
+    let t = frame.language.texts();
+    let tiles = found
+        .rows
+        .into_iter()
+        .map(|(e, token)| Tile {
+            id: e.id.to_string(),
+            kind: kind_words(t, e.kind),
+            state: state_words(t, e.state),
+            state_class: e.state.as_str(),
+            when: when_words(t, e.when, &appeal.zone),
+            place: e.place.map_or_else(|| fl!(t, "place-unknown"), |p| {
+                let metres = appeal.area.centre.metres_to(p.point);
+                fl!(t, "place-distance", metres = format!("{metres:.0}"), doubt = format!("{:.0}", p.radius_m))
+            }),
+            thumbnail: e.has_thumbnail.then_some(token),
+            behind_glass: e.quarantine.is_some(),
+            name: e.name,
+        })
+        .collect();
+    let chosen = |field: &Option<String>, value: &str| field.as_deref().unwrap_or_default().split(',').any(|v| v == value);
+    let mut states: Vec<Choice> = ExhibitState::ALL
+        .into_iter()
+        .map(|s| Choice { value: s.as_str(), words: state_words(t, s), chosen: chosen(&raw.state, s.as_str()) })
+        .collect();
+    states.push(Choice { value: "quarantined", words: fl!(t, "state-quarantined"), chosen: chosen(&raw.state, "quarantined") });
+    let kinds = Kind::ALL.into_iter().map(|k| Choice { value: k.as_str(), words: kind_words(t, k), chosen: chosen(&raw.kind, k.as_str()) }).collect();
+    let orders = [("closeness", fl!(t, "order-closeness")), ("time", fl!(t, "order-time")), ("received", fl!(t, "order-received"))]
+        .into_iter()
+        .map(|(value, words)| Choice { value, words, chosen: chosen(&raw.order, value) })
+        .collect();
+    let next = found.next.map(|cursor| next_address(&appeal.code, &raw, cursor));
+    page(&QueuePage {
+        title: appeal.text(frame.language.tag()).title.clone(),
+        zone: appeal.zone.clone(),
+        window: (appeal.from.to_string(), appeal.to.to_string()),
+        centre: format!("{:.5},{:.5}", appeal.area.centre.lat, appeal.area.centre.lon),
+        code: appeal.code,
+        t,
+        raw,
+        states,
+        kinds,
+        orders,
+        tiles,
+        next,
+        frame,
+    })
+}
+
+/// A time with its zone and its doubt, or that it is unknown.
+pub fn when_words(t: &FluentLanguageLoader, when: Option<Effective>, zone: &str) -> String {
+    let Some(w) = when else { return fl!(t, "time-unknown") };
+    let middle = w.from.plus((w.to.micros() - w.from.micros()) / 2);
+    let doubt_s = (w.to.micros() - w.from.micros()) / 2_000_000;
+    let doubt = if doubt_s < 120 { format!("{doubt_s} s") } else { format!("{} min", doubt_s / 60) };
+    format!("{} ± {doubt} ({})", middle.in_zone(zone), w.grade.as_str())
+}
+
+fn next_address(code: &str, raw: &RawFilter, cursor: String) -> String {
+    let raw = RawFilter { cursor: Some(cursor), ..raw.clone() };
+    let fields = [
+        ("from", raw.from), ("to", raw.to), ("bbox", raw.bbox), ("near", raw.near), ("radius_m", raw.radius_m),
+        ("state", raw.state), ("kind", raw.kind), ("time", raw.time), ("place", raw.place), ("order", raw.order),
+        ("limit", raw.limit), ("cursor", raw.cursor),
+    ];
+    let query: Vec<String> = fields
+        .into_iter()
+        .filter_map(|(name, value)| value.filter(|v| !v.is_empty()).map(|v| format!("{name}={}", query_encoded(&v))))
+        .collect();
+    format!("/appeals/{code}/exhibits?{}", query.join("&"))
+}
+
+fn query_encoded(text: &str) -> String {
+    text.bytes()
+        .map(|b| match b {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b',' | b':' => char::from(b).to_string(),
+            _ => format!("%{b:02X}"),
+        })
+        .collect()
+}

@@ -1,0 +1,75 @@
+//! The listener: hyper's own connection builder with a deadline for headers and bounded buffers, because
+//! `axum::serve` never gives up a slow connection. Bodies have their own deadline in `intake::receive` and
+//! in [`super::routes`].
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tower::{ServiceExt as _, service_fn};
+
+use crate::app::App;
+use crate::error::Result;
+
+/// hyper's read buffer grows to this at the most; it is what a connection costs in memory.
+const BUFFER_BYTES_MAX: usize = 64 * 1024;
+const GRACE: Duration = Duration::from_secs(20);
+
+/// Serves until `stop` resolves, then lets running requests end.
+pub async fn serve(app: Arc<App>, listener: TcpListener, router: Router, stop: impl Future<Output = ()>) -> Result<()> {
+    let mut http = hyper::server::conn::http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_secs(app.config.limits.header_seconds))
+        .max_buf_size(BUFFER_BYTES_MAX)
+        .max_headers(100);
+    let graceful = GracefulShutdown::new();
+    let mut stop = std::pin::pin!(stop);
+    loop {
+        let (stream, peer) = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                Err(e) => {
+                    // Out of file descriptors, most likely: wait for some to come back.
+                    tracing::warn!(cause = %e, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            },
+            () = &mut stop => break,
+        };
+        let _ = stream.set_nodelay(true);
+        let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service(router.clone(), peer)));
+        let watched = graceful.watch(connection);
+        tokio::spawn(async move {
+            // A broken connection is the client's business; handlers have logged what is ours.
+            let _ = watched.await;
+        });
+    }
+    drop(listener);
+    let _ = tokio::time::timeout(GRACE, graceful.shutdown()).await;
+    Ok(())
+}
+
+fn service(
+    router: Router,
+    peer: SocketAddr,
+) -> impl tower::Service<
+    hyper::Request<Incoming>,
+    Response = axum::response::Response,
+    Error = Infallible,
+    Future: Send,
+> + Clone {
+    service_fn(move |request: hyper::Request<Incoming>| {
+        let mut request: Request = request.map(axum::body::Body::new);
+        request.extensions_mut().insert(peer);
+        router.clone().oneshot(request)
+    })
+}

@@ -1,0 +1,192 @@
+//! Bytes for people's eyes: pictures, originals, the program's own assets.
+//!
+//! Nothing that a witness sent is ever served as something that runs: pictures are re-encoded, originals
+//! leave as attachments or, for the few types that browsers play, under a sandboxing policy and `nosniff`.
+
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use rust_embed::RustEmbed;
+
+use super::extract::{AppState, Params, PathId, Reviewer};
+use crate::db;
+use crate::domain::actor::Person;
+use crate::domain::exhibit::Exhibit;
+use crate::domain::media::playable;
+use crate::domain::value::Id;
+use crate::error::{Error, Result};
+use crate::review::{Look, look, look_is_recorded, one_exhibit};
+
+const SANDBOX: &str = "sandbox; default-src 'none'";
+
+#[derive(serde::Deserialize)]
+pub struct Token {
+    #[serde(default)]
+    look: String,
+}
+
+/// Proves that the look is recorded: by the page's token, else by recording it now.
+async fn recorded(app: &AppState, person: &Person, id: Id, what: Look, token: &Token) -> Result<Exhibit> {
+    if look_is_recorded(app, person, id, what, &token.look) {
+        return one_exhibit(app, person, id).await;
+    }
+    Ok(look(app, person, id, what).await?.exhibit)
+}
+
+pub async fn thumbnail(State(app): State<AppState>, Reviewer(person): Reviewer, PathId(id): PathId, Params(token): Params<Token>) -> Result<Response> {
+    let e = recorded(&app, &person, id, Look::Thumbnail, &token).await?;
+    picture(&app, &e, Look::Thumbnail).await
+}
+
+pub async fn view(State(app): State<AppState>, Reviewer(person): Reviewer, PathId(id): PathId, Params(token): Params<Token>) -> Result<Response> {
+    let e = recorded(&app, &person, id, Look::View, &token).await?;
+    picture(&app, &e, Look::View).await
+}
+
+async fn picture(app: &AppState, e: &Exhibit, what: Look) -> Result<Response> {
+    let mut tx = app.db.read().await?;
+    let x = db::contents::examination(&mut tx, e.agency, e.sha256).await?.ok_or(Error::NotFound)?;
+    drop(tx);
+    let key = if what == Look::View { x.view_key } else { x.thumbnail_key }.ok_or(Error::NotFound)?;
+    let stream = app.blobs.open_range(&key, 0, 8 << 20).await?;
+    let mut response = Body::from_stream(stream).into_response();
+    locked_down(&mut response, "image/jpeg", "private, max-age=1800");
+    Ok(response)
+}
+
+/// Plays an original in place, for the types that browsers play. Everything else is a download.
+pub async fn play(State(app): State<AppState>, Reviewer(person): Reviewer, PathId(id): PathId, Params(token): Params<Token>, headers: HeaderMap) -> Result<Response> {
+    let e = one_exhibit(&app, &person, id).await?;
+    if !playable(&e.media_type) || e.quarantine.is_some() {
+        return Err(Error::NotFound);
+    }
+    let e = recorded(&app, &person, id, Look::Play, &token).await?;
+    let mut response = bytes(&app, &e, &headers).await?;
+    let kind: &'static str = match e.media_type.as_str() {
+        // Chromium plays QuickTime files when they are called MP4, which they nearly are.
+        "video/quicktime" | "video/mp4" => "video/mp4",
+        "video/webm" => "video/webm",
+        "video/3gpp" => "video/3gpp",
+        "audio/mp4" => "audio/mp4",
+        "audio/ogg" => "audio/ogg",
+        "audio/wav" => "audio/wav",
+        "audio/flac" => "audio/flac",
+        _ => "audio/mpeg",
+    };
+    locked_down(&mut response, kind, "no-store");
+    Ok(response)
+}
+
+/// The original, byte for byte, as an attachment under a name of our making.
+pub async fn original(State(app): State<AppState>, Reviewer(person): Reviewer, PathId(id): PathId, headers: HeaderMap) -> Result<Response> {
+    let e = look(&app, &person, id, Look::Download).await?.exhibit;
+    let mut response = bytes(&app, &e, &headers).await?;
+    locked_down(&mut response, "application/octet-stream", "no-store");
+    let name = format!("attachment; filename=\"exhibit-{}.{}\"", e.id, extension(&e.media_type));
+    let h = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(&name) {
+        h.insert(header::CONTENT_DISPOSITION, value);
+    }
+    Ok(response)
+}
+
+const fn extension(media_type: &str) -> &'static str {
+    match media_type.as_bytes() {
+        b"image/jpeg" => "jpg",
+        b"image/png" => "png",
+        b"image/gif" => "gif",
+        b"image/webp" => "webp",
+        b"image/heic" => "heic",
+        b"image/avif" => "avif",
+        b"image/tiff" => "tiff",
+        b"video/mp4" => "mp4",
+        b"video/quicktime" => "mov",
+        b"video/webm" => "webm",
+        b"video/3gpp" => "3gp",
+        // Whatever could run on an investigator's machine leaves as data.
+        _ => "bin",
+    }
+}
+
+/// The original's bytes, whole or one range of them.
+async fn bytes(app: &AppState, e: &Exhibit, headers: &HeaderMap) -> Result<Response> {
+    let mut tx = app.db.read().await?;
+    let key = db::contents::blob_key(&mut tx, e.agency, e.sha256).await?.ok_or(Error::NotFound)?;
+    drop(tx);
+    let asked = headers.get(header::RANGE).and_then(|v| v.to_str().ok());
+    let range = asked.map_or(Ok(None), |r| one_range(r, e.size))?;
+    let (start, length) = range.unwrap_or((0, e.size));
+    let stream = app.blobs.open_range(&key, start, length).await?;
+    let mut response = Body::from_stream(stream).into_response();
+    let h = response.headers_mut();
+    h.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    h.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    for (name, value) in [
+        (header::ETAG, format!("\"{}\"", e.sha256)),
+        (HeaderName::from_static("repr-digest"), e.sha256.repr_digest()),
+    ] {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            h.insert(name, value);
+        }
+    }
+    if range.is_some() {
+        let value = format!("bytes {start}-{}/{}", start + length - 1, e.size);
+        h.insert(header::CONTENT_RANGE, HeaderValue::from_str(&value).map_err(Error::internal)?);
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    }
+    Ok(response)
+}
+
+/// One range of RFC 9110 §14. Several, or other units, are answered with the whole, as is allowed.
+fn one_range(text: &str, size: u64) -> Result<Option<(u64, u64)>> {
+    let Some(spec) = text.strip_prefix("bytes=").filter(|s| !s.contains(',')) else { return Ok(None) };
+    let Some((first, last)) = spec.split_once('-') else { return Ok(None) };
+    let unsatisfiable = || Error::RangeNotSatisfiable { size };
+    let (start, end) = match (first.parse::<u64>(), last.parse::<u64>()) {
+        (Ok(start), Ok(end)) if start <= end => (start, end.saturating_add(1).min(size)),
+        (Ok(start), Err(_)) if last.is_empty() => (start, size),
+        (Err(_), Ok(tail)) if first.is_empty() && tail > 0 => (size.saturating_sub(tail), size),
+        _ => return Err(unsatisfiable()),
+    };
+    if start >= size { Err(unsatisfiable()) } else { Ok(Some((start, end - start))) }
+}
+
+fn locked_down(response: &mut Response, media_type: &'static str, cache: &'static str) {
+    let h = response.headers_mut();
+    h.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    h.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(SANDBOX));
+    h.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+}
+
+#[derive(RustEmbed)]
+#[folder = "src/web/assets"]
+struct Assets;
+
+pub async fn asset(Path(file): Path<String>) -> Result<Response> {
+    let asset = Assets::get(&file).ok_or(Error::NotFound)?;
+    let kind = match file.rsplit('.').next() {
+        Some("css") => "text/css; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        _ => "application/octet-stream",
+    };
+    Ok(([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "public, max-age=3600")], asset.data.into_owned()).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_range;
+
+    #[test]
+    fn ranges() {
+        assert_eq!(one_range("bytes=0-9", 100).unwrap(), Some((0, 10)));
+        assert_eq!(one_range("bytes=90-", 100).unwrap(), Some((90, 10)));
+        assert_eq!(one_range("bytes=-10", 100).unwrap(), Some((90, 10)));
+        assert_eq!(one_range("bytes=95-1000", 100).unwrap(), Some((95, 5)));
+        assert_eq!(one_range("bytes=0-1,3-4", 100).unwrap(), None);
+        for wrong in ["bytes=100-", "bytes=9-3", "bytes=-0", "bytes=x-y"] {
+            assert!(one_range(wrong, 100).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! The door for people and programs. `routes.rs` is the whole URL table; a page is one file: template
+//! struct, handler. No file here holds a rule of the domain.
+
+mod account;
+mod admin;
+mod api;
+mod auditor;
+mod extract;
+mod investigator;
+mod language;
+mod listen;
+mod media;
+mod respond;
+mod routes;
+mod witness;
+
+pub use api::openapi;
+pub use listen::serve;
+pub use routes::router;

@@ -1,0 +1,217 @@
+//! Answers: problem+json (RFC 9457) for programs, a plain page in the person's language for people, and the
+//! headers that stand on every one of them.
+
+use std::time::Duration;
+
+use askama::Template;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{Html, IntoResponse, Response};
+use i18n_embed_fl::fl;
+use serde_json::json;
+
+use super::extract::AppState;
+use super::language::{COOKIE, Language, from_query};
+use crate::error::Error;
+
+const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
+    media-src 'self' blob:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+impl IntoResponse for Error {
+    /// An empty answer that carries the error; [`frame`] gives it its form.
+    fn into_response(self) -> Response {
+        let (status, _) = self.status_and_code();
+        let mut response = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR).into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Renders a page.
+pub fn page(template: &impl Template) -> Result<Response, Error> {
+    Ok(Html(template.render().map_err(Error::internal)?).into_response())
+}
+
+/// The same page with another status, for forms that were not accepted.
+pub fn page_with(status: StatusCode, template: &impl Template) -> Result<Response, Error> {
+    Ok((status, page(template)?).into_response())
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage {
+    language: Language,
+    code: &'static str,
+    title: String,
+    text: String,
+    detail: Option<String>,
+}
+
+/// The outermost layer: refuses requests without exactly one `Host`, gives errors their form, and puts
+/// the headers of every answer.
+pub async fn frame(State(app): State<AppState>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let path = parts.uri.path().to_owned();
+    let language = Language::of(&parts);
+    let asked = from_query(parts.uri.query());
+    let for_program = ["/api/", "/log/", "/healthz", "/readyz", "/version"].iter().any(|p| path.starts_with(p));
+    let one_host = parts.headers.get_all(header::HOST).iter().count() == 1;
+    let mut response = if one_host {
+        next.run(Request::from_parts(parts, body)).await
+    } else {
+        Error::BadHost.into_response()
+    };
+    if let Some(error) = error_of(&mut response) {
+        let kept: Vec<(HeaderName, HeaderValue)> =
+            response.headers().get(header::ALLOW).map(|v| (header::ALLOW, v.clone())).into_iter().collect();
+        response = rendered(&error, language, for_program);
+        response.headers_mut().extend(kept);
+    }
+    headers(&mut response, app.config.https());
+    if let (Some(language), false) = (asked, for_program) {
+        let value = format!("{COOKIE}={}; Path=/; Max-Age=31536000; SameSite=Lax", language.tag());
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().append(header::SET_COOKIE, value);
+        }
+    }
+    response
+}
+
+/// The error that an answer carries, or that the router's own empty answers stand for.
+fn error_of(response: &mut Response) -> Option<Error> {
+    if let Some(error) = response.extensions_mut().remove::<Error>() {
+        return Some(error);
+    }
+    match response.status() {
+        StatusCode::METHOD_NOT_ALLOWED => Some(Error::MethodNotAllowed),
+        StatusCode::FORBIDDEN => Some(Error::CrossOrigin),
+        StatusCode::INTERNAL_SERVER_ERROR => Some(Error::Internal("a handler panicked".into())),
+        StatusCode::PAYLOAD_TOO_LARGE => Some(Error::Malformed("the request is too large".into())),
+        _ => None,
+    }
+}
+
+fn rendered(error: &Error, language: Language, for_program: bool) -> Response {
+    let (status, code) = error.status_and_code();
+    if let Error::Internal(cause) = error {
+        tracing::error!(cause, "a request failed, and it is our fault");
+    }
+    let (title, text) = words(language, code);
+    let detail = match error {
+        Error::Malformed(why) => Some(why.clone()),
+        Error::Invalid { field, why } => Some(format!("{field}: {why}")),
+        Error::InvalidFilter { field, why } => Some(format!("{field}: {why}")),
+        _ => None,
+    };
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = if for_program {
+        let mut problem = json!({
+            "type": format!("/problems/{code}"),
+            "title": title,
+            "status": status.as_u16(),
+            "detail": detail.unwrap_or(text),
+        });
+        match error {
+            Error::TooLarge { bytes_max } => problem["max_bytes"] = json!(bytes_max),
+            Error::QuotaExceeded { what } => problem["quota"] = json!(what),
+            Error::Invalid { field, .. } | Error::InvalidFilter { field, .. } => problem["field"] = json!(field),
+            _ => {}
+        }
+        (status, [(header::CONTENT_TYPE, "application/problem+json")], problem.to_string()).into_response()
+    } else if *error == Error::Unauthorized {
+        // A person is led to where they can sign in.
+        return (StatusCode::SEE_OTHER, [(header::LOCATION, "/login")]).into_response();
+    } else {
+        let html = ErrorPage { language, code, title, text, detail }.render().unwrap_or_default();
+        (status, Html(html)).into_response()
+    };
+    let extra = match error {
+        Error::TooMany { retry_after_s } => Some((header::RETRY_AFTER, retry_after_s.to_string())),
+        Error::TryLater | Error::NoSpace => Some((header::RETRY_AFTER, "30".to_owned())),
+        Error::Unauthorized => Some((header::WWW_AUTHENTICATE, "Bearer".to_owned())),
+        Error::RangeNotSatisfiable { size } => Some((header::CONTENT_RANGE, format!("bytes */{size}"))),
+        _ => None,
+    };
+    if let Some((name, value)) = extra
+        && let Ok(value) = HeaderValue::from_str(&value)
+    {
+        response.headers_mut().insert(name, value);
+    }
+    response
+}
+
+/// Title and text of a problem, for people.
+pub fn words(language: Language, code: &str) -> (String, String) {
+    let t = language.texts();
+    match code {
+        "not-found" => (fl!(t, "error-not-found"), fl!(t, "error-not-found-text")),
+        "appeal-closed" => (fl!(t, "error-appeal-closed"), fl!(t, "error-appeal-closed-text")),
+        "malformed" | "bad-host" => (fl!(t, "error-malformed"), fl!(t, "error-malformed-text")),
+        "invalid-body" => (fl!(t, "error-invalid-body"), fl!(t, "error-invalid-body-text")),
+        "invalid-filter" => (fl!(t, "error-invalid-filter"), fl!(t, "error-invalid-filter-text")),
+        "bad-cursor" => (fl!(t, "error-bad-cursor"), fl!(t, "error-bad-cursor-text")),
+        "unauthorized" => (fl!(t, "error-unauthorized"), fl!(t, "error-unauthorized-text")),
+        "forbidden" => (fl!(t, "error-forbidden"), fl!(t, "error-forbidden-text")),
+        "cross-origin" => (fl!(t, "error-cross-origin"), fl!(t, "error-cross-origin-text")),
+        "method-not-allowed" => (fl!(t, "error-method"), fl!(t, "error-method-text")),
+        "too-large" => (fl!(t, "error-too-large"), fl!(t, "error-too-large-text")),
+        "quota-exceeded" => (fl!(t, "error-quota"), fl!(t, "error-quota-text")),
+        "digest-mismatch" => (fl!(t, "error-digest"), fl!(t, "error-digest-text")),
+        "too-slow" | "interrupted" => (fl!(t, "error-interrupted"), fl!(t, "error-interrupted-text")),
+        "conflict" => (fl!(t, "error-conflict"), fl!(t, "error-conflict-text")),
+        "too-many-requests" => (fl!(t, "error-too-many"), fl!(t, "error-too-many-text")),
+        "try-later" | "no-space" => (fl!(t, "error-try-later"), fl!(t, "error-try-later-text")),
+        "range-not-satisfiable" => (fl!(t, "error-range"), fl!(t, "error-range-text")),
+        _ => (fl!(t, "error-internal"), fl!(t, "error-internal-text")),
+    }
+}
+
+impl PartialEq for Error {
+    fn eq(&self, other: &Self) -> bool {
+        self.status_and_code() == other.status_and_code()
+    }
+}
+
+fn headers(response: &mut Response, https: bool) {
+    let h = response.headers_mut();
+    let fixed = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (
+            HeaderName::from_static("permissions-policy"),
+            "camera=(), microphone=(), geolocation=(self), payment=(), usb=(), browsing-topics=()",
+        ),
+        (header::X_FRAME_OPTIONS, "DENY"),
+    ];
+    for (name, value) in fixed {
+        h.insert(name, HeaderValue::from_static(value));
+    }
+    if https {
+        h.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=63072000; includeSubDomains"));
+    }
+    // Handlers may be stricter (media) or allow caching (assets, tiles), never looser on policy.
+    h.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(CSP));
+    h.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+}
+
+/// Reads a little of what a refused client is still sending, so that it lives to read the answer: a
+/// connection closed on unread bytes is reset, and the refusal with it.
+pub async fn linger(body: Body) {
+    use futures_util::StreamExt as _;
+    const BYTES_MAX: usize = 4 << 20;
+    let mut stream = body.into_data_stream();
+    let drain = async {
+        let mut bytes = 0;
+        while let Some(Ok(chunk)) = stream.next().await {
+            bytes += chunk.len();
+            if bytes > BYTES_MAX {
+                break;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(Duration::from_secs(2), drain).await;
+}

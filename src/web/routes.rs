@@ -1,0 +1,72 @@
+//! The whole URL table.
+
+use std::time::Duration;
+
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use axum::Router;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::csrf::CsrfLayer;
+
+use super::{account, admin, api, auditor, investigator, media, respond, witness};
+use crate::error::Error;
+use crate::web::extract::AppState;
+
+pub fn router(app: AppState) -> Router {
+    let (described, _) = api::described();
+    // Uploads bound themselves: by budget, by idle time, by what is declared.
+    let uploads = Router::new()
+        .route("/r/{receipt}/send", post(witness::send::submit))
+        .route("/audit/verify", post(auditor::verify))
+        .layer(DefaultBodyLimit::disable());
+    let forms = Router::new()
+        .route("/", get(account::home))
+        .route("/a/{code}", get(witness::appeal::show).post(witness::appeal::begin))
+        .route("/r/{receipt}", get(witness::receipt::show))
+        .route("/r/{receipt}/send", get(witness::send::show))
+        .route("/r/{receipt}/proof/{exhibit}", get(witness::receipt::proof))
+        .route("/login", get(account::login_page).post(account::login))
+        .route("/logout", post(account::logout))
+        .route("/setup/{token}", get(admin::setup_page).post(admin::setup))
+        .route("/appeals", get(investigator::appeals::show))
+        .route("/appeals/{code}/exhibits", get(investigator::queue::show))
+        .route("/exhibits/{id}", get(investigator::exhibit::show))
+        .route("/exhibits/{id}/decision", post(investigator::exhibit::decide))
+        .route("/exhibits/{id}/original", get(media::original))
+        .route("/exhibits/{id}/thumbnail", get(media::thumbnail))
+        .route("/exhibits/{id}/view", get(media::view))
+        .route("/exhibits/{id}/play", get(media::play))
+        .route("/audit", get(auditor::show))
+        .route("/accounts", get(admin::accounts_page).post(admin::create_account))
+        .route("/log/checkpoint", get(api::log::checkpoint))
+        .route("/log/policy", get(api::log::policy))
+        .route("/log/tile/entries/{*path}", get(api::log::entries))
+        .route("/log/tile/{level}/{*path}", get(api::log::tile))
+        .route("/api/v1/openapi.json", get(api::openapi_json))
+        .route("/healthz", get(api::health::alive))
+        .route("/readyz", get(api::health::ready))
+        .route("/version", get(api::health::version))
+        .route("/assets/{file}", get(media::asset))
+        .merge(described)
+        .layer(DefaultBodyLimit::max(app.config.limits.form_bytes_max))
+        .layer(from_fn(body_deadline));
+    uploads
+        .merge(api::uploads())
+        .merge(forms)
+        .fallback(|| async { Error::NotFound })
+        .layer(CsrfLayer::new())
+        .layer(CatchPanicLayer::new())
+        .layer(from_fn_with_state(app.clone(), respond::frame))
+        .with_state(app)
+}
+
+/// What is not an upload answers within a minute, however slowly its body comes.
+async fn body_deadline(request: Request, next: Next) -> Response {
+    const DEADLINE: Duration = Duration::from_secs(60);
+    match tokio::time::timeout(DEADLINE, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Error::TooSlow.into_response(),
+    }
+}

@@ -1,0 +1,100 @@
+//! `/r/{receipt}`: what was received, provably, and where it stands.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use i18n_embed::fluent::FluentLanguageLoader;
+use i18n_embed_fl::fl;
+
+use super::size_words;
+use crate::attest;
+use crate::db;
+use crate::domain::appeal::AppealState;
+use crate::domain::exhibit::State as ExhibitState;
+use crate::error::{Error, Result};
+use crate::web::extract::{AppState, Frame, by_receipt};
+use crate::web::respond::page;
+
+/// A file that was refused, for the page that says so.
+pub struct Problem {
+    pub file: String,
+    pub title: String,
+    pub text: String,
+}
+
+struct Sent {
+    id: String,
+    name: String,
+    size: String,
+    bytes: u64,
+    sha256: String,
+    at: String,
+    state: String,
+    behind_glass: bool,
+}
+
+#[derive(Template)]
+#[template(path = "witness_receipt.html")]
+struct ReceiptPage {
+    frame: Frame,
+    t: &'static FluentLanguageLoader,
+    title: String,
+    receipt: String,
+    zone: String,
+    open: bool,
+    count: usize,
+    files: Vec<Sent>,
+    problems: Vec<Problem>,
+}
+
+pub async fn show(State(app): State<AppState>, frame: Frame, Path(receipt): Path<String>) -> Result<Response> {
+    receipt_page(&app, frame, &receipt, Vec::new()).await
+}
+
+pub async fn receipt_page(app: &AppState, frame: Frame, receipt: &str, problems: Vec<Problem>) -> Result<Response> {
+    let (submission, appeal, code) = by_receipt(app, receipt).await?;
+    let mut tx = app.db.read().await?;
+    let exhibits = db::exhibits::of_submission(&mut tx, submission.id).await?;
+    drop(tx);
+    let (language, t) = (frame.language, frame.language.texts());
+    let files: Vec<Sent> = exhibits
+        .into_iter()
+        .map(|e| Sent {
+            id: e.id.to_string(),
+            size: size_words(e.size, language),
+            bytes: e.size,
+            sha256: e.sha256.to_string(),
+            at: e.received_at.in_zone(&appeal.zone),
+            state: match e.state {
+                ExhibitState::Received => fl!(t, "receipt-state-received"),
+                ExhibitState::Ready => fl!(t, "receipt-state-checked"),
+                _ => fl!(t, "receipt-state-looked-at"),
+            },
+            behind_glass: e.quarantine.is_some(),
+            name: e.name,
+        })
+        .collect();
+    page(&ReceiptPage {
+        t,
+        title: appeal.text(language.tag()).title.clone(),
+        receipt: code.grouped(),
+        zone: appeal.zone.clone(),
+        open: appeal.state == AppealState::Open,
+        count: files.len(),
+        files,
+        problems,
+        frame,
+    })
+}
+
+/// One file's proof, for the witness to keep.
+pub async fn proof(State(app): State<AppState>, Path((receipt, exhibit)): Path<(String, String)>) -> Result<Response> {
+    let (submission, _, _) = by_receipt(&app, &receipt).await?;
+    let exhibit = exhibit.parse().map_err(|()| Error::NotFound)?;
+    let mut tx = app.db.read().await?;
+    db::exhibits::by_id(&mut tx, exhibit).await?.filter(|e| e.submission == submission.id).ok_or(Error::NotFound)?;
+    let text = attest::proof_of_receipt(&app, &mut tx, exhibit).await?.ok_or(Error::TryLater)?;
+    let name = format!("attachment; filename=\"receipt-{exhibit}.tlog-proof\"");
+    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)], text).into_response())
+}

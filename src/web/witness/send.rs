@@ -1,0 +1,210 @@
+//! `/r/{receipt}/send`: the questions and the files, in one form.
+//!
+//! The text fields stand before the files, so that they arrive first. The multipart body (RFC 7578) is read
+//! as it comes: each complete part is committed at once, so that a cut connection keeps every finished file.
+
+use askama::Template;
+use axum::extract::{FromRequest, Multipart, Path, Request, State, multipart::Field};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use futures_util::StreamExt as _;
+use i18n_embed::fluent::FluentLanguageLoader;
+use i18n_embed_fl::fl;
+
+use super::receipt::{Problem, receipt_page};
+use super::size_words;
+use crate::db;
+use crate::domain::appeal::Appeal;
+use crate::domain::submission::{Answer, Statement, Submission};
+use crate::domain::value::{HOUR_US, MINUTE_US, Utc, shown};
+use crate::error::{Error, Result};
+use crate::intake::{self, FileClaims};
+use crate::web::extract::{AppState, Frame, by_receipt};
+use crate::web::respond::{linger, page, words};
+
+#[derive(Template)]
+#[template(path = "witness_send.html")]
+struct SendPage {
+    frame: Frame,
+    t: &'static FluentLanguageLoader,
+    title: String,
+    place: String,
+    agency: String,
+    receipt: String,
+    zone: String,
+    from: String,
+    to: String,
+    file_max: String,
+}
+
+pub async fn show(State(app): State<AppState>, frame: Frame, Path(receipt): Path<String>) -> Result<Response> {
+    let (submission, appeal, code) = by_receipt(&app, &receipt).await?;
+    intake::room(&app, &appeal, &submission)?;
+    let language = frame.language;
+    let text = appeal.text(language.tag());
+    page(&SendPage {
+        t: language.texts(),
+        title: text.title.clone(),
+        place: text.place.clone(),
+        agency: appeal.agency_name.clone(),
+        receipt: code.grouped(),
+        from: appeal.from.in_zone(&appeal.zone),
+        to: appeal.to.in_zone(&appeal.zone),
+        zone: appeal.zone.clone(),
+        file_max: size_words(appeal.budgets.file_bytes_max, language),
+        frame,
+    })
+}
+
+pub async fn submit(State(app): State<AppState>, frame: Frame, Path(receipt): Path<String>, request: Request) -> Result<Response> {
+    let (submission, appeal, code) = by_receipt(&app, &receipt).await?;
+    if let Err(refusal) = intake::room(&app, &appeal, &submission) {
+        intake::reject(&app, &submission, &refusal).await?;
+        linger(request.into_body()).await;
+        return Err(refusal);
+    }
+    let form = Multipart::from_request(request, &app).await.map_err(|_| Error::Malformed("the form must be multipart/form-data".into()))?;
+    let problems = take(&app, &appeal, &submission, form, &frame).await?;
+    if problems.is_empty() {
+        return Ok(Redirect::to(&format!("/r/{}", code.grouped())).into_response());
+    }
+    let mut response = receipt_page(&app, frame, &receipt, problems).await?;
+    *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
+    Ok(response)
+}
+
+/// Reads the form to its end. A file that is refused is named, and the next ones still count.
+async fn take(app: &AppState, appeal: &Appeal, submission: &Submission, mut form: Multipart, frame: &Frame) -> Result<Vec<Problem>> {
+    let mut answers = Answers::default();
+    let (mut stated, mut problems) = (false, Vec::new());
+    while let Some(mut field) = form.next_field().await.map_err(|_| Error::Interrupted)? {
+        let name = field.name().unwrap_or_default().to_owned();
+        if name != "files" {
+            answers.set(&name, text_of(&mut field).await?);
+            continue;
+        }
+        if !stated {
+            intake::state(app, submission.id, &answers.statement(appeal)).await?;
+            stated = true;
+        }
+        if let Err((file, refusal)) = one_file(app, submission, field).await {
+            if matches!(refusal, Error::Interrupted | Error::TooSlow | Error::TryLater | Error::Internal(_)) {
+                return Err(refusal);
+            }
+            intake::reject(app, submission, &refusal).await?;
+            let (title, text) = words(frame.language, refusal.status_and_code().1);
+            problems.push(Problem { file: shown(&file, 255), title, text });
+        }
+    }
+    if !stated {
+        intake::state(app, submission.id, &answers.statement(appeal)).await?;
+    }
+    Ok(problems)
+}
+
+async fn one_file(app: &AppState, submission: &Submission, field: Field<'_>) -> Result<(), (String, Error)> {
+    let name = field.file_name().unwrap_or_default().to_owned();
+    let claims = FileClaims { name: name.clone().into_bytes(), media_type: field.content_type().map(str::to_owned) };
+    let named = |e: Error| (name.clone(), e);
+    // Budgets are asked anew for each file: the ones before have spent.
+    let fresh = async {
+        let mut tx = app.db.read().await?;
+        let submission = db::submissions::by_id(&mut tx, submission.id).await?;
+        let appeal = db::appeals::by_id(&mut tx, submission.appeal).await?;
+        Ok::<_, Error>((submission, appeal))
+    };
+    let (submission, appeal) = fresh.await.map_err(named)?;
+    let room = intake::room(app, &appeal, &submission).map_err(named)?;
+    let mut field = field;
+    let received = match intake::receive(app, room, None, None, &mut field).await {
+        Ok(received) => received,
+        Err(refusal) => {
+            // Skip to the next part, so that the other files of the form still count.
+            while let Some(Ok(_)) = field.next().await {}
+            return Err(named(refusal));
+        }
+    };
+    if name.is_empty() && received.size == 0 {
+        // What browsers send for a file input that nobody used.
+        received.staged.discard().await;
+        return Ok(());
+    }
+    intake::accept(app, &appeal, &submission, received, claims).await.map(drop).map_err(named)
+}
+
+const TEXT_BYTES_MAX: usize = 16 * 1024;
+
+async fn text_of(field: &mut Field<'_>) -> Result<String> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = field.next().await {
+        bytes.extend_from_slice(&chunk.map_err(|_| Error::Interrupted)?);
+        if bytes.len() > TEXT_BYTES_MAX {
+            return Err(Error::Invalid { field: "text", why: format!("more than {TEXT_BYTES_MAX} bytes") });
+        }
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The form's fields as they come.
+#[derive(Default)]
+struct Answers {
+    own: String,
+    edited: String,
+    at_place: String,
+    place_words: String,
+    when: String,
+    at: String,
+    words: String,
+    contact: String,
+}
+
+impl Answers {
+    fn set(&mut self, name: &str, value: String) {
+        let slot = match name {
+            "own" => &mut self.own,
+            "edited" => &mut self.edited,
+            "at_place" => &mut self.at_place,
+            "place_words" => &mut self.place_words,
+            "when" => &mut self.when,
+            "at" => &mut self.at,
+            "words" => &mut self.words,
+            "contact" => &mut self.contact,
+            // A newer page may ask more than this server knows: that is no reason to lose a file.
+            _ => return,
+        };
+        *slot = value;
+    }
+
+    fn statement(&self, appeal: &Appeal) -> Statement {
+        let told = self.told_time(appeal);
+        Statement {
+            own: Answer::parse(&self.own),
+            edited: Answer::parse(&self.edited),
+            at_place: Answer::parse(&self.at_place),
+            place_words: shown(self.place_words.trim(), 1_000),
+            point: None,
+            radius_m: None,
+            from: told.map(|t| t.0),
+            to: told.map(|t| t.1),
+            words: shown(self.words.trim(), 4_000),
+            contact: shown(self.contact.trim(), 200),
+        }
+    }
+
+    /// The interval that the witness means. "About" is half an hour around what they typed, on the
+    /// incident's own clock.
+    fn told_time(&self, appeal: &Appeal) -> Option<(Utc, Utc)> {
+        match self.when.as_str() {
+            "before" => Some((appeal.from.plus(-2 * HOUR_US), appeal.from)),
+            "during" => Some((appeal.from, appeal.to)),
+            "after" => Some((appeal.to, appeal.to.plus(2 * HOUR_US))),
+            "at" => {
+                let civil: jiff::civil::DateTime = self.at.trim().parse().ok()?;
+                let at = civil.in_tz(&appeal.zone).ok()?.timestamp().as_microsecond();
+                let at = Utc::from_micros(at);
+                Some((at.plus(-15 * MINUTE_US), at.plus(15 * MINUTE_US)))
+            }
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! The door for background jobs: claims them by lease, hands each to its verb, gives failed ones back
+//! for later. One exhaustive match.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+
+use crate::app::App;
+use crate::db::{self, jobs::Claimed};
+use crate::domain::job::Job;
+use crate::domain::value::{DAY_US, MINUTE_US, SECOND_US};
+use crate::error::Result;
+use crate::{examine, intake};
+
+/// A worker that dies gives its jobs back after this.
+const LEASE_US: i64 = 10 * MINUTE_US;
+const POLL: Duration = Duration::from_secs(1);
+const SWEEP_EVERY_US: i64 = DAY_US;
+
+/// Runs until the process ends. As many jobs at a time as examinations are configured.
+pub async fn run(app: Arc<App>) {
+    let owner = format!("{}-{}", app.config.node, std::process::id());
+    let mut running = JoinSet::new();
+    if let Err(e) = enqueue_sweep(&app).await {
+        tracing::warn!(cause = %e, "the daily sweep could not be planned");
+    }
+    loop {
+        let free = app.config.examine.processes.saturating_sub(running.len());
+        let claimed = match claim(&app, &owner, free).await {
+            Ok(claimed) => claimed,
+            Err(e) => {
+                tracing::error!(cause = %e, "jobs could not be claimed");
+                Vec::new()
+            }
+        };
+        let idle = claimed.is_empty();
+        for job in claimed {
+            running.spawn(work(app.clone(), owner.clone(), job));
+        }
+        tokio::select! {
+            Some(_) = running.join_next(), if !running.is_empty() => {}
+            _ = app.work.notified(), if idle && free > 0 => {}
+            () = tokio::time::sleep(POLL) => {}
+        }
+        while running.try_join_next().is_some() {}
+    }
+}
+
+async fn enqueue_sweep(app: &App) -> Result<()> {
+    let mut tx = app.db.begin().await?;
+    db::jobs::enqueue(&mut tx, app.new_id(), Job::Sweep, 100, app.now()).await?;
+    tx.commit().await
+}
+
+async fn claim(app: &App, owner: &str, free: usize) -> Result<Vec<Claimed>> {
+    if free == 0 {
+        return Ok(Vec::new());
+    }
+    let now = app.now();
+    let mut tx = app.db.begin().await?;
+    let claimed = db::jobs::claim(&mut tx, owner, now, now.plus(LEASE_US), i64::try_from(free).unwrap_or(1)).await?;
+    tx.commit().await?;
+    Ok(claimed)
+}
+
+async fn work(app: Arc<App>, owner: String, claimed: Claimed) {
+    let done = match claimed.job {
+        Job::Examine(exhibit) => examine::examine(&app, exhibit).await,
+        Job::Sweep => intake::sweep(&app).await.map(|swept| tracing::info!(staged = swept.staged, blobs = swept.blobs, "swept")),
+    };
+    if let Err(e) = settle(&app, &owner, &claimed, done).await {
+        // The lease runs out by itself, and the job is done again.
+        tracing::error!(cause = %e, "a job's end could not be written down");
+    }
+}
+
+async fn settle(app: &App, owner: &str, claimed: &Claimed, done: Result<()>) -> Result<()> {
+    let mut tx = app.db.begin().await?;
+    match done {
+        Ok(()) => {
+            db::jobs::finish(&mut tx, claimed.id, owner).await?;
+            if claimed.job == Job::Sweep {
+                db::jobs::enqueue(&mut tx, app.new_id(), Job::Sweep, 100, app.now().plus(SWEEP_EVERY_US)).await?;
+            }
+        }
+        Err(e) => {
+            tracing::warn!(cause = %e, job = claimed.job.kind(), attempts = claimed.attempts, "a job failed and will be tried again");
+            let wait = SECOND_US << claimed.attempts.clamp(0, 10);
+            db::jobs::fail(&mut tx, claimed.id, owner, &e.to_string(), app.now().plus(wait)).await?;
+        }
+    }
+    tx.commit().await
+}
