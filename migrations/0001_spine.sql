@@ -220,6 +220,8 @@ CREATE TABLE log_tile (
 -- One row: the tree's size and right edge. Locking it is what makes one sequencer at a time.
 CREATE TABLE log_head (
   id BIGINT PRIMARY KEY CHECK (id = 1),
+  -- The log's identity, fixed at the first start.
+  origin TEXT NOT NULL DEFAULT '',
   size BIGINT NOT NULL,
   edge BYTEA NOT NULL
 );

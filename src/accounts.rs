@@ -64,10 +64,12 @@ pub async fn password_is(app: &App, password: String, hash: Option<String>) -> R
     }
     let known = hash.is_some();
     // Of a password that nobody knows, with the parameters of real ones.
-    let hash = hash.unwrap_or_else(|| "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$V3Cu2bkjdY0V1zvCrBNhkSZYtCdVp0zv0sCmQWfNRBs".to_owned());
+    let hash = hash
+        .unwrap_or_else(|| "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$V3Cu2bkjdY0V1zvCrBNhkSZYtCdVp0zv0sCmQWfNRBs".to_owned());
     let _turn = app.hashing.acquire().await.map_err(Error::internal)?;
     let right = tokio::task::spawn_blocking(move || {
-        argon2::password_hash::phc::PasswordHash::new(&hash).is_ok_and(|h| Argon2::default().verify_password(password.as_bytes(), &h).is_ok())
+        argon2::password_hash::phc::PasswordHash::new(&hash)
+            .is_ok_and(|h| Argon2::default().verify_password(password.as_bytes(), &h).is_ok())
     })
     .await
     .map_err(Error::internal)?;

@@ -48,10 +48,11 @@ impl App {
             app: format!("{}+sha256:{}", env!("CARGO_PKG_VERSION"), &build.to_string()[..16]),
             clock: clock_state(),
         };
+        let origin = fixed_origin(&db, &config).await?;
         let mut secret = [0; 32];
         secret.copy_from_slice(&mac(&seed, b"temoin look/v1"));
         Ok(Arc::new(Self {
-            signer: Signer::new(&config.log.origin, &seed),
+            signer: Signer::new(&origin, &seed),
             config,
             db,
             blobs,
@@ -113,6 +114,18 @@ fn mac(key: &[u8; 32], text: &[u8]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
+/// The log's identity is fixed by the first start. Another one later would orphan every receipt, so it is
+/// refused rather than taken.
+async fn fixed_origin(db: &Db, config: &Config) -> Result<String> {
+    let mut tx = db.begin().await?;
+    let origin = crate::db::log::origin(&mut tx, &config.first_origin()).await?;
+    tx.commit().await?;
+    if !config.log.origin.is_empty() && config.log.origin != origin {
+        return Err(Error::Internal(format!("this log is {origin} and cannot become {}", config.log.origin)));
+    }
+    Ok(origin)
+}
+
 fn load_or_make_seed(path: &Path) -> Result<[u8; 32]> {
     match fs::read_to_string(path) {
         Ok(text) => Sha256::from_hex(&text)
@@ -157,9 +170,5 @@ impl std::io::Write for HashWriter<'_> {
 
 /// Only what is known: systemd leaves a mark when the clock was set from the network.
 fn clock_state() -> &'static str {
-    if Path::new("/run/systemd/timesync/synchronized").exists() {
-        "ntp-ok"
-    } else {
-        "unknown"
-    }
+    if Path::new("/run/systemd/timesync/synchronized").exists() { "ntp-ok" } else { "unknown" }
 }

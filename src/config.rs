@@ -101,16 +101,20 @@ impl Config {
         if self.blobs.is_empty() {
             self.blobs = format!("file:{}", self.data.join("media").display());
         }
-        if self.log.origin.is_empty() {
-            let host = self.public_url.split("://").last().unwrap_or("localhost");
-            self.log.origin = format!("{host}/custody/1");
-        }
         if self.log.seed_file.is_empty() {
             self.log.seed_file = self.data.join("keys").join("log.seed").display().to_string();
         }
         if self.examine.processes == 0 {
             self.examine.processes = std::thread::available_parallelism().map_or(1, usize::from);
         }
+    }
+
+    /// The custody log's identity where neither the operator nor an earlier start has fixed one.
+    pub fn first_origin(&self) -> String {
+        if !self.log.origin.is_empty() {
+            return self.log.origin.clone();
+        }
+        format!("{}/custody/1", self.public_url.split("://").last().unwrap_or("localhost"))
     }
 
     pub fn https(&self) -> bool {
@@ -126,7 +130,7 @@ mod tests {
     fn defaults_are_complete() {
         let config = Config::load(&Flags { data: Some("/x".into()), ..Flags::default() }).unwrap();
         assert_eq!(config.database, "sqlite:/x/temoin.db");
-        assert_eq!(config.log.origin, "127.0.0.1:8080/custody/1");
+        assert_eq!(config.public_url, "http://127.0.0.1:8080");
         assert!(config.examine.processes > 0);
     }
 }

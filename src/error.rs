@@ -14,9 +14,15 @@ pub enum Error {
     /// The request is not what the address expects.
     Malformed(String),
     /// A field is missing or makes no sense.
-    Invalid { field: &'static str, why: String },
+    Invalid {
+        field: &'static str,
+        why: String,
+    },
     /// A query parameter makes no sense.
-    InvalidFilter { field: &'static str, why: &'static str },
+    InvalidFilter {
+        field: &'static str,
+        why: &'static str,
+    },
     BadCursor,
     BadHost,
     /// Sign in first, or the token is wrong.
@@ -25,9 +31,13 @@ pub enum Error {
     CrossOrigin,
     MethodNotAllowed,
     /// One file is larger than the appeal takes.
-    TooLarge { bytes_max: u64 },
+    TooLarge {
+        bytes_max: u64,
+    },
     /// A budget of the submission or the appeal is spent.
-    QuotaExceeded { what: &'static str },
+    QuotaExceeded {
+        what: &'static str,
+    },
     DigestMismatch,
     /// Nothing came for too long.
     TooSlow,
@@ -35,11 +45,15 @@ pub enum Error {
     Interrupted,
     /// Somebody else was faster.
     Conflict,
-    TooMany { retry_after_s: u64 },
+    TooMany {
+        retry_after_s: u64,
+    },
     /// The database or the store is away, or the record cannot be written: nothing was done.
     TryLater,
     NoSpace,
-    RangeNotSatisfiable { size: u64 },
+    RangeNotSatisfiable {
+        size: u64,
+    },
     /// Not anybody's fault but ours. The cause goes to the log, never to the client.
     Internal(String),
 }

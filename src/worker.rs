@@ -13,17 +13,17 @@ use crate::domain::value::{DAY_US, MINUTE_US, SECOND_US};
 use crate::error::Result;
 use crate::{examine, intake};
 
-/// A worker that dies gives its jobs back after this.
-const LEASE_US: i64 = 10 * MINUTE_US;
+/// A worker that dies gives its jobs back after this; one that starts again takes its own back at once.
+const LEASE_US: i64 = 3 * MINUTE_US;
 const POLL: Duration = Duration::from_secs(1);
 const SWEEP_EVERY_US: i64 = DAY_US;
 
 /// Runs until the process ends. As many jobs at a time as examinations are configured.
 pub async fn run(app: Arc<App>) {
-    let owner = format!("{}-{}", app.config.node, std::process::id());
+    let owner = format!("{}/{}", app.config.node, std::process::id());
     let mut running = JoinSet::new();
-    if let Err(e) = enqueue_sweep(&app).await {
-        tracing::warn!(cause = %e, "the daily sweep could not be planned");
+    if let Err(e) = begin(&app).await {
+        tracing::warn!(cause = %e, "jobs of an earlier run come back when their leases end");
     }
     loop {
         let free = app.config.examine.processes.saturating_sub(running.len());
@@ -47,8 +47,11 @@ pub async fn run(app: Arc<App>) {
     }
 }
 
-async fn enqueue_sweep(app: &App) -> Result<()> {
+/// Plans the daily sweep, and takes back what an earlier process of this node held when it died. (Another living
+/// process of the same name would see its jobs done twice, which changes nothing.)
+async fn begin(app: &App) -> Result<()> {
     let mut tx = app.db.begin().await?;
+    db::jobs::release(&mut tx, &format!("{}/", app.config.node)).await?;
     db::jobs::enqueue(&mut tx, app.new_id(), Job::Sweep, 100, app.now()).await?;
     tx.commit().await
 }

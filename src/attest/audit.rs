@@ -92,8 +92,7 @@ pub async fn audit(app: &App) -> Result<Report> {
     }
     let key = app.signer.verifier();
     for note in db::log::checkpoints(&mut tx).await? {
-        let fits = Checkpoint::parse(&note)
-            .is_some_and(|c| c.size == 0 || roots.get(&c.size) == Some(&c.root));
+        let fits = Checkpoint::parse(&note).is_some_and(|c| c.size == 0 || roots.get(&c.size) == Some(&c.root));
         if !fits || !signed_by(&note, &key) {
             report.add("checkpoint-differs", note.lines().take(2).collect::<Vec<_>>().join(" "));
         }
@@ -102,13 +101,7 @@ pub async fn audit(app: &App) -> Result<Report> {
 }
 
 /// Follows each subject's own chain: numbers without gaps, each pointing at the leaf before.
-fn chain(
-    report: &mut Report,
-    chains: &mut HashMap<(String, String), (u64, Sha256)>,
-    envelope: &Value,
-    index: u64,
-    leaf: Sha256,
-) {
+fn chain(report: &mut Report, chains: &mut HashMap<(String, String), (u64, Sha256)>, envelope: &Value, index: u64, leaf: Sha256) {
     for subject in envelope.get("subj").and_then(Value::as_array).into_iter().flatten() {
         let text = |key: &str| subject.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         let key = (text("k"), text("id"));
@@ -128,11 +121,8 @@ fn chain(
 }
 
 async fn check_openings(tx: &mut Tx, report: &mut Report, envelope: &Value, entry: &db::log::Entry) -> Result<()> {
-    let committed: Vec<&str> = envelope
-        .get("d")
-        .and_then(Value::as_array)
-        .map(|d| d.iter().filter_map(Value::as_str).collect())
-        .unwrap_or_default();
+    let committed: Vec<&str> =
+        envelope.get("d").and_then(Value::as_array).map(|d| d.iter().filter_map(Value::as_str).collect()).unwrap_or_default();
     let openings = db::log::openings(tx, entry.event).await?;
     for opening in &openings {
         if !committed.contains(&commitment(opening).base64().as_str()) {
@@ -148,8 +138,7 @@ async fn check_openings(tx: &mut Tx, report: &mut Report, envelope: &Value, entr
         report.add("exhibit-missing", format!("exhibit {exhibit} is in the log and not in the database"));
         return Ok(());
     };
-    if opened("sha256").and_then(Value::as_str) != Some(&row.sha256.to_string())
-        || opened("size").and_then(Value::as_u64) != Some(row.size)
+    if opened("sha256").and_then(Value::as_str) != Some(&row.sha256.to_string()) || opened("size").and_then(Value::as_u64) != Some(row.size)
     {
         report.add("row-differs", format!("exhibit {exhibit} has another hash or size than was received"));
     }

@@ -63,10 +63,8 @@ async fn batch(app: &App) -> Result<bool> {
                 subjects.insert((kind.clone(), id.clone()), head);
             }
         }
-        let entry = sequence(&draft.draft, |kind, id| {
-            subjects.get(&(kind.to_owned(), id.to_owned())).copied().unwrap_or((0, None))
-        })
-        .ok_or_else(|| Error::Internal(format!("the waiting event {} is not an envelope", draft.event)))?;
+        let entry = sequence(&draft.draft, |kind, id| subjects.get(&(kind.to_owned(), id.to_owned())).copied().unwrap_or((0, None)))
+            .ok_or_else(|| Error::Internal(format!("the waiting event {} is not an envelope", draft.event)))?;
         let (index, leaf) = (edge.size(), leaf_hash(&entry));
         for (kind, id) in about {
             if let Some(head) = subjects.get_mut(&(kind.clone(), id.clone())) {

@@ -31,8 +31,7 @@ pub async fn proof_of_receipt(app: &App, tx: &mut Tx, exhibit: Id) -> Result<Opt
     };
     let Some((size, checkpoint)) = db::log::last_checkpoint(tx).await? else { return Ok(None) };
     let tiles = load(tx, tiles_for_inclusion(entry.index, size)).await?;
-    let hashes = inclusion_proof(entry.index, size, &tiles)
-        .ok_or_else(|| Error::Internal("the log's tiles are not whole".into()))?;
+    let hashes = inclusion_proof(entry.index, size, &tiles).ok_or_else(|| Error::Internal("the log's tiles are not whole".into()))?;
     let receipt = Receipt {
         entry: BASE64.encode(&entry.bytes),
         openings: db::log::openings(tx, entry.event).await?,
@@ -127,11 +126,8 @@ pub fn verify_receipt(text: &str, files: &[GivenFile], policy: Option<&Policy>) 
     let (result, detail) = signature(&proof.checkpoint, &checkpoint, &receipt.vkey, policy);
     note("signature", result, detail);
     let said: Option<Value> = serde_json::from_slice(&entry).ok();
-    let committed: Vec<&str> = said
-        .as_ref()
-        .and_then(|e| e.get("d")?.as_array())
-        .map(|d| d.iter().filter_map(Value::as_str).collect())
-        .unwrap_or_default();
+    let committed: Vec<&str> =
+        said.as_ref().and_then(|e| e.get("d")?.as_array()).map(|d| d.iter().filter_map(Value::as_str).collect()).unwrap_or_default();
     for opening in &receipt.openings {
         let held = committed.contains(&commitment(opening).base64().as_str());
         let result = if held { Exit::Proven } else { Exit::Contradicted };

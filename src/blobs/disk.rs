@@ -129,19 +129,14 @@ impl Disk {
 }
 
 fn sorted(folder: &Path) -> Result<Vec<String>> {
-    let mut names: Vec<String> = fs::read_dir(folder)?
-        .filter_map(|e| e.ok()?.file_name().into_string().ok())
-        .collect();
+    let mut names: Vec<String> = fs::read_dir(folder)?.filter_map(|e| e.ok()?.file_name().into_string().ok()).collect();
     names.sort_unstable();
     Ok(names)
 }
 
 #[allow(clippy::disallowed_methods)] // The age of files is the file system's business, not evidence.
 fn old(meta: &fs::Metadata) -> bool {
-    meta.modified()
-        .ok()
-        .and_then(|m| SystemTime::now().duration_since(m).ok())
-        .is_some_and(|age| age > GRACE)
+    meta.modified().ok().and_then(|m| SystemTime::now().duration_since(m).ok()).is_some_and(|age| age > GRACE)
 }
 
 /// A key is a hash in hexadecimal; nothing else ever becomes a path.

@@ -62,9 +62,8 @@ impl S3 {
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
         let options: HashMap<&str, &str> = query.split('&').filter_map(|p| p.split_once('=')).collect();
-        let secret = |name: &str| {
-            std::env::var(name).map_err(|_| Error::Internal(format!("the environment has no {name} for the S3 store")))
-        };
+        let secret =
+            |name: &str| std::env::var(name).map_err(|_| Error::Internal(format!("the environment has no {name} for the S3 store")));
         let credentials = Credentials::new(
             secret("AWS_ACCESS_KEY_ID")?,
             secret("AWS_SECRET_ACCESS_KEY")?,
@@ -73,9 +72,7 @@ impl S3 {
             "environment",
         );
         let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(aws_smithy_http_client::tls::Provider::Rustls(
-                aws_smithy_http_client::tls::rustls_provider::CryptoMode::Ring,
-            ))
+            .tls_provider(aws_smithy_http_client::tls::Provider::Rustls(aws_smithy_http_client::tls::rustls_provider::CryptoMode::Ring))
             .build_https();
         let mut config = aws_sdk_s3::Config::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -93,9 +90,7 @@ impl S3 {
             p => format!("{p}/"),
         };
         let store = Self { client: Client::from_conf(config.build()), bucket: bucket.to_owned(), prefix };
-        store.ping().await.map_err(|_| {
-            Error::Internal(format!("the S3 bucket {bucket} cannot be reached with these credentials"))
-        })?;
+        store.ping().await.map_err(|_| Error::Internal(format!("the S3 bucket {bucket} cannot be reached with these credentials")))?;
         Ok(store)
     }
 
@@ -243,13 +238,9 @@ impl Staged {
             .send()
             .await
             .map_err(away("sending a part"))?;
-        multipart.parts.push(
-            CompletedPart::builder()
-                .part_number(number)
-                .set_e_tag(sent.e_tag().map(str::to_owned))
-                .checksum_sha256(sha256)
-                .build(),
-        );
+        multipart
+            .parts
+            .push(CompletedPart::builder().part_number(number).set_e_tag(sent.e_tag().map(str::to_owned)).checksum_sha256(sha256).build());
         Ok(())
     }
 

@@ -152,7 +152,10 @@ async fn list(app: &App, json: bool) -> Result<()> {
     tx.commit().await?;
     for a in appeals {
         if json {
-            say!("{}", json!({"code": a.code, "state": a.state.as_str(), "files": a.files_received, "bytes": a.bytes_received, "title": a.text(&a.default_language).title}));
+            say!(
+                "{}",
+                json!({"code": a.code, "state": a.state.as_str(), "files": a.files_received, "bytes": a.bytes_received, "title": a.text(&a.default_language).title})
+            );
         } else {
             say!("{:<20} {:<7} {:>8} files  {}", a.code, a.state.as_str(), a.files_received, a.text(&a.default_language).title);
         }

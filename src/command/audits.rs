@@ -26,6 +26,9 @@ pub async fn fixity(flags: &Flags, json: bool) -> Result<ExitCode> {
     say_report(&app, "fixity", &report, json).await
 }
 
+/// Findings printed for people.
+const FINDINGS_SHOWN: usize = 50;
+
 /// Prints a report and writes the audit itself into the log.
 async fn say_report(app: &App, what: &'static str, report: &AuditReport, json: bool) -> Result<ExitCode> {
     let mut tx = app.db.begin().await?;
@@ -35,8 +38,11 @@ async fn say_report(app: &App, what: &'static str, report: &AuditReport, json: b
     if json {
         say!("{}", serde_json::to_string(report).map_err(Error::internal)?);
     } else {
-        for f in &report.findings {
+        for f in report.findings.iter().take(FINDINGS_SHOWN) {
             say!("{}: {}", f.what, f.detail);
+        }
+        if report.findings.len() > FINDINGS_SHOWN {
+            say!("… and {} more; --json lists them all", report.findings.len() - FINDINGS_SHOWN);
         }
         if what == "log" {
             say!("{} entries, {} exhibits, root {}", report.entries, report.exhibits, report.root);

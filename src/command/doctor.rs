@@ -23,7 +23,11 @@ pub async fn doctor(flags: &Flags, as_json: bool) -> Result<ExitCode> {
         Ok(config) => {
             add("configuration", true, format!("data in {}, public address {}", config.data.display(), config.public_url));
             if !config.https() {
-                add("https", !config.public_url.contains("://0.0.0.0"), "the public address is not https: fine on this machine, not in public".into());
+                add(
+                    "https",
+                    !config.public_url.contains("://0.0.0.0"),
+                    "the public address is not https: fine on this machine, not in public".into(),
+                );
             }
             match App::open(config).await {
                 Err(e) => add("start", false, e.to_string()),
@@ -35,7 +39,11 @@ pub async fn doctor(flags: &Flags, as_json: bool) -> Result<ExitCode> {
     add(
         "ffmpeg",
         ffmpeg,
-        if ffmpeg { "found: videos get a poster frame".into() } else { "not found: videos are received, examined and played, but have no poster frame. Install ffmpeg".into() },
+        if ffmpeg {
+            "found: videos get a poster frame".into()
+        } else {
+            "not found: videos are received, examined and played, but have no poster frame. Install ffmpeg".into()
+        },
     );
     let sound = checks.iter().all(|c| c.ok || c.name == "ffmpeg");
     for c in &checks {

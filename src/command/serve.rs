@@ -19,16 +19,12 @@ use crate::{web, worker as jobs};
 pub async fn serve(flags: &Flags, with_demo: bool) -> Result<ExitCode> {
     let config = Config::load(flags)?;
     let app = App::open(config).await?;
-    let listener = TcpListener::bind(&app.config.listen)
-        .await
-        .map_err(|e| Error::Internal(format!("cannot listen on {}: {e}", app.config.listen)))?;
+    let listener =
+        TcpListener::bind(&app.config.listen).await.map_err(|e| Error::Internal(format!("cannot listen on {}: {e}", app.config.listen)))?;
     started(&app).await?;
     let feed = if with_demo { demo::prepare(&app).await? } else { None };
     first_setup(&app).await?;
-    let background = [
-        tokio::spawn(attest::run_sequencer(app.clone())),
-        tokio::spawn(jobs::run(app.clone())),
-    ];
+    let background = [tokio::spawn(attest::run_sequencer(app.clone())), tokio::spawn(jobs::run(app.clone()))];
     say!("Témoin {} listens on {}", env!("CARGO_PKG_VERSION"), app.config.public_url);
     let feeding = feed.map(|feed| tokio::spawn(demo::feed(app.clone(), feed)));
     let router = web::router(app.clone());
@@ -55,9 +51,7 @@ pub async fn worker(flags: &Flags) -> Result<ExitCode> {
 
 async fn started(app: &App) -> Result<()> {
     let mut tx = app.db.begin().await?;
-    let draft = Draft::new(EventType::SystemStarted, Actor::System)
-        .fact("database", app.db.name())
-        .fact("blobs", app.blobs.name());
+    let draft = Draft::new(EventType::SystemStarted, Actor::System).fact("database", app.db.name()).fact("blobs", app.blobs.name());
     attest::append(app, &mut tx, draft).await?;
     tx.commit().await
 }

@@ -44,10 +44,7 @@ impl Row {
             from: Utc::from_micros(self.from_at),
             to: Utc::from_micros(self.to_at),
             zone: self.zone,
-            area: Area {
-                centre: Point::new(self.lat, self.lon).ok_or_else(|| bad_row("place"))?,
-                radius_m: self.radius_m,
-            },
+            area: Area { centre: Point::new(self.lat, self.lon).ok_or_else(|| bad_row("place"))?, radius_m: self.radius_m },
             budgets: json(&self.budgets)?,
             bytes_received: unsigned(self.bytes_received),
             files_received: unsigned(self.files_received),
@@ -75,7 +72,8 @@ pub async fn by_code(tx: &mut Tx, code: &str) -> Result<Option<Appeal>> {
 }
 
 pub async fn by_id(tx: &mut Tx, appeal: Id) -> Result<Appeal> {
-    sql!(one tx, Row, "SELECT a.*, g.name AS agency_name FROM appeal a JOIN agency g ON g.id = a.agency_id WHERE a.id = $1", appeal.blob())?.appeal()
+    sql!(one tx, Row, "SELECT a.*, g.name AS agency_name FROM appeal a JOIN agency g ON g.id = a.agency_id WHERE a.id = $1", appeal.blob())?
+        .appeal()
 }
 
 pub async fn list(tx: &mut Tx, agency: Id) -> Result<Vec<Appeal>> {

@@ -67,9 +67,7 @@ impl Db {
         } else if let Some(path) = url.strip_prefix("sqlite:") {
             Self::open_lite(Path::new(path)).await?
         } else {
-            return Err(Error::Internal(
-                "a database is postgres://USER@HOST/NAME or sqlite:PATH".into(),
-            ));
+            return Err(Error::Internal("a database is postgres://USER@HOST/NAME or sqlite:PATH".into()));
         };
         super::migrate::run(&db).await?;
         db.refuse_weak_durability().await?;
@@ -84,11 +82,7 @@ impl Db {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(WAIT);
-        let write = SqlitePoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(WAIT)
-            .connect_with(options.clone())
-            .await?;
+        let write = SqlitePoolOptions::new().max_connections(1).acquire_timeout(WAIT).connect_with(options.clone()).await?;
         let read = SqlitePoolOptions::new()
             .max_connections(4)
             .acquire_timeout(WAIT)
@@ -98,14 +92,8 @@ impl Db {
     }
 
     async fn open_pg(url: &str) -> Result<Self> {
-        let options = PgConnectOptions::from_str(url)?
-            .application_name("temoin")
-            .options([("idle_in_transaction_session_timeout", "60s")]);
-        let write = PgPoolOptions::new()
-            .max_connections(16)
-            .acquire_timeout(WAIT)
-            .connect_with(options.clone())
-            .await?;
+        let options = PgConnectOptions::from_str(url)?.application_name("temoin").options([("idle_in_transaction_session_timeout", "60s")]);
+        let write = PgPoolOptions::new().max_connections(16).acquire_timeout(WAIT).connect_with(options.clone()).await?;
         let read = PgPoolOptions::new()
             .max_connections(8)
             .acquire_timeout(WAIT)
@@ -132,9 +120,8 @@ impl Db {
             Tx::Pg(t) => {
                 let (commit,): (String,) = sqlx::query_as("SHOW synchronous_commit").fetch_one(&mut **t).await?;
                 let (fsync,): (String,) = sqlx::query_as("SHOW fsync").fetch_one(&mut **t).await?;
-                (commit == "off" || fsync == "off").then(|| {
-                    format!("PostgreSQL runs with synchronous_commit={commit}, fsync={fsync}: it could forget acknowledged files")
-                })
+                (commit == "off" || fsync == "off")
+                    .then(|| format!("PostgreSQL runs with synchronous_commit={commit}, fsync={fsync}: it could forget acknowledged files"))
             }
         };
         fault.map_or(Ok(()), |why| Err(Error::Internal(why)))
@@ -209,7 +196,9 @@ impl From<sqlx::Error> for Error {
             // operator classes.
             sqlx::Error::Database(d)
                 if d.code().is_some_and(|c| {
-                    c.starts_with("53") || c.starts_with("57") || c.starts_with("40")
+                    c.starts_with("53")
+                        || c.starts_with("57")
+                        || c.starts_with("40")
                         || c.parse::<u32>().is_ok_and(|n| n < 10_000 && matches!(n & 0xff, 5 | 8 | 10 | 13))
                 }) =>
             {

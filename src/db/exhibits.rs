@@ -121,16 +121,13 @@ pub async fn by_id(tx: &mut Tx, exhibit: Id) -> Result<Option<Exhibit>> {
         "SELECT id, agency_id, appeal_id, submission_id, sha256, size, name, name_truncated, media_type, kind, state,
            quarantine, received_at, t, t_hi, grade, time_source, lat, lon, acc_m, place_source, has_thumbnail, examined_at, version
          FROM exhibit WHERE id = $1", exhibit.blob())?
-        .map(Row::exhibit)
-        .transpose()
+    .map(Row::exhibit)
+    .transpose()
 }
 
 /// As [`by_id`], with the row held until commit, so that two examinations or decisions take turns.
 pub async fn lock(tx: &mut Tx, exhibit: Id) -> Result<Exhibit> {
-    let text = tx.locking(
-        "SELECT id FROM exhibit WHERE id = $1",
-        "SELECT id FROM exhibit WHERE id = $1 FOR UPDATE",
-    );
+    let text = tx.locking("SELECT id FROM exhibit WHERE id = $1", "SELECT id FROM exhibit WHERE id = $1 FOR UPDATE");
     sql!(one tx, (Vec<u8>,), text, exhibit.blob())?;
     by_id(tx, exhibit).await?.ok_or(crate::error::Error::NotFound)
 }
@@ -140,9 +137,9 @@ pub async fn of_submission(tx: &mut Tx, submission: Id) -> Result<Vec<Exhibit>> 
         "SELECT id, agency_id, appeal_id, submission_id, sha256, size, name, name_truncated, media_type, kind, state,
            quarantine, received_at, t, t_hi, grade, time_source, lat, lon, acc_m, place_source, has_thumbnail, examined_at, version
          FROM exhibit WHERE submission_id = $1 ORDER BY id", submission.blob())?
-        .into_iter()
-        .map(Row::exhibit)
-        .collect()
+    .into_iter()
+    .map(Row::exhibit)
+    .collect()
 }
 
 /// Exhibits of an agency with exactly these bytes.
@@ -155,9 +152,7 @@ pub async fn with_bytes(tx: &mut Tx, agency: Id, sha256: Sha256) -> Result<Vec<(
 /// How many exhibits of an appeal are in each state.
 pub async fn counts(tx: &mut Tx, appeal: Id) -> Result<Vec<(State, u64)>> {
     let rows = sql!(all tx, (String, i64), "SELECT state, COUNT(*) FROM exhibit WHERE appeal_id = $1 GROUP BY state ORDER BY state", appeal.blob())?;
-    rows.into_iter()
-        .map(|(s, n)| Ok((State::parse(&s).ok_or_else(|| bad_row("state"))?, unsigned(n))))
-        .collect()
+    rows.into_iter().map(|(s, n)| Ok((State::parse(&s).ok_or_else(|| bad_row("state"))?, unsigned(n)))).collect()
 }
 
 pub async fn add_time_claim(tx: &mut Tx, new: Id, exhibit: Id, claim: &TimeClaim, now: Utc) -> Result<()> {

@@ -39,6 +39,12 @@ pub async fn claim(tx: &mut Tx, owner: &str, now: Utc, until: Utc, limit: i64) -
         .collect()
 }
 
+/// Gives back the jobs of every owner whose name begins so.
+pub async fn release(tx: &mut Tx, owner_prefix: &str) -> Result<()> {
+    sql!(run tx, "UPDATE job SET lease_owner = NULL, lease_until = 0 WHERE substr(lease_owner, 1, length($1)) = $1", owner_prefix.to_owned())?;
+    Ok(())
+}
+
 /// Ends a job, if it is still ours.
 pub async fn finish(tx: &mut Tx, job: Id, owner: &str) -> Result<bool> {
     Ok(sql!(run tx, "DELETE FROM job WHERE id = $1 AND lease_owner = $2", job.blob(), owner.to_owned())? == 1)

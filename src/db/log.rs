@@ -3,8 +3,8 @@
 //! Only `attest` calls these. Nothing here updates or deletes an entry; the schema refuses it too.
 
 use super::{Tx, bad_row, digest, id, signed, to_json, unsigned};
-use crate::domain::custody::merkle::{Edge, TileAt};
 use crate::domain::custody::Opening;
+use crate::domain::custody::merkle::{Edge, TileAt};
 use crate::domain::value::{Id, Sha256, Utc};
 use crate::error::Result;
 
@@ -25,12 +25,15 @@ pub struct Pending {
 
 /// The head, locked until commit: whoever holds it is the sequencer.
 pub async fn lock_head(tx: &mut Tx) -> Result<Edge> {
-    let text = tx.locking(
-        "SELECT size, edge FROM log_head WHERE id = 1",
-        "SELECT size, edge FROM log_head WHERE id = 1 FOR UPDATE",
-    );
+    let text = tx.locking("SELECT size, edge FROM log_head WHERE id = 1", "SELECT size, edge FROM log_head WHERE id = 1 FOR UPDATE");
     let (size, edge) = sql!(one tx, (i64, Vec<u8>), text)?;
     Edge::from_parts(unsigned(size), &edge).ok_or_else(|| bad_row("log head"))
+}
+
+/// The log's identity: what is stored, else `wanted`, which is stored now and for ever.
+pub async fn origin(tx: &mut Tx, wanted: &str) -> Result<String> {
+    sql!(run tx, "UPDATE log_head SET origin = $1 WHERE id = 1 AND origin = ''", wanted.to_owned())?;
+    Ok(sql!(one tx, (String,), "SELECT origin FROM log_head WHERE id = 1")?.0)
 }
 
 pub async fn head(tx: &mut Tx) -> Result<Edge> {
@@ -129,7 +132,9 @@ pub async fn of_subject(tx: &mut Tx, kind: &str, subject: &str) -> Result<Vec<En
     sql!(all tx, EntryRow,
         "SELECT e.idx, e.event_id, e.leaf, e.bytes FROM log_subject s JOIN log_entry e ON e.idx = s.idx
          WHERE s.kind = $1 AND s.id = $2 ORDER BY s.n", kind.to_owned(), subject.to_owned())?
-        .into_iter().map(entry).collect()
+    .into_iter()
+    .map(entry)
+    .collect()
 }
 
 /// The first event of one subject: for an exhibit, its receipt.
@@ -137,7 +142,8 @@ pub async fn first_of_subject(tx: &mut Tx, kind: &str, subject: &str) -> Result<
     sql!(maybe tx, EntryRow,
         "SELECT e.idx, e.event_id, e.leaf, e.bytes FROM log_subject s JOIN log_entry e ON e.idx = s.idx
          WHERE s.kind = $1 AND s.id = $2 AND s.n = 0", kind.to_owned(), subject.to_owned())?
-        .map(entry).transpose()
+    .map(entry)
+    .transpose()
 }
 
 /// The openings of one event, for those who may see them.

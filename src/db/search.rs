@@ -6,8 +6,8 @@
 
 use sqlx::AssertSqlSafe;
 
-use super::exhibits::{COLUMNS, Row};
 use super::Tx;
+use super::exhibits::{COLUMNS, Row};
 use crate::domain::exhibit::Exhibit;
 use crate::domain::review::{Bbox, Cursor, Filter, Order};
 use crate::domain::value::{Id, METRES_PER_DEGREE, Point};
@@ -133,11 +133,8 @@ fn one_of(q: &mut Question, column: &str, values: Vec<&'static str>) {
 fn within_box(q: &mut Question, b: Bbox) {
     let (south, north) = (q.bind(Bind::Real(b.south)), q.bind(Bind::Real(b.north)));
     let (west, east) = (q.bind(Bind::Real(b.west)), q.bind(Bind::Real(b.east)));
-    let lon = if b.crosses_antimeridian() {
-        format!("(lon >= {west} OR lon <= {east})")
-    } else {
-        format!("lon >= {west} AND lon <= {east}")
-    };
+    let lon =
+        if b.crosses_antimeridian() { format!("(lon >= {west} OR lon <= {east})") } else { format!("lon >= {west} AND lon <= {east}") };
     q.and(&format!("lat >= {south} AND lat <= {north} AND {lon}"));
 }
 
@@ -151,4 +148,177 @@ fn within_circle(q: &mut Question, centre: Point, radius: f64) {
     let d_lon = format!("(CASE WHEN ABS(lon - {lon}) > 180.0 THEN 360.0 - ABS(lon - {lon}) ELSE ABS(lon - {lon}) END)");
     let (x, y) = (format!("{d_lon} * {per_lon}"), format!("(lat - {lat}) * {per_lat}"));
     q.and(&format!("lat IS NOT NULL AND ({x}) * ({x}) + ({y}) * ({y}) <= {square}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, HashMap};
+
+    use super::*;
+    use crate::db::{self, Db};
+    use crate::domain::appeal::{Appeal, AppealState, Area, Budgets};
+    use crate::domain::capture::{Effective, Grade, Place, Source};
+    use crate::domain::exhibit::{Kind, Quarantine, State};
+    use crate::domain::review::closeness;
+    use crate::domain::value::{MINUTE_US, Sha256, Utc};
+
+    /// SplitMix64: the same numbers in every run.
+    struct Chance(u64);
+
+    impl Chance {
+        fn next(&mut self) -> u64 {
+            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z ^ (z >> 29)
+        }
+        fn one_in(&mut self, n: u64) -> bool {
+            self.next() % n == 0
+        }
+        fn between(&mut self, a: f64, b: f64) -> f64 {
+            a + (b - a) * (self.next() >> 11) as f64 / (1u64 << 53) as f64
+        }
+        fn id(&mut self) -> Id {
+            let mut random = [0; 10];
+            random[..8].copy_from_slice(&self.next().to_be_bytes());
+            Id::new(Utc::from_micros(1_784_000_000_000_000), random)
+        }
+        fn of<T: Copy>(&mut self, list: &[T]) -> T {
+            list[usize::try_from(self.next()).unwrap() % list.len()]
+        }
+    }
+
+    const START: i64 = 1_784_059_200_000_000;
+
+    fn exhibit(c: &mut Chance, appeal: &Appeal, submission: Id, sha256: Sha256, n: i64) -> Exhibit {
+        let from = Utc::from_micros(START).plus(c.between(-300.0, 300.0) as i64 * MINUTE_US);
+        let width = c.of(&[0, MINUTE_US, 60 * MINUTE_US, 1_440 * MINUTE_US]);
+        // Near the antimeridian, where longitudes jump.
+        let lon = c.between(179.0, 181.0);
+        let point = Point::new(c.between(-18.0, -16.0), if lon > 180.0 { lon - 360.0 } else { lon }).unwrap();
+        Exhibit {
+            id: c.id(),
+            appeal: appeal.id,
+            agency: appeal.agency,
+            submission,
+            sha256,
+            size: 1,
+            name: "x".into(),
+            name_truncated: false,
+            media_type: "image/jpeg".into(),
+            kind: c.of(&Kind::ALL),
+            state: c.of(&State::ALL),
+            quarantine: c.one_in(5).then_some(Quarantine::Archive),
+            received_at: Utc::from_micros(START + n),
+            when: (!c.one_in(5)).then_some(Effective { from, to: from.plus(width), grade: Grade::B, source: Source::ExifOriginal }),
+            place: (!c.one_in(3)).then_some(Place { point, radius_m: 5.0, source: Source::ExifGps }),
+            has_thumbnail: false,
+            examined: false,
+            version: 0,
+        }
+    }
+
+    fn filter(c: &mut Chance) -> Filter {
+        let mut f = Filter { order: c.of(&[Order::Closeness, Order::Time, Order::Received]), ..Filter::default() };
+        if c.one_in(2) {
+            let from = Utc::from_micros(START).plus(c.between(-300.0, 200.0) as i64 * MINUTE_US);
+            f.from = Some(from);
+            f.to = c.one_in(2).then(|| from.plus(90 * MINUTE_US));
+        } else {
+            f.time_unknown = c.one_in(4);
+        }
+        match c.next() % 4 {
+            0 => f.bbox = Some(Bbox { west: c.between(179.0, 180.0), south: -17.5, east: c.between(-180.0, -179.0), north: -16.5 }),
+            1 => f.near = Some((Point::new(-17.0, c.of(&[179.9, -179.9])).unwrap(), c.between(100.0, 80_000.0))),
+            2 => f.place_unknown = true,
+            _ => {}
+        }
+        if c.one_in(3) {
+            f.states = vec![c.of(&State::ALL), c.of(&State::ALL)];
+        }
+        if c.one_in(3) {
+            f.kinds = vec![c.of(&Kind::ALL)];
+        }
+        f.quarantined = c.one_in(6);
+        f
+    }
+
+    async fn the_database_answers_as_the_noun_says(db: Db) {
+        let mut c = Chance(42);
+        let now = Utc::from_micros(START);
+        let mut tx = db.begin().await.unwrap();
+        let agency = db::accounts::agency(&mut tx, c.id(), "a", now).await.unwrap();
+        let appeal = Appeal {
+            id: c.id(),
+            agency,
+            code: "A".into(),
+            state: AppealState::Open,
+            texts: BTreeMap::new(),
+            default_language: "fr".into(),
+            agency_name: String::new(),
+            emergency_number: String::new(),
+            from: now,
+            to: now.plus(30 * MINUTE_US),
+            zone: "UTC".into(),
+            area: Area { centre: Point::new(-17.0, 180.0).unwrap(), radius_m: 1_000.0 },
+            budgets: Budgets::default(),
+            bytes_received: 0,
+            files_received: 0,
+            demo: false,
+            created_at: now,
+        };
+        db::appeals::create(&mut tx, &appeal).await.unwrap();
+        let submission = c.id();
+        db::submissions::create(&mut tx, submission, appeal.id, Sha256::of(b"t"), Sha256::of(b"r"), now).await.unwrap();
+        let sha256 = Sha256::of(b"content");
+        db::contents::insert(&mut tx, agency, sha256, 1, "k", now).await.unwrap();
+        let mut all = Vec::new();
+        for n in 0..400 {
+            let e = exhibit(&mut c, &appeal, submission, sha256, n);
+            db::exhibits::insert(&mut tx, &e, closeness(&appeal, e.when, e.place)).await.unwrap();
+            all.push(e);
+        }
+        tx.commit().await.unwrap();
+        let by_id: HashMap<Id, &Exhibit> = all.iter().map(|e| (e.id, e)).collect();
+        let mut hits = 0;
+        for _ in 0..300 {
+            let f = filter(&mut c);
+            let mut tx = db.read().await.unwrap();
+            let rows = page(&mut tx, appeal.id, &f, None, 1_000).await.unwrap();
+            let mut found: Vec<Id> = rows.iter().map(|(_, e)| e.id).collect();
+            assert!(rows.is_sorted_by_key(|(key, e)| (*key, e.id)), "{f:?}");
+            let mut expected: Vec<Id> = by_id.values().filter(|e| f.holds(e)).map(|e| e.id).collect();
+            // Paging finds the same, in the same order.
+            let (mut paged, mut after) = (Vec::new(), None);
+            loop {
+                let some = page(&mut tx, appeal.id, &f, after.as_ref(), 37).await.unwrap();
+                let Some((key, last)) = some.last().map(|(k, e)| (*k, e.id)) else { break };
+                after = Some(Cursor::read(&Cursor::after(&f, key, last), &f).unwrap());
+                paged.extend(some.into_iter().map(|(_, e)| e.id));
+            }
+            assert_eq!(paged, found, "{f:?}");
+            hits += found.len();
+            found.sort_unstable();
+            expected.sort_unstable();
+            assert_eq!(found, expected, "{f:?}");
+        }
+        assert!(hits > 3_000, "the filters find something: {hits}");
+        db.close().await;
+    }
+
+    #[tokio::test]
+    async fn on_sqlite() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Db::open(&format!("sqlite:{}", dir.path().join("t.db").display())).await.unwrap();
+        the_database_answers_as_the_noun_says(db).await;
+    }
+
+    #[tokio::test]
+    async fn on_postgres() {
+        let admin = std::env::var("TEMOIN_TEST_POSTGRES").expect("run the tests with infra/test.sh, which starts PostgreSQL");
+        let name = format!("search_{}", std::process::id());
+        let made = std::process::Command::new("psql").args([&admin, "-qc", &format!("CREATE DATABASE {name}")]).output().unwrap();
+        assert!(made.status.success());
+        let url = format!("{}/{name}", admin.rsplit_once('/').unwrap().0);
+        the_database_answers_as_the_noun_says(Db::open(&url).await.unwrap()).await;
+    }
 }

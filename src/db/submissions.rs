@@ -15,13 +15,7 @@ pub async fn create(tx: &mut Tx, new: Id, appeal: Id, token: Sha256, receipt: Sh
 type Row = (Vec<u8>, Vec<u8>, String, i64, i64);
 
 fn submission(r: Row) -> Result<Submission> {
-    Ok(Submission {
-        id: id(&r.0)?,
-        appeal: id(&r.1)?,
-        statement: json(&r.2)?,
-        files: unsigned(r.3),
-        bytes: unsigned(r.4),
-    })
+    Ok(Submission { id: id(&r.0)?, appeal: id(&r.1)?, statement: json(&r.2)?, files: unsigned(r.3), bytes: unsigned(r.4) })
 }
 
 pub async fn by_receipt(tx: &mut Tx, receipt: Sha256) -> Result<Option<Submission>> {

@@ -40,11 +40,30 @@ fn quicktime(frames: &[Vec<u8>], at: Utc, place: Point) -> Vec<u8> {
     let mdat = boxed(b"mdat", &[&frames.concat()]);
     let created = u32::try_from(at.micros() / SECOND_US + EPOCH_1904_S).unwrap_or(0);
     let duration = size(frames.len());
-    let mvhd = boxed(b"mvhd", &[&be(&[0, created, created, FRAMES_PER_SECOND, duration, 0x1_0000, 0x0100_0000, 0, 0]), &be(&MATRIX), &be(&[0; 6]), &be(&[2])]);
-    let tkhd = boxed(b"tkhd", &[&be(&[3, created, created, 1, 0, duration, 0, 0, 0, 0]), &be(&MATRIX), &be(&[u32::from(WIDTH) << 16, u32::from(HEIGHT) << 16])]);
+    let mvhd = boxed(
+        b"mvhd",
+        &[&be(&[0, created, created, FRAMES_PER_SECOND, duration, 0x1_0000, 0x0100_0000, 0, 0]), &be(&MATRIX), &be(&[0; 6]), &be(&[2])],
+    );
+    let tkhd = boxed(
+        b"tkhd",
+        &[&be(&[3, created, created, 1, 0, duration, 0, 0, 0, 0]), &be(&MATRIX), &be(&[u32::from(WIDTH) << 16, u32::from(HEIGHT) << 16])],
+    );
     let mdhd = boxed(b"mdhd", &[&be(&[0, created, created, FRAMES_PER_SECOND, duration, 0])]);
     let hdlr = boxed(b"hdlr", &[&be(&[0]), b"mhlrvide", &be(&[0; 3]), b"\0"]);
-    let entry = boxed(b"jpeg", &[&[0; 6], &[0, 1], &[0; 16], &WIDTH.to_be_bytes(), &HEIGHT.to_be_bytes(), &be(&[0x48_0000, 0x48_0000, 0]), &[0, 1], &[0; 32], &[0, 24, 0xff, 0xff]]);
+    let entry = boxed(
+        b"jpeg",
+        &[
+            &[0; 6],
+            &[0, 1],
+            &[0; 16],
+            &WIDTH.to_be_bytes(),
+            &HEIGHT.to_be_bytes(),
+            &be(&[0x48_0000, 0x48_0000, 0]),
+            &[0, 1],
+            &[0; 32],
+            &[0, 24, 0xff, 0xff],
+        ],
+    );
     let stsd = boxed(b"stsd", &[&be(&[0, 1]), &entry]);
     let stts = boxed(b"stts", &[&be(&[0, 1, duration, 1])]);
     let stsc = boxed(b"stsc", &[&be(&[0, 1, 1, duration, 1])]);

@@ -17,7 +17,11 @@ pub enum Gps {
     Absent,
     /// The fields are there and hold nothing.
     Emptied,
-    At { point: Point, utc: Utc, bearing: f64 },
+    At {
+        point: Point,
+        utc: Utc,
+        bearing: f64,
+    },
 }
 
 enum Value {
@@ -39,7 +43,9 @@ impl Ifd {
             let (kind, count, data) = match value {
                 Value::Text(t) => (2u16, size(t.len() + 1), [t.as_bytes(), b"\0"].concat()),
                 Value::Long(n) => (4, 1, n.to_le_bytes().to_vec()),
-                Value::Rationals(r) => (5, size(r.len()), r.iter().flat_map(|(n, d)| [n.to_le_bytes(), d.to_le_bytes()].concat()).collect()),
+                Value::Rationals(r) => {
+                    (5, size(r.len()), r.iter().flat_map(|(n, d)| [n.to_le_bytes(), d.to_le_bytes()].concat()).collect())
+                }
             };
             entries.extend(tag.to_le_bytes());
             entries.extend(kind.to_le_bytes());

@@ -59,16 +59,22 @@ pub async fn prepare(app: &Arc<App>) -> Result<Option<Feed>> {
     // Yesterday evening, on the hour.
     let from = Utc::from_micros((app.now().micros() - DAY_US) / HOUR_US * HOUR_US);
     let texts = BTreeMap::from([
-        ("fr".to_owned(), Text {
-            title: "Incendie place du Phare, Port-Clair".into(),
-            what: "Un incendie s'est déclaré place du Phare. Nous cherchons une camionnette blanche vue avant et après.".into(),
-            place: "Place du Phare, Port-Clair (ville imaginaire)".into(),
-        }),
-        ("en".to_owned(), Text {
-            title: "Fire on Lighthouse Square, Port-Clair".into(),
-            what: "A fire broke out on Lighthouse Square. We are looking for a white van seen before and after.".into(),
-            place: "Lighthouse Square, Port-Clair (a fictional town)".into(),
-        }),
+        (
+            "fr".to_owned(),
+            Text {
+                title: "Incendie place du Phare, Port-Clair".into(),
+                what: "Un incendie s'est déclaré place du Phare. Nous cherchons une camionnette blanche vue avant et après.".into(),
+                place: "Place du Phare, Port-Clair (ville imaginaire)".into(),
+            },
+        ),
+        (
+            "en".to_owned(),
+            Text {
+                title: "Fire on Lighthouse Square, Port-Clair".into(),
+                what: "A fire broke out on Lighthouse Square. We are looking for a white van seen before and after.".into(),
+                place: "Lighthouse Square, Port-Clair (a fictional town)".into(),
+            },
+        ),
     ]);
     let centre = Point::new(47.2, -5.3).ok_or_else(|| Error::internal("no such place"))?;
     let new = NewAppeal {
@@ -90,9 +96,8 @@ pub async fn prepare(app: &Arc<App>) -> Result<Option<Feed>> {
 
 /// Hands the set over, file by file. Ends early, with a word in the log, if something fails.
 pub async fn feed(app: Arc<App>, feed: Feed) {
-    let bar = ProgressBar::new(u64::from(PHOTOS + CLIPS)).with_style(
-        ProgressStyle::with_template("  demo files {bar:30} {pos}/{len}").unwrap_or_else(|_| ProgressStyle::default_bar()),
-    );
+    let bar = ProgressBar::new(u64::from(PHOTOS + CLIPS))
+        .with_style(ProgressStyle::with_template("  demo files {bar:30} {pos}/{len}").unwrap_or_else(|_| ProgressStyle::default_bar()));
     match feed_all(&app, &feed.appeal, &bar).await {
         Ok(()) => {
             bar.finish_and_clear();

@@ -79,7 +79,8 @@ impl Scene {
         let dusk = u8::try_from(chance.below(40)).unwrap_or(0);
         for y in 0..HEIGHT {
             let t = u8::try_from(y * 120 / HEIGHT).unwrap_or(0);
-            let colour = if y < HEIGHT * 3 / 5 { [30 + dusk + t / 2, 40 + dusk + t / 2, 80 + t] } else { [70 + t / 4, 66 + t / 4, 60 + t / 4] };
+            let colour =
+                if y < HEIGHT * 3 / 5 { [30 + dusk + t / 2, 40 + dusk + t / 2, 80 + t] } else { [70 + t / 4, 66 + t / 4, 60 + t / 4] };
             self.fill(0, i64::from(y), i64::from(WIDTH), 1, colour);
         }
     }

@@ -16,12 +16,7 @@ pub enum Role {
 }
 
 impl Role {
-    pub const ALL: [Role; 4] = [
-        Role::Investigator,
-        Role::Supervisor,
-        Role::Auditor,
-        Role::Administrator,
-    ];
+    pub const ALL: [Role; 4] = [Role::Investigator, Role::Supervisor, Role::Auditor, Role::Administrator];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -96,7 +91,11 @@ pub struct Person {
 pub enum Actor {
     /// Somebody who holds a submission's token or receipt; `ref` is the submission.
     Witness(Id),
-    Person { id: Id, role: Role, proof: Proof },
+    Person {
+        id: Id,
+        role: Role,
+        proof: Proof,
+    },
     /// Someone at the operator's command line.
     Operator,
     /// The program itself.
@@ -107,11 +106,7 @@ pub enum Actor {
 
 impl From<&Person> for Actor {
     fn from(p: &Person) -> Self {
-        Actor::Person {
-            id: p.id,
-            role: p.role,
-            proof: p.proof,
-        }
+        Actor::Person { id: p.id, role: p.role, proof: p.proof }
     }
 }
 

@@ -25,16 +25,11 @@ impl AppealState {
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Draft, Self::Open, Self::Closed]
-            .into_iter()
-            .find(|s| s.as_str() == text)
+        [Self::Draft, Self::Open, Self::Closed].into_iter().find(|s| s.as_str() == text)
     }
 
     pub const fn may_become(self, next: Self) -> bool {
-        matches!(
-            (self, next),
-            (Self::Draft, Self::Open) | (Self::Draft | Self::Open, Self::Closed)
-        )
+        matches!((self, next), (Self::Draft, Self::Open) | (Self::Draft | Self::Open, Self::Closed))
     }
 }
 
@@ -58,12 +53,7 @@ pub struct Budgets {
 impl Default for Budgets {
     fn default() -> Self {
         const GIB: u64 = 1 << 30;
-        Self {
-            file_bytes_max: 20 * GIB,
-            submission_bytes_max: 50 * GIB,
-            submission_files_max: 1_000,
-            appeal_bytes_max: 5_000 * GIB,
-        }
+        Self { file_bytes_max: 20 * GIB, submission_bytes_max: 50 * GIB, submission_files_max: 1_000, appeal_bytes_max: 5_000 * GIB }
     }
 }
 
@@ -103,20 +93,14 @@ impl Appeal {
     /// The text in this language, else in the default one, else any.
     pub fn text(&self, language: &str) -> &Text {
         static EMPTY: Text = Text { title: String::new(), what: String::new(), place: String::new() };
-        self.texts
-            .get(language)
-            .or_else(|| self.texts.get(&self.default_language))
-            .or_else(|| self.texts.values().next())
-            .unwrap_or(&EMPTY)
+        self.texts.get(language).or_else(|| self.texts.get(&self.default_language)).or_else(|| self.texts.values().next()).unwrap_or(&EMPTY)
     }
 }
 
 /// Codes are 3 to 32 letters, digits and hyphens, without regard to case.
 pub fn normal_code(text: &str) -> Option<String> {
     let code = text.to_ascii_uppercase();
-    ((3..=32).contains(&code.len())
-        && code.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'-'))
-    .then_some(code)
+    ((3..=32).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'-')).then_some(code)
 }
 
 #[cfg(test)]

@@ -189,12 +189,7 @@ const EARLIEST: Utc = Utc::from_micros(631_152_000 * SECOND_US);
 /// the appeal's and is grade C with an hour's doubt; a container's header clock is meant to be UTC,
 /// often is not and may be stamped at either end, so it is grade C, wide by its duration.
 pub fn time_claims(found: &Found, frame: &Frame<'_>) -> Vec<TimeClaim> {
-    let gps = found
-        .times
-        .iter()
-        .find(|t| t.source == Source::ExifGps)
-        .and_then(|t| t.local.as_deref())
-        .and_then(|l| to_utc(l, 0));
+    let gps = found.times.iter().find(|t| t.source == Source::ExifGps).and_then(|t| t.local.as_deref()).and_then(|l| to_utc(l, 0));
     let duration = found.duration_us.unwrap_or(0).max(0);
     found
         .times
@@ -224,12 +219,7 @@ pub fn time_claims(found: &Found, frame: &Frame<'_>) -> Vec<TimeClaim> {
 
 type Interval = (Utc, Utc);
 
-fn interval_of(
-    t: &TimeFound,
-    gps: Option<Utc>,
-    duration: i64,
-    zone: &str,
-) -> (Option<Interval>, Grade, &'static str) {
+fn interval_of(t: &TimeFound, gps: Option<Utc>, duration: i64, zone: &str) -> (Option<Interval>, Grade, &'static str) {
     let Some(local) = t.local.as_deref() else {
         return (None, Grade::C, "none");
     };
@@ -252,17 +242,9 @@ fn interval_of(
             }
             if let Some(offset) = gps.and_then(|g| derived_offset(local, g)) {
                 let at = to_utc(local, offset);
-                return (
-                    at.and_then(|at| around(at, 2 * MINUTE_US, 2 * MINUTE_US + duration)),
-                    Grade::B,
-                    "gps",
-                );
+                return (at.and_then(|at| around(at, 2 * MINUTE_US, 2 * MINUTE_US + duration)), Grade::B, "gps");
             }
-            (
-                in_zone(local, zone).map(|(a, b)| (a.plus(-HOUR_US), b.plus(HOUR_US + duration))),
-                Grade::C,
-                "appeal",
-            )
+            (in_zone(local, zone).map(|(a, b)| (a.plus(-HOUR_US), b.plus(HOUR_US + duration))), Grade::C, "appeal")
         }
     }
 }
@@ -347,12 +329,7 @@ const fn source_rank(source: Source) -> u8 {
 }
 
 /// Claims that need no look into the file: what the witness stated, and what the name implies.
-pub fn told_claims(
-    statement: &Statement,
-    appeal: &Appeal,
-    name: &str,
-    frame: &Frame<'_>,
-) -> (Vec<TimeClaim>, Vec<PlaceClaim>) {
+pub fn told_claims(statement: &Statement, appeal: &Appeal, name: &str, frame: &Frame<'_>) -> (Vec<TimeClaim>, Vec<PlaceClaim>) {
     let named = Found { times: time_in_name(name).into_iter().collect(), ..Found::default() };
     let mut times = time_claims(&named, frame);
     if let (Some(from), Some(to)) = (statement.from, statement.to) {
@@ -450,10 +427,7 @@ mod tests {
     #[test]
     fn two_clocks_give_the_zone_or_disagree() {
         let gps = time(Source::ExifGps, "2026-07-14T20:10:30", None);
-        let camera = |local: &str| Found {
-            times: vec![time(Source::ExifOriginal, local, None), gps.clone()],
-            ..Found::default()
-        };
+        let camera = |local: &str| Found { times: vec![time(Source::ExifOriginal, local, None), gps.clone()], ..Found::default() };
         let claims = time_claims(&camera("2026-07-14T22:10:00"), &frame());
         assert_eq!((claims[0].grade, claims[0].zone_from.as_str()), (Grade::B, "gps"));
         let claims = time_claims(&camera("2026-07-14T22:17:30"), &frame());
@@ -490,9 +464,14 @@ mod tests {
     fn a_removed_place_is_a_claim_without_a_point() {
         let found = Found {
             places: vec![PlaceFound {
-                source: Source::ExifGps, raw: "0/0".into(), path: "GPS".into(),
-                status: PlaceStatus::RemovedByPhone, point: None, radius_m: None,
-                altitude_m: None, direction_deg: None,
+                source: Source::ExifGps,
+                raw: "0/0".into(),
+                path: "GPS".into(),
+                status: PlaceStatus::RemovedByPhone,
+                point: None,
+                radius_m: None,
+                altitude_m: None,
+                direction_deg: None,
             }],
             ..Found::default()
         };

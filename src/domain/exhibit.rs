@@ -52,13 +52,7 @@ pub enum State {
 }
 
 impl State {
-    pub const ALL: [State; 5] = [
-        State::Received,
-        State::Ready,
-        State::Relevant,
-        State::NotRelevant,
-        State::Undecided,
-    ];
+    pub const ALL: [State; 5] = [State::Received, State::Ready, State::Relevant, State::NotRelevant, State::Undecided];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -98,12 +92,7 @@ pub enum Quarantine {
 }
 
 impl Quarantine {
-    pub const ALL: [Quarantine; 4] = [
-        Quarantine::ActiveContent,
-        Quarantine::Archive,
-        Quarantine::UnknownType,
-        Quarantine::Empty,
-    ];
+    pub const ALL: [Quarantine; 4] = [Quarantine::ActiveContent, Quarantine::Archive, Quarantine::UnknownType, Quarantine::Empty];
 
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -60,15 +60,9 @@ pub fn sniff(head: &[u8]) -> Sniffed {
         return media("video/quicktime", Video);
     }
     if at(0, b"\x1a\x45\xdf\xa3") {
-        return if head.windows(4).take(64).any(|w| w == b"webm") {
-            media("video/webm", Video)
-        } else {
-            media("video/x-matroska", Video)
-        };
+        return if head.windows(4).take(64).any(|w| w == b"webm") { media("video/webm", Video) } else { media("video/x-matroska", Video) };
     }
-    if at(0, b"\x47") && (at(188, b"\x47") && at(376, b"\x47"))
-        || at(4, b"\x47") && at(196, b"\x47") && at(388, b"\x47")
-    {
+    if at(0, b"\x47") && (at(188, b"\x47") && at(376, b"\x47")) || at(4, b"\x47") && at(196, b"\x47") && at(388, b"\x47") {
         return media("video/mp2t", Video);
     }
     if at(0, b"\0\0\x01\xba") || at(0, b"\0\0\x01\xb3") {
@@ -148,8 +142,15 @@ fn iso_brand(head: &[u8]) -> Sniffed {
 pub fn playable(media_type: &str) -> bool {
     matches!(
         media_type,
-        "video/mp4" | "video/webm" | "video/quicktime" | "video/3gpp" | "audio/mpeg" | "audio/mp4"
-            | "audio/ogg" | "audio/wav" | "audio/flac"
+        "video/mp4"
+            | "video/webm"
+            | "video/quicktime"
+            | "video/3gpp"
+            | "audio/mpeg"
+            | "audio/mp4"
+            | "audio/ogg"
+            | "audio/wav"
+            | "audio/flac"
     )
 }
 

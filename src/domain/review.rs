@@ -5,7 +5,9 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::appeal::Appeal;
 use super::capture::{Effective, Place};
-use super::exhibit::{Exhibit, Kind, State};
+#[cfg(test)]
+use super::exhibit::Exhibit;
+use super::exhibit::{Kind, State};
 use super::value::{Id, MINUTE_US, Point, Sha256, Utc};
 
 /// What an investigator says of an exhibit.
@@ -48,9 +50,8 @@ pub fn closeness(appeal: &Appeal, when: Option<Effective>, place: Option<Place>)
         let late = (w.from.micros() - appeal.to.micros()).max(0);
         (early.max(late) as f64 / MINUTE_US as f64).min(FAR)
     });
-    let hectometres = place.map_or(UNKNOWN_HECTOMETRES, |p| {
-        ((appeal.area.centre.metres_to(p.point) - appeal.area.radius_m).max(0.0) / 100.0).min(FAR)
-    });
+    let hectometres =
+        place.map_or(UNKNOWN_HECTOMETRES, |p| ((appeal.area.centre.metres_to(p.point) - appeal.area.radius_m).max(0.0) / 100.0).min(FAR));
     #[allow(clippy::cast_possible_truncation)]
     let thousandths = ((minutes + hectometres) * 1_000.0).round() as i64;
     thousandths
@@ -231,10 +232,7 @@ impl Filter {
             (None, true) => true,
             (Some(_), true) => false,
             (None, false) => self.bbox.is_none() && self.near.is_none(),
-            (Some(p), false) => {
-                self.bbox.is_none_or(|b| in_bbox(b, p.point))
-                    && self.near.is_none_or(|(c, r)| c.metres_to(p.point) <= r)
-            }
+            (Some(p), false) => self.bbox.is_none_or(|b| in_bbox(b, p.point)) && self.near.is_none_or(|(c, r)| c.metres_to(p.point) <= r),
         };
         when && place
             && (self.states.is_empty() || self.states.contains(&e.state))
@@ -245,11 +243,7 @@ impl Filter {
 
 #[cfg(test)]
 fn in_bbox(b: Bbox, p: Point) -> bool {
-    let lon = if b.crosses_antimeridian() {
-        p.lon >= b.west || p.lon <= b.east
-    } else {
-        (b.west..=b.east).contains(&p.lon)
-    };
+    let lon = if b.crosses_antimeridian() { p.lon >= b.west || p.lon <= b.east } else { (b.west..=b.east).contains(&p.lon) };
     lon && (b.south..=b.north).contains(&p.lat)
 }
 
@@ -318,14 +312,32 @@ mod tests {
     #[test]
     fn filters_that_make_no_sense_are_named() {
         let cases: [(fn(&mut RawFilter), &str); 8] = [
-            (|r| { r.from = Some("2026-07-14T22:00:00Z".into()); r.to = Some("2026-07-14T21:00:00Z".into()) }, "to"),
+            (
+                |r| {
+                    r.from = Some("2026-07-14T22:00:00Z".into());
+                    r.to = Some("2026-07-14T21:00:00Z".into())
+                },
+                "to",
+            ),
             (|r| r.from = Some("yesterday".into()), "from"),
             (|r| r.bbox = Some("1,2,3".into()), "bbox"),
             (|r| r.bbox = Some("1,91,3,92".into()), "bbox"),
             (|r| r.near = Some("1,2".into()), "radius_m"),
-            (|r| { r.near = Some("1,2".into()); r.radius_m = Some("NaN".into()) }, "radius_m"),
+            (
+                |r| {
+                    r.near = Some("1,2".into());
+                    r.radius_m = Some("NaN".into())
+                },
+                "radius_m",
+            ),
             (|r| r.state = Some("fake".into()), "state"),
-            (|r| { r.place = Some("unknown".into()); r.bbox = Some("1,2,3,4".into()) }, "place"),
+            (
+                |r| {
+                    r.place = Some("unknown".into());
+                    r.bbox = Some("1,2,3,4".into())
+                },
+                "place",
+            ),
         ];
         for (set, field) in cases {
             assert_eq!(Filter::read(&raw(set)).unwrap_err().field, field);
@@ -334,7 +346,11 @@ mod tests {
 
     #[test]
     fn empty_fields_of_a_form_are_absent() {
-        let filter = Filter::read(&raw(|r| { r.from = Some(" ".into()); r.state = Some(String::new()) })).unwrap();
+        let filter = Filter::read(&raw(|r| {
+            r.from = Some(" ".into());
+            r.state = Some(String::new())
+        }))
+        .unwrap();
         assert_eq!(filter, Filter::default());
     }
 

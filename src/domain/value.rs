@@ -15,11 +15,7 @@ impl Id {
     /// Builds an id from a moment and ten random bytes; both are passed in, so that tests can fix them.
     pub fn new(at: Utc, random: [u8; 10]) -> Self {
         let millis = u64::try_from(at.micros() / 1000).unwrap_or(0);
-        Self(
-            *uuid::Builder::from_unix_timestamp_millis(millis, &random)
-                .into_uuid()
-                .as_bytes(),
-        )
+        Self(*uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid().as_bytes())
     }
 
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
@@ -51,9 +47,7 @@ impl FromStr for Id {
         if text.len() != 36 {
             return Err(());
         }
-        uuid::Uuid::try_parse(text)
-            .map(|u| Self(*u.as_bytes()))
-            .map_err(|_| ())
+        uuid::Uuid::try_parse(text).map(|u| Self(*u.as_bytes())).map_err(|_| ())
     }
 }
 
@@ -65,9 +59,7 @@ impl Serialize for Id {
 
 impl<'de> Deserialize<'de> for Id {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        String::deserialize(d)?
-            .parse()
-            .map_err(|()| serde::de::Error::custom("not an id"))
+        String::deserialize(d)?.parse().map_err(|()| serde::de::Error::custom("not an id"))
     }
 }
 
@@ -89,17 +81,11 @@ impl Sha256 {
     }
 
     pub fn from_hex(text: &str) -> Option<Self> {
-        HEXLOWER
-            .decode(text.trim().to_ascii_lowercase().as_bytes())
-            .ok()
-            .and_then(|b| Self::from_slice(&b))
+        HEXLOWER.decode(text.trim().to_ascii_lowercase().as_bytes()).ok().and_then(|b| Self::from_slice(&b))
     }
 
     pub fn from_base64(text: &str) -> Option<Self> {
-        BASE64
-            .decode(text.as_bytes())
-            .ok()
-            .and_then(|b| Self::from_slice(&b))
+        BASE64.decode(text.as_bytes()).ok().and_then(|b| Self::from_slice(&b))
     }
 
     pub fn bytes(&self) -> &[u8; 32] {
@@ -140,8 +126,7 @@ impl Serialize for Sha256 {
 
 impl<'de> Deserialize<'de> for Sha256 {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        Self::from_hex(&String::deserialize(d)?)
-            .ok_or_else(|| serde::de::Error::custom("not a SHA-256 in hexadecimal"))
+        Self::from_hex(&String::deserialize(d)?).ok_or_else(|| serde::de::Error::custom("not a SHA-256 in hexadecimal"))
     }
 }
 
@@ -174,10 +159,7 @@ impl Utc {
     /// The same instant on the wall clock of a named IANA zone, to the second.
     pub fn in_zone(self, zone: &str) -> String {
         let tz = jiff::tz::TimeZone::get(zone).unwrap_or(jiff::tz::TimeZone::UTC);
-        self.timestamp()
-            .to_zoned(tz)
-            .strftime("%Y-%m-%d %H:%M:%S")
-            .to_string()
+        self.timestamp().to_zoned(tz).strftime("%Y-%m-%d %H:%M:%S").to_string()
     }
 }
 
@@ -191,9 +173,7 @@ impl FromStr for Utc {
     type Err = ();
     /// RFC 3339 with an offset; the offset is honoured and forgotten.
     fn from_str(text: &str) -> Result<Self, ()> {
-        text.parse::<jiff::Timestamp>()
-            .map(|t| Self(t.as_microsecond()))
-            .map_err(|_| ())
+        text.parse::<jiff::Timestamp>().map(|t| Self(t.as_microsecond())).map_err(|_| ())
     }
 }
 
@@ -205,9 +185,7 @@ impl Serialize for Utc {
 
 impl<'de> Deserialize<'de> for Utc {
     fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        String::deserialize(d)?
-            .parse()
-            .map_err(|()| serde::de::Error::custom("not an RFC 3339 time"))
+        String::deserialize(d)?.parse().map_err(|()| serde::de::Error::custom("not an RFC 3339 time"))
     }
 }
 
@@ -223,8 +201,7 @@ pub const METRES_PER_DEGREE: f64 = 111_195.080;
 
 impl Point {
     pub fn new(lat: f64, lon: f64) -> Option<Self> {
-        (lat.is_finite() && lon.is_finite() && lat.abs() <= 90.0 && lon.abs() <= 180.0)
-            .then_some(Self { lat, lon })
+        (lat.is_finite() && lon.is_finite() && lat.abs() <= 90.0 && lon.abs() <= 180.0).then_some(Self { lat, lon })
     }
 
     /// Metres between two points on the plane that touches the Earth at `self`.
@@ -251,9 +228,7 @@ pub fn shown(text: &str, chars_max: usize) -> String {
             '\u{0}'..='\u{1f}' => char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}'),
             '\u{7f}' => '\u{2421}',
             '\u{80}'..='\u{9f}' => '\u{fffd}',
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{61c}' => {
-                '\u{fffd}'
-            }
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{61c}' => '\u{fffd}',
             other => other,
         })
         .collect()

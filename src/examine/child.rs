@@ -32,13 +32,7 @@ pub fn run(args: &[String]) -> Result<()> {
 }
 
 fn confine(memory: u64, cpu_s: u64) -> Result<()> {
-    let limits = [
-        (Resource::AS, memory),
-        (Resource::CPU, cpu_s),
-        (Resource::FSIZE, 64 << 20),
-        (Resource::NOFILE, 64),
-        (Resource::CORE, 0),
-    ];
+    let limits = [(Resource::AS, memory), (Resource::CPU, cpu_s), (Resource::FSIZE, 64 << 20), (Resource::NOFILE, 64), (Resource::CORE, 0)];
     for (resource, limit) in limits {
         resource.set(limit, limit)?;
     }

@@ -73,9 +73,7 @@ async fn fetch(app: &App, key: &str, size: u64) -> Result<File> {
     .map_err(Error::internal)??;
     while let Some(chunk) = reader.next().await {
         let chunk = chunk?;
-        file = tokio::task::spawn_blocking(move || file.write_all(&chunk).map(|()| file))
-            .await
-            .map_err(Error::internal)??;
+        file = tokio::task::spawn_blocking(move || file.write_all(&chunk).map(|()| file)).await.map_err(Error::internal)??;
     }
     file.rewind()?;
     Ok(file)

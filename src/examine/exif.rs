@@ -48,10 +48,7 @@ pub fn read(bytes: &[u8], media_type: &str, out: &mut Outcome) -> u32 {
     if media_type == "image/heic" || media_type == "image/avif" {
         return 1;
     }
-    exif.get_field(Tag::Orientation, In::PRIMARY)
-        .and_then(|f| f.value.get_uint(0))
-        .filter(|o| (1..=8).contains(o))
-        .unwrap_or(1)
+    exif.get_field(Tag::Orientation, In::PRIMARY).and_then(|f| f.value.get_uint(0)).filter(|o| (1..=8).contains(o)).unwrap_or(1)
 }
 
 /// The first APP1 segment with EXIF, before the image data begins.
@@ -257,7 +254,8 @@ mod tests {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             (state >> 33) as usize
         };
-        let jpeg = [&b"\xff\xd8\xff\xe1\x00\x20Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"[..], b"\xff\xd9"].concat();
+        let jpeg =
+            [&b"\xff\xd8\xff\xe1\x00\x20Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"[..], b"\xff\xd9"].concat();
         for round in 0..20_000 {
             let mut bytes = jpeg.clone();
             for _ in 0..1 + round % 4 {

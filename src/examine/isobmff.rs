@@ -158,9 +158,7 @@ fn keyed_values(meta: &[u8], out: &mut Outcome) {
     // QuickTime's `meta` has no version field, ISO's has one.
     let body = if child(meta, b"hdlr").is_some() { meta } else { meta.get(4..).unwrap_or_default() };
     let (Some(keys), Some(ilst)) = (child(body, b"keys"), child(body, b"ilst")) else { return };
-    let names: Vec<String> = Boxes(keys.get(8..).unwrap_or_default())
-        .map(|(_, name)| String::from_utf8_lossy(name).into_owned())
-        .collect();
+    let names: Vec<String> = Boxes(keys.get(8..).unwrap_or_default()).map(|(_, name)| String::from_utf8_lossy(name).into_owned()).collect();
     let mut radius = None;
     for (index, item) in Boxes(ilst) {
         let index = u32::from_be_bytes(index) as usize;
@@ -188,9 +186,8 @@ fn created(value: &str, out: &mut Outcome) {
     let (local, offset) = match split {
         Some((local, rest)) => {
             let digits: String = rest.chars().filter(char::is_ascii_digit).collect();
-            let minutes = digits.get(..2).zip(digits.get(2..4)).and_then(|(h, m)| {
-                Some(h.parse::<i32>().ok()? * 60 + m.parse::<i32>().ok()?)
-            });
+            let minutes =
+                digits.get(..2).zip(digits.get(2..4)).and_then(|(h, m)| Some(h.parse::<i32>().ok()? * 60 + m.parse::<i32>().ok()?));
             let sign = if rest.contains('-') { -1 } else { 1 };
             let offset = if rest.starts_with('Z') { Some(0) } else { minutes.map(|m| sign * m) };
             (local.parse::<jiff::civil::DateTime>().ok().map(|_| local.to_owned()), offset)
@@ -310,7 +307,13 @@ fn location(iloc: &[u8], wanted: u32) -> Option<(usize, usize)> {
     for _ in 0..count {
         let id = number(at, id_size)?;
         at += id_size;
-        let method = if version == 0 { 0 } else { let m = number(at, 2)? & 0xf; at += 2; m };
+        let method = if version == 0 {
+            0
+        } else {
+            let m = number(at, 2)? & 0xf;
+            at += 2;
+            m
+        };
         at += 2;
         let base = number(at, base_size)?;
         at += base_size;

@@ -81,7 +81,9 @@ fn heic(bytes: &[u8]) -> Decoded {
         return Err("refused-pixels");
     }
     let picture = heic_decoder::decode(bytes).map_err(|_| "undecodable")?;
-    let rgb = image::RgbImage::from_raw(pixels(picture.width)?, pixels(picture.height)?, picture.to_rgb8().map_err(|_| "undecodable")?.data).ok_or("undecodable")?;
+    let rgb =
+        image::RgbImage::from_raw(pixels(picture.width)?, pixels(picture.height)?, picture.to_rgb8().map_err(|_| "undecodable")?.data)
+            .ok_or("undecodable")?;
     Ok((DynamicImage::ImageRgb8(rgb), (width, height)))
 }
 

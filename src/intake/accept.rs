@@ -46,13 +46,7 @@ const PRIORITY_OTHER: i64 = 20;
 /// Characters of a name kept in the log's openings; beyond, only their number.
 const FULL_NAME_CHARS_MAX: usize = 4_000;
 
-pub async fn accept(
-    app: &App,
-    appeal: &Appeal,
-    submission: &Submission,
-    received: Received,
-    claims: FileClaims,
-) -> Result<Accepted> {
+pub async fn accept(app: &App, appeal: &Appeal, submission: &Submission, received: Received, claims: FileClaims) -> Result<Accepted> {
     let Received { staged, sha256, size, head } = received;
     let mut tx = app.db.read().await?;
     let known = db::contents::blob_key(&mut tx, appeal.agency, sha256).await?;

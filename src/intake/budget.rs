@@ -15,11 +15,7 @@ pub struct Room {
 impl Room {
     /// The refusal for a file that does not fit.
     pub fn refusal(&self) -> Error {
-        if self.file_limit {
-            Error::TooLarge { bytes_max: self.bytes_max }
-        } else {
-            Error::QuotaExceeded { what: "bytes" }
-        }
+        if self.file_limit { Error::TooLarge { bytes_max: self.bytes_max } } else { Error::QuotaExceeded { what: "bytes" } }
     }
 }
 
@@ -34,10 +30,7 @@ pub fn room(app: &App, appeal: &Appeal, submission: &Submission) -> Result<Room>
     if submission.files >= b.submission_files_max {
         return Err(Error::QuotaExceeded { what: "files" });
     }
-    let left = b
-        .submission_bytes_max
-        .saturating_sub(submission.bytes)
-        .min(b.appeal_bytes_max.saturating_sub(appeal.bytes_received));
+    let left = b.submission_bytes_max.saturating_sub(submission.bytes).min(b.appeal_bytes_max.saturating_sub(appeal.bytes_received));
     if left == 0 {
         return Err(Error::QuotaExceeded { what: "bytes" });
     }

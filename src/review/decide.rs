@@ -12,14 +12,7 @@ use crate::error::{Error, Result};
 
 /// Decides. `version` is the one that the person saw: if somebody was faster, they are told (409)
 /// rather than overruled. Returns the new version.
-pub async fn decide(
-    app: &App,
-    person: &Person,
-    exhibit: Id,
-    decision: Decision,
-    note: &str,
-    version: Option<u64>,
-) -> Result<u64> {
+pub async fn decide(app: &App, person: &Person, exhibit: Id, decision: Decision, note: &str, version: Option<u64>) -> Result<u64> {
     if !may(person.role, Act::Decide) {
         return Err(Error::Forbidden);
     }

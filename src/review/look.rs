@@ -56,19 +56,14 @@ pub async fn one_exhibit(app: &App, person: &Person, exhibit: Id) -> Result<Exhi
         return Err(Error::Forbidden);
     }
     let mut tx = app.db.read().await?;
-    db::exhibits::by_id(&mut tx, exhibit)
-        .await?
-        .filter(|e| e.agency == person.agency)
-        .ok_or(Error::NotFound)
+    db::exhibits::by_id(&mut tx, exhibit).await?.filter(|e| e.agency == person.agency).ok_or(Error::NotFound)
 }
 
 /// Records a look and commits it; only then may bytes flow. If it cannot be recorded, nothing is shown.
 pub async fn look(app: &App, person: &Person, exhibit: Id, what: Look) -> Result<Looked> {
     let e = one_exhibit(app, person, exhibit).await?;
     let kind = if what == Look::Download { EventType::ExhibitDownloaded } else { EventType::ExhibitViewed };
-    let draft = Draft::new(kind, Actor::from(person))
-        .about(SubjectKind::Exhibit, e.id)
-        .fact("variant", what.as_str());
+    let draft = Draft::new(kind, Actor::from(person)).about(SubjectKind::Exhibit, e.id).fact("variant", what.as_str());
     let mut tx = app.db.begin().await?;
     attest::append(app, &mut tx, draft).await?;
     tx.commit().await?;

@@ -86,7 +86,11 @@ pub async fn accounts_page(State(app): State<AppState>, Administering(_): Admini
     page(&AccountsPage { t, rows, roles: Role::ALL.map(|r| (r.as_str(), role_words(t, r))).to_vec(), frame })
 }
 
-pub async fn create_account(State(app): State<AppState>, Administering(person): Administering, Form(given): Form<NewPerson>) -> Result<Response> {
+pub async fn create_account(
+    State(app): State<AppState>,
+    Administering(person): Administering,
+    Form(given): Form<NewPerson>,
+) -> Result<Response> {
     let role = Role::parse(&given.role).ok_or(Error::Invalid { field: "role", why: "no such role".into() })?;
     let hash = accounts::hash_password(&app, given.password).await?;
     let mut tx = app.db.begin().await?;

@@ -67,7 +67,8 @@ const RECEIPT_BYTES_MAX: usize = 256 * 1024;
 /// Checks what is given: a receipt, a file, a hash, or a file against a receipt. The file is hashed as it comes
 /// and kept nowhere.
 pub async fn verify(State(app): State<AppState>, Auditing(person): Auditing, frame: Frame, request: Request) -> Result<Response> {
-    let mut form = Multipart::from_request(request, &app).await.map_err(|_| Error::Malformed("the form must be multipart/form-data".into()))?;
+    let mut form =
+        Multipart::from_request(request, &app).await.map_err(|_| Error::Malformed("the form must be multipart/form-data".into()))?;
     let (mut receipt, mut hash, mut file) = (String::new(), String::new(), None);
     while let Some(mut field) = form.next_field().await.map_err(|_| Error::Interrupted)? {
         let name = field.name().unwrap_or_default().to_owned();

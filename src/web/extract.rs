@@ -148,7 +148,8 @@ impl FromRequestParts<AppState> for Frame {
         let Who(person) = Who::from_request_parts(parts, app).await?;
         let mut tx = app.db.read().await?;
         let demo = db::appeals::any_demo(&mut tx).await?;
-        let query: Vec<&str> = parts.uri.query().unwrap_or_default().split('&').filter(|p| !p.is_empty() && !p.starts_with("lang=")).collect();
+        let query: Vec<&str> =
+            parts.uri.query().unwrap_or_default().split('&').filter(|p| !p.is_empty() && !p.starts_with("lang=")).collect();
         let mut here = format!("{}?", parts.uri.path());
         for part in query {
             here.push_str(part);

@@ -62,9 +62,7 @@ impl Language {
 fn load(tag: &str) -> FluentLanguageLoader {
     let fallback: LanguageIdentifier = "en".parse().expect("a language tag");
     let loader = FluentLanguageLoader::new("temoin", fallback);
-    loader
-        .load_languages(&Texts, &[tag.parse().expect("a language tag")])
-        .expect("the embedded texts are readable");
+    loader.load_languages(&Texts, &[tag.parse().expect("a language tag")]).expect("the embedded texts are readable");
     loader
 }
 

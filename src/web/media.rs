@@ -34,12 +34,22 @@ async fn recorded(app: &AppState, person: &Person, id: Id, what: Look, token: &T
     Ok(look(app, person, id, what).await?.exhibit)
 }
 
-pub async fn thumbnail(State(app): State<AppState>, Reviewer(person): Reviewer, PathId(id): PathId, Params(token): Params<Token>) -> Result<Response> {
+pub async fn thumbnail(
+    State(app): State<AppState>,
+    Reviewer(person): Reviewer,
+    PathId(id): PathId,
+    Params(token): Params<Token>,
+) -> Result<Response> {
     let e = recorded(&app, &person, id, Look::Thumbnail, &token).await?;
     picture(&app, &e, Look::Thumbnail).await
 }
 
-pub async fn view(State(app): State<AppState>, Reviewer(person): Reviewer, PathId(id): PathId, Params(token): Params<Token>) -> Result<Response> {
+pub async fn view(
+    State(app): State<AppState>,
+    Reviewer(person): Reviewer,
+    PathId(id): PathId,
+    Params(token): Params<Token>,
+) -> Result<Response> {
     let e = recorded(&app, &person, id, Look::View, &token).await?;
     picture(&app, &e, Look::View).await
 }
@@ -56,7 +66,13 @@ async fn picture(app: &AppState, e: &Exhibit, what: Look) -> Result<Response> {
 }
 
 /// Plays an original in place, for the types that browsers play. Everything else is a download.
-pub async fn play(State(app): State<AppState>, Reviewer(person): Reviewer, PathId(id): PathId, Params(token): Params<Token>, headers: HeaderMap) -> Result<Response> {
+pub async fn play(
+    State(app): State<AppState>,
+    Reviewer(person): Reviewer,
+    PathId(id): PathId,
+    Params(token): Params<Token>,
+    headers: HeaderMap,
+) -> Result<Response> {
     let e = one_exhibit(&app, &person, id).await?;
     if !playable(&e.media_type) || e.quarantine.is_some() {
         return Err(Error::NotFound);
@@ -122,10 +138,7 @@ async fn bytes(app: &AppState, e: &Exhibit, headers: &HeaderMap) -> Result<Respo
     let h = response.headers_mut();
     h.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     h.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-    for (name, value) in [
-        (header::ETAG, format!("\"{}\"", e.sha256)),
-        (HeaderName::from_static("repr-digest"), e.sha256.repr_digest()),
-    ] {
+    for (name, value) in [(header::ETAG, format!("\"{}\"", e.sha256)), (HeaderName::from_static("repr-digest"), e.sha256.repr_digest())] {
         if let Ok(value) = HeaderValue::from_str(&value) {
             h.insert(name, value);
         }

@@ -58,11 +58,7 @@ pub async fn frame(State(app): State<AppState>, request: Request, next: Next) ->
     let asked = from_query(parts.uri.query());
     let for_program = ["/api/", "/log/", "/healthz", "/readyz", "/version"].iter().any(|p| path.starts_with(p));
     let one_host = parts.headers.get_all(header::HOST).iter().count() == 1;
-    let mut response = if one_host {
-        next.run(Request::from_parts(parts, body)).await
-    } else {
-        Error::BadHost.into_response()
-    };
+    let mut response = if one_host { next.run(Request::from_parts(parts, body)).await } else { Error::BadHost.into_response() };
     if let Some(error) = error_of(&mut response) {
         let kept: Vec<(HeaderName, HeaderValue)> =
             response.headers().get(header::ALLOW).map(|v| (header::ALLOW, v.clone())).into_iter().collect();

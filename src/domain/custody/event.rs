@@ -127,13 +127,7 @@ pub struct Draft {
 
 impl Draft {
     pub fn new(kind: EventType, actor: impl Into<Actor>) -> Self {
-        Self {
-            kind,
-            actor: actor.into(),
-            subjects: Vec::new(),
-            facts: Map::new(),
-            private: Vec::new(),
-        }
+        Self { kind, actor: actor.into(), subjects: Vec::new(), facts: Map::new(), private: Vec::new() }
     }
 
     pub fn about(mut self, kind: SubjectKind, id: Id) -> Self {
@@ -155,29 +149,12 @@ impl Draft {
 
     /// The envelope as it waits in the outbox, and its openings. `salt` is called once for the entry
     /// and once for each private fact.
-    pub fn seal(
-        self,
-        id: Id,
-        at: Utc,
-        stamp: &Stamp,
-        mut salt: impl FnMut() -> [u8; 16],
-    ) -> (Vec<u8>, Vec<Opening>) {
-        let openings: Vec<Opening> = self
-            .private
-            .into_iter()
-            .map(|(path, value)| Opening {
-                path,
-                salt: BASE64.encode(&salt()),
-                value,
-            })
-            .collect();
+    pub fn seal(self, id: Id, at: Utc, stamp: &Stamp, mut salt: impl FnMut() -> [u8; 16]) -> (Vec<u8>, Vec<Opening>) {
+        let openings: Vec<Opening> =
+            self.private.into_iter().map(|(path, value)| Opening { path, salt: BASE64.encode(&salt()), value }).collect();
         let mut commitments: Vec<String> = openings.iter().map(|o| commitment(o).base64()).collect();
         commitments.sort_unstable();
-        let subjects: Vec<Value> = self
-            .subjects
-            .iter()
-            .map(|s| json!({"k": s.kind.as_str(), "id": s.id.to_string()}))
-            .collect();
+        let subjects: Vec<Value> = self.subjects.iter().map(|s| json!({"k": s.kind.as_str(), "id": s.id.to_string()})).collect();
         let envelope = json!({
             "v": 1,
             "type": self.kind.as_str(),
@@ -213,10 +190,7 @@ fn actor_json(actor: &Actor) -> Value {
 /// are, or `None` when the draft is not an envelope (the outbox was tampered with).
 ///
 /// `previous` answers, for a subject's kind and id, how many events it has and the leaf of the last.
-pub fn sequence(
-    draft: &[u8],
-    mut previous: impl FnMut(&str, &str) -> (u64, Option<Sha256>),
-) -> Option<Vec<u8>> {
+pub fn sequence(draft: &[u8], mut previous: impl FnMut(&str, &str) -> (u64, Option<Sha256>)) -> Option<Vec<u8>> {
     let mut envelope: Value = serde_json::from_slice(draft).ok()?;
     for subject in envelope.get_mut("subj")?.as_array_mut()? {
         let fields = subject.as_object_mut()?;
@@ -245,11 +219,7 @@ mod tests {
     use super::*;
 
     fn stamp() -> Stamp {
-        Stamp {
-            node: "n1".into(),
-            app: "0.1.0".into(),
-            clock: "unknown",
-        }
+        Stamp { node: "n1".into(), app: "0.1.0".into(), clock: "unknown" }
     }
 
     fn id(n: u8) -> Id {
@@ -266,10 +236,7 @@ mod tests {
             .private("size", 42)
             .seal(id(3), Utc::from_micros(1_700_000_000_000_001), &stamp(), || [9; 16]);
         let entry = sequence(&draft, |_, _| (7, Some(Sha256::of(b"before")))).unwrap();
-        assert_eq!(
-            String::from_utf8(entry).unwrap(),
-            include_str!("../../../tests/golden/custody-entry.json").trim_end()
-        );
+        assert_eq!(String::from_utf8(entry).unwrap(), include_str!("../../../tests/golden/custody-entry.json").trim_end());
         assert_eq!(openings.len(), 2);
         assert_eq!(openings[1].value, json!(42));
     }

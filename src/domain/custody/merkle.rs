@@ -43,8 +43,7 @@ impl Edge {
     /// Rebuilds an edge from what was stored. `None` when the hashes cannot belong to that size.
     pub fn from_parts(size: u64, hashes: &[u8]) -> Option<Self> {
         let roots: Vec<Sha256> = hashes.chunks(32).filter_map(Sha256::from_slice).collect();
-        (hashes.len() % 32 == 0 && roots.len() == size.count_ones() as usize)
-            .then_some(Self { size, roots })
+        (hashes.len() % 32 == 0 && roots.len() == size.count_ones() as usize).then_some(Self { size, roots })
     }
 
     pub fn size(&self) -> u64 {
@@ -72,12 +71,7 @@ impl Edge {
     }
 
     pub fn root(&self) -> Sha256 {
-        self.roots
-            .iter()
-            .rev()
-            .copied()
-            .reduce(|right, left| node_hash(left, right))
-            .unwrap_or_else(empty_root)
+        self.roots.iter().rev().copied().reduce(|right, left| node_hash(left, right)).unwrap_or_else(empty_root)
     }
 }
 
@@ -86,11 +80,7 @@ pub type TileAt = (u32, u64);
 
 /// The tile level that a complete subtree of this height is written to, if any.
 pub const fn tile_level(height: u32) -> Option<u32> {
-    if height.is_multiple_of(TILE_HEIGHT) {
-        Some(height / TILE_HEIGHT)
-    } else {
-        None
-    }
+    if height.is_multiple_of(TILE_HEIGHT) { Some(height / TILE_HEIGHT) } else { None }
 }
 
 /// Some tiles of a tree, enough to answer the questions asked of them.
@@ -99,8 +89,7 @@ pub struct Tiles(HashMap<TileAt, Vec<Sha256>>);
 
 impl Tiles {
     pub fn insert(&mut self, at: TileAt, hashes: &[u8]) {
-        self.0
-            .insert(at, hashes.chunks_exact(32).filter_map(Sha256::from_slice).collect());
+        self.0.insert(at, hashes.chunks_exact(32).filter_map(Sha256::from_slice).collect());
     }
 
     /// Root of the complete subtree of `height` at `index`.
@@ -192,10 +181,7 @@ fn hashes_of(spans: &[Span], tiles: &Tiles) -> Option<Vec<Sha256>> {
     spans
         .iter()
         .map(|&(lo, hi)| {
-            let parts = subtrees(lo, hi)
-                .into_iter()
-                .map(|(h, i)| tiles.node(h, i))
-                .collect::<Option<Vec<_>>>()?;
+            let parts = subtrees(lo, hi).into_iter().map(|(h, i)| tiles.node(h, i)).collect::<Option<Vec<_>>>()?;
             parts.into_iter().rev().reduce(|right, left| node_hash(left, right))
         })
         .collect()

@@ -102,8 +102,7 @@ pub fn signed_by(note: &str, key: &VerifierKey) -> bool {
         let Ok(bytes) = BASE64.decode(sig.as_bytes()) else { return false };
         name == key.name
             && bytes.get(..4) == Some(&key.id()[..])
-            && Signature::from_slice(&bytes[4..])
-                .is_ok_and(|s| key.key.verify_strict(text.as_bytes(), &s).is_ok())
+            && Signature::from_slice(&bytes[4..]).is_ok_and(|s| key.key.verify_strict(text.as_bytes(), &s).is_ok())
     })
 }
 
@@ -146,10 +145,9 @@ impl Policy {
             match words.as_slice() {
                 [] => {}
                 [first, ..] if first.starts_with('#') => {}
-                ["log", key] | ["log", key, _] => logs.push(
-                    VerifierKey::parse(key)
-                        .ok_or_else(|| format!("line {}: not an Ed25519 verifier key", i + 1))?,
-                ),
+                ["log", key] | ["log", key, _] => {
+                    logs.push(VerifierKey::parse(key).ok_or_else(|| format!("line {}: not an Ed25519 verifier key", i + 1))?)
+                }
                 ["witness", _, _] | ["witness", _, _, _] | ["group", _, _, _, ..] => {}
                 ["quorum", name] if quorum.is_none() => quorum = Some((*name).to_owned()),
                 _ => return Err(format!("line {}: not understood", i + 1)),

@@ -92,7 +92,12 @@ pub struct PageAnswer {
 /// Closest to the incident first, unless `order` says otherwise. Each page is one `grid.viewed` event.
 #[utoipa::path(get, path = "/api/v1/appeals/{code}/exhibits", tag = "review", security(("account" = [])),
     params(("code" = String, Path), RawFilter), responses((status = 200, body = PageAnswer), (status = 400, description = "A cursor of another filter"), (status = 422, description = "A filter that makes no sense")))]
-pub async fn list(State(app): State<AppState>, Reviewer(person): Reviewer, Path(code): Path<String>, Params(raw): Params<RawFilter>) -> Result<Json<PageAnswer>> {
+pub async fn list(
+    State(app): State<AppState>,
+    Reviewer(person): Reviewer,
+    Path(code): Path<String>,
+    Params(raw): Params<RawFilter>,
+) -> Result<Json<PageAnswer>> {
     let appeal = own_appeal(&app, &person, &code).await?;
     let page = review::page(&app, &person, &appeal, &raw).await?;
     let items = page.rows.into_iter().map(|(e, token)| ExhibitAnswer::new(e, &token)).collect();
@@ -102,7 +107,12 @@ pub async fn list(State(app): State<AppState>, Reviewer(person): Reviewer, Path(
 /// The same page as GeoJSON (RFC 7946); an unknown place is a null geometry
 #[utoipa::path(get, path = "/api/v1/appeals/{code}/exhibits.geojson", tag = "review", security(("account" = [])),
     params(("code" = String, Path), RawFilter), responses((status = 200, content_type = "application/geo+json")))]
-pub async fn geojson(State(app): State<AppState>, Reviewer(person): Reviewer, Path(code): Path<String>, Params(raw): Params<RawFilter>) -> Result<Response> {
+pub async fn geojson(
+    State(app): State<AppState>,
+    Reviewer(person): Reviewer,
+    Path(code): Path<String>,
+    Params(raw): Params<RawFilter>,
+) -> Result<Response> {
     let appeal = own_appeal(&app, &person, &code).await?;
     let page = review::page(&app, &person, &appeal, &raw).await?;
     let features: Vec<Value> = page
@@ -186,7 +196,12 @@ pub struct DecisionAnswer {
 /// Decide: relevant, not relevant, or undecided
 #[utoipa::path(post, path = "/api/v1/exhibits/{id}/decision", tag = "review", security(("account" = [])), params(("id" = String, Path)),
     request_body = DecisionBody, responses((status = 200, body = DecisionAnswer), (status = 409, description = "Somebody was faster")))]
-pub async fn decide(State(app): State<AppState>, Decider(person): Decider, PathId(id): PathId, Body(body): Body<DecisionBody>) -> Result<Json<DecisionAnswer>> {
+pub async fn decide(
+    State(app): State<AppState>,
+    Decider(person): Decider,
+    PathId(id): PathId,
+    Body(body): Body<DecisionBody>,
+) -> Result<Json<DecisionAnswer>> {
     let version = review::decide(&app, &person, id, body.decision, &body.note, body.version).await?;
     Ok(Json(DecisionAnswer { state: body.decision.state(), version }))
 }

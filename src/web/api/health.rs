@@ -19,7 +19,9 @@ pub async fn ready(State(app): State<AppState>) -> Result<Json<Value>> {
     let (jobs, failed) = db::jobs::waiting(&mut tx).await?;
     drop(tx);
     app.blobs.ping().await.map_err(|_| Error::TryLater)?;
-    Ok(Json(json!({"database": app.db.name(), "blobs": app.blobs.name(), "events_waiting": waiting, "jobs_waiting": jobs, "jobs_failed_before": failed})))
+    Ok(Json(
+        json!({"database": app.db.name(), "blobs": app.blobs.name(), "events_waiting": waiting, "jobs_waiting": jobs, "jobs_failed_before": failed}),
+    ))
 }
 
 pub async fn version(State(app): State<AppState>) -> Json<Value> {

@@ -38,10 +38,9 @@ impl utoipa::Modify for Schemes {
     fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
         use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
         let components = api.components.get_or_insert_default();
-        for (name, about) in [
-            ("submission", "The token that opening a submission returned"),
-            ("account", "An API token made by `temoin token add`"),
-        ] {
+        for (name, about) in
+            [("submission", "The token that opening a submission returned"), ("account", "An API token made by `temoin token add`")]
+        {
             let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(about)).build();
             components.add_security_scheme(name, SecurityScheme::Http(scheme));
         }

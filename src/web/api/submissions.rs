@@ -59,7 +59,9 @@ impl StatementBody {
         }
         let point = match (self.lat, self.lon) {
             (None, None) => None,
-            (Some(lat), Some(lon)) => Some(Point::new(lat, lon).ok_or_else(|| Error::Invalid { field: "lat", why: "outside the Earth".into() })?),
+            (Some(lat), Some(lon)) => {
+                Some(Point::new(lat, lon).ok_or_else(|| Error::Invalid { field: "lat", why: "outside the Earth".into() })?)
+            }
             _ => return Err(Error::Invalid { field: "lat", why: "a place needs lat and lon".into() }),
         };
         if self.radius_m.is_some_and(|r| !(r.is_finite() && (0.0..=100_000.0).contains(&r))) {
@@ -127,7 +129,12 @@ fn statement_of(headers: &HeaderMap, body: &[u8]) -> Result<Option<Statement>> {
 /// State where, when and how the files that follow came to be
 #[utoipa::path(put, path = "/api/v1/submissions/{id}/statement", tag = "witness", security(("submission" = [])),
     params(("id" = String, Path)), request_body = StatementBody, responses((status = 204)))]
-pub async fn state(State(app): State<AppState>, PathId(id): PathId, headers: HeaderMap, Body(body): Body<StatementBody>) -> Result<StatusCode> {
+pub async fn state(
+    State(app): State<AppState>,
+    PathId(id): PathId,
+    headers: HeaderMap,
+    Body(body): Body<StatementBody>,
+) -> Result<StatusCode> {
     let (submission, _) = by_token(&app, &headers, id).await?;
     intake::state(&app, submission.id, &body.statement()?).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -286,7 +293,14 @@ pub async fn show(State(app): State<AppState>, PathId(id): PathId, headers: Head
     let files = db::exhibits::of_submission(&mut tx, submission.id).await?;
     let files = files
         .into_iter()
-        .map(|e| SentFile { exhibit: e.id, name: e.name, size: e.size, sha256: e.sha256, received_at: e.received_at, state: public_state(e.state) })
+        .map(|e| SentFile {
+            exhibit: e.id,
+            name: e.name,
+            size: e.size,
+            sha256: e.sha256,
+            received_at: e.received_at,
+            state: public_state(e.state),
+        })
         .collect();
     Ok(Json(SubmissionAnswer { id, appeal: appeal.code, files }))
 }

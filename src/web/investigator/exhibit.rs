@@ -122,7 +122,10 @@ pub async fn show(State(app): State<AppState>, Reviewer(person): Reviewer, frame
         quarantine: e.quarantine.map(|q| q.as_str()),
         received_at: e.received_at.in_zone(&appeal.zone),
         when: when_words(t, e.when, &appeal.zone),
-        place: e.place.map_or_else(|| fl!(t, "place-unknown"), |p| format!("{:.5}, {:.5} ± {:.0} m ({})", p.point.lat, p.point.lon, p.radius_m, p.source.as_str())),
+        place: e.place.map_or_else(
+            || fl!(t, "place-unknown"),
+            |p| format!("{:.5}, {:.5} ± {:.0} m ({})", p.point.lat, p.point.lon, p.radius_m, p.source.as_str()),
+        ),
         view: viewable.then_some(looked.view),
         play: can_play.then_some(looked.play),
         is_video: e.kind == Kind::Video,
@@ -166,7 +169,12 @@ pub struct DecisionForm {
     version: u64,
 }
 
-pub async fn decide(State(app): State<AppState>, Decider(person): Decider, PathId(id): PathId, Form(form): Form<DecisionForm>) -> Result<Response> {
+pub async fn decide(
+    State(app): State<AppState>,
+    Decider(person): Decider,
+    PathId(id): PathId,
+    Form(form): Form<DecisionForm>,
+) -> Result<Response> {
     let decision = Decision::parse(&form.decision).ok_or(Error::Invalid { field: "decision", why: "no such decision".into() })?;
     review::decide(&app, &person, id, decision, &form.note, Some(form.version)).await?;
     Ok(Redirect::to(&format!("/exhibits/{id}#decision")).into_response())

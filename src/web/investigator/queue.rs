@@ -61,7 +61,13 @@ impl QueuePage {
     }
 }
 
-pub async fn show(State(app): State<AppState>, Reviewer(person): Reviewer, frame: Frame, Path(code): Path<String>, Params(raw): Params<RawFilter>) -> Result<Response> {
+pub async fn show(
+    State(app): State<AppState>,
+    Reviewer(person): Reviewer,
+    frame: Frame,
+    Path(code): Path<String>,
+    Params(raw): Params<RawFilter>,
+) -> Result<Response> {
     let appeal = own_appeal(&app, &person, &code).await?;
     let found = review::page(&app, &person, &appeal, &raw).await?;
     let t = frame.language.texts();
@@ -74,10 +80,13 @@ pub async fn show(State(app): State<AppState>, Reviewer(person): Reviewer, frame
             state: state_words(t, e.state),
             state_class: e.state.as_str(),
             when: when_words(t, e.when, &appeal.zone),
-            place: e.place.map_or_else(|| fl!(t, "place-unknown"), |p| {
-                let metres = appeal.area.centre.metres_to(p.point);
-                fl!(t, "place-distance", metres = format!("{metres:.0}"), doubt = format!("{:.0}", p.radius_m))
-            }),
+            place: e.place.map_or_else(
+                || fl!(t, "place-unknown"),
+                |p| {
+                    let metres = appeal.area.centre.metres_to(p.point);
+                    fl!(t, "place-distance", metres = format!("{metres:.0}"), doubt = format!("{:.0}", p.radius_m))
+                },
+            ),
             thumbnail: e.has_thumbnail.then_some(token),
             behind_glass: e.quarantine.is_some(),
             name: e.name,
@@ -89,7 +98,10 @@ pub async fn show(State(app): State<AppState>, Reviewer(person): Reviewer, frame
         .map(|s| Choice { value: s.as_str(), words: state_words(t, s), chosen: chosen(&raw.state, s.as_str()) })
         .collect();
     states.push(Choice { value: "quarantined", words: fl!(t, "state-quarantined"), chosen: chosen(&raw.state, "quarantined") });
-    let kinds = Kind::ALL.into_iter().map(|k| Choice { value: k.as_str(), words: kind_words(t, k), chosen: chosen(&raw.kind, k.as_str()) }).collect();
+    let kinds = Kind::ALL
+        .into_iter()
+        .map(|k| Choice { value: k.as_str(), words: kind_words(t, k), chosen: chosen(&raw.kind, k.as_str()) })
+        .collect();
     let orders = [("closeness", fl!(t, "order-closeness")), ("time", fl!(t, "order-time")), ("received", fl!(t, "order-received"))]
         .into_iter()
         .map(|(value, words)| Choice { value, words, chosen: chosen(&raw.order, value) })
@@ -124,9 +136,18 @@ pub fn when_words(t: &FluentLanguageLoader, when: Option<Effective>, zone: &str)
 fn next_address(code: &str, raw: &RawFilter, cursor: String) -> String {
     let raw = RawFilter { cursor: Some(cursor), ..raw.clone() };
     let fields = [
-        ("from", raw.from), ("to", raw.to), ("bbox", raw.bbox), ("near", raw.near), ("radius_m", raw.radius_m),
-        ("state", raw.state), ("kind", raw.kind), ("time", raw.time), ("place", raw.place), ("order", raw.order),
-        ("limit", raw.limit), ("cursor", raw.cursor),
+        ("from", raw.from),
+        ("to", raw.to),
+        ("bbox", raw.bbox),
+        ("near", raw.near),
+        ("radius_m", raw.radius_m),
+        ("state", raw.state),
+        ("kind", raw.kind),
+        ("time", raw.time),
+        ("place", raw.place),
+        ("order", raw.order),
+        ("limit", raw.limit),
+        ("cursor", raw.cursor),
     ];
     let query: Vec<String> = fields
         .into_iter()

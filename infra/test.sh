@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Everything that must hold before a change lands: installs what is missing, then formatting, lints, licences, all
+# tests on both pairs, and the story in a real browser.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cache="${TEMOIN_CACHE:-$HOME/.cache/temoin}"
+export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-$cache/target}"
+
+infra/tools.sh
+echo "== formatting"
+cargo fmt --check
+echo "== lints"
+cargo clippy --locked --all-targets -- -D warnings
+echo "== licences, bans and sources"
+"$cache/deny-0.20.2/bin/cargo-deny" --offline check bans licenses sources
+echo "== tests on both pairs"
+infra/servers.sh cargo test --locked
+echo "== the story in a browser"
+(cd tests/browser && npm ci --omit=optional --no-audit --no-fund --silent)
+TEMOIN_BINARY="$CARGO_TARGET_DIR/debug/temoin" node --test tests/browser/

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Installs what the tests need on a Debian 12: packages, and the two tools that come as source. Built tools are kept
+# in a cache folder outside the checkout, since Garage takes over ten minutes to build.
+set -euo pipefail
+
+cache="${TEMOIN_CACHE:-$HOME/.cache/temoin}"
+garage_version=2.5.0
+deny_version=0.20.2
+
+missing=()
+have() { command -v "$1" >/dev/null 2>&1 || missing+=("$2"); }
+have chromium chromium
+have ffmpeg ffmpeg
+have exiftool libimage-exiftool-perl
+have sqlite3 sqlite3
+have psql postgresql-client
+have node nodejs
+have npm npm
+have openssl openssl
+have pkg-config pkg-config
+have cc build-essential
+[ -n "$(ls /usr/lib/postgresql/*/bin/postgres 2>/dev/null)" ] || missing+=(postgresql)
+if [ ${#missing[@]} -gt 0 ]; then
+  sudo=""; [ "$(id -u)" = 0 ] || sudo=sudo
+  $sudo apt-get update -q
+  DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -q --no-install-recommends "${missing[@]}"
+fi
+
+mkdir -p "$cache"
+if [ ! -x "$cache/garage-$garage_version/bin/garage" ]; then
+  echo "Building Garage $garage_version, once"
+  cargo install garage --version "$garage_version" --locked --root "$cache/garage-$garage_version"
+fi
+if [ ! -x "$cache/deny-$deny_version/bin/cargo-deny" ]; then
+  echo "Building cargo-deny $deny_version, once"
+  cargo install cargo-deny --version "$deny_version" --locked --root "$cache/deny-$deny_version"
+fi

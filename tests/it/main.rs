@@ -1,0 +1,13 @@
+//! One test binary. Everything here runs the real program: the real server, the real database, the real store.
+//! Every suite runs on both pairs: SQLite + disk, and PostgreSQL + S3. A missing test server fails a test; it
+//! never skips one. `infra/test.sh` starts them.
+
+mod bad_input;
+mod crash;
+mod files;
+mod memory;
+mod pages;
+mod rights;
+mod story;
+mod support;
+mod tidy;

@@ -1,0 +1,118 @@
+//! Who may what, on the running server: every role against every kind of address.
+
+use reqwest::StatusCode;
+
+use crate::files::jpeg;
+use crate::support::{Pair, Server, on_both};
+
+on_both!(every_role_against_every_address, the_first_administrator, logins_are_throttled);
+
+async fn every_role_against_every_address(pair: Pair) {
+    let server = Server::start(pair).await;
+    server.appeal("RIGHTS", &[]);
+    let s = server.submission("RIGHTS", None).await;
+    let id = server.sent(&s, "a.jpg", jpeg(1, 64, 48)).await["exhibit"].as_str().unwrap().to_owned();
+    server.settled().await;
+    let roles = ["investigator", "supervisor", "auditor", "administrator"];
+    let tokens: Vec<String> = roles.iter().map(|r| server.token(r)).collect();
+    // Which of the four roles gets in; nobody else ever does.
+    let table: Vec<(&str, String, [bool; 4])> = vec![
+        ("GET", "/api/v1/appeals/RIGHTS/exhibits".into(), [true, true, false, false]),
+        ("GET", "/api/v1/appeals/RIGHTS/exhibits.geojson".into(), [true, true, false, false]),
+        ("GET", format!("/api/v1/exhibits/{id}"), [true, true, false, false]),
+        ("GET", format!("/api/v1/exhibits/{id}/events"), [true, true, false, false]),
+        ("GET", format!("/api/v1/exhibits/{id}/original"), [true, true, false, false]),
+        ("GET", format!("/api/v1/exhibits/{id}/thumbnail"), [true, true, false, false]),
+        ("GET", format!("/exhibits/{id}"), [true, true, false, false]),
+        ("GET", format!("/exhibits/{id}/view"), [true, true, false, false]),
+        ("GET", "/appeals/RIGHTS/exhibits".into(), [true, true, false, false]),
+        ("GET", "/appeals".into(), [true, true, true, true]),
+        ("GET", "/audit".into(), [false, false, true, false]),
+        ("GET", "/log/tile/entries/000.p/1".into(), [false, false, true, false]),
+        ("GET", "/accounts".into(), [false, false, false, true]),
+    ];
+    for (method, path, allowed) in &table {
+        let ask = |token: Option<&String>| {
+            let mut request = server.http.request(method.parse().unwrap(), server.url(path));
+            if let Some(token) = token {
+                request = request.bearer_auth(token);
+            }
+            request.send()
+        };
+        for ((token, role), allowed) in tokens.iter().zip(roles).zip(allowed) {
+            let status = ask(Some(token)).await.unwrap().status();
+            let expected = if *allowed { StatusCode::OK } else { StatusCode::FORBIDDEN };
+            assert_eq!(status, expected, "{role} {path}");
+        }
+        let page = !path.starts_with("/api") && !path.starts_with("/log");
+        let expected = if page { StatusCode::SEE_OTHER } else { StatusCode::UNAUTHORIZED };
+        assert_eq!(ask(None).await.unwrap().status(), expected, "nobody {path}");
+        assert_eq!(ask(Some(&s.token)).await.unwrap().status(), expected, "a witness's token {path}");
+    }
+    let decide = |token: String| {
+        server
+            .http
+            .post(server.url(&format!("/api/v1/exhibits/{id}/decision")))
+            .bearer_auth(token)
+            .json(&serde_json::json!({"decision": "relevant"}))
+            .send()
+    };
+    assert_eq!(decide(tokens[2].clone()).await.unwrap().status(), StatusCode::FORBIDDEN);
+    assert_eq!(decide(tokens[0].clone()).await.unwrap().status(), StatusCode::OK);
+    // The public sees the log's hashes, and nothing else of it.
+    for path in
+        ["/log/checkpoint", "/log/policy", "/log/tile/0/000.p/1", "/api/v1/log/consistency?old=1", "/api/v1/openapi.json", "/version"]
+    {
+        assert_eq!(server.http.get(server.url(path)).send().await.unwrap().status(), StatusCode::OK, "{path}");
+    }
+    for path in ["/log/tile/0/999", "/log/tile/00/000.p/1", "/log/tile/0/000.p/256", "/log/tile/64/000"] {
+        assert_eq!(server.http.get(server.url(path)).send().await.unwrap().status(), StatusCode::NOT_FOUND, "{path}");
+    }
+    server.settled().await;
+    server.assert_sound();
+}
+
+async fn the_first_administrator(pair: Pair) {
+    let server = Server::start(pair).await;
+    let line = server.said("/setup/").expect("a one-time link is printed");
+    let path = line.trim().strip_prefix(&server.base).unwrap().to_owned();
+    let post = |password: &'static str| server.http.post(server.url(&path)).form(&[("name", "chief"), ("password", password)]).send();
+    assert_eq!(server.http.get(server.url(&path)).send().await.unwrap().status(), StatusCode::OK);
+    assert_eq!(post("short").await.unwrap().status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(post(Server::PASSWORD).await.unwrap().status(), StatusCode::SEE_OTHER);
+    assert_eq!(post(Server::PASSWORD).await.unwrap().status(), StatusCode::NOT_FOUND, "it works once");
+    let chief = server.signed_in("chief").await;
+    let page = chief.get(server.url("/accounts")).send().await.unwrap();
+    assert!(page.text().await.unwrap().contains("chief"));
+    let made = chief
+        .post(server.url("/accounts"))
+        .form(&[("name", "ines"), ("role", "investigator"), ("password", Server::PASSWORD)])
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(made.status(), StatusCode::SEE_OTHER);
+    let again = chief
+        .post(server.url("/accounts"))
+        .form(&[("name", "ines"), ("role", "auditor"), ("password", Server::PASSWORD)])
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(again.status(), StatusCode::CONFLICT, "a name is one person");
+    let ines = server.signed_in("ines").await;
+    assert_eq!(ines.get(server.url("/appeals")).send().await.unwrap().status(), StatusCode::OK);
+    ines.post(server.url("/logout")).send().await.unwrap();
+    assert_eq!(ines.get(server.url("/appeals")).send().await.unwrap().status(), StatusCode::SEE_OTHER, "signed out");
+}
+
+async fn logins_are_throttled(pair: Pair) {
+    let server = Server::start(pair).await;
+    server.user("ines", "investigator");
+    let mut last = StatusCode::OK;
+    for _ in 0..12 {
+        last = server.http.post(server.url("/login")).form(&[("name", "ines"), ("password", "wrong")]).send().await.unwrap().status();
+    }
+    assert_eq!(last, StatusCode::TOO_MANY_REQUESTS);
+    // Another name from the same place still gets its answer.
+    let other = server.http.post(server.url("/login")).form(&[("name", "omar"), ("password", "wrong")]).send().await.unwrap();
+    assert_eq!(other.status(), StatusCode::UNAUTHORIZED);
+}

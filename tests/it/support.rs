@@ -1,0 +1,321 @@
+//! Starts the real program on one of the two pairs, and talks to it as its users do.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use reqwest::{Client, StatusCode};
+use serde_json::{Value, json};
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Pair {
+    /// SQLite and a folder.
+    Lite,
+    /// PostgreSQL and a real S3 server.
+    Grown,
+}
+
+/// Makes one test of a function for each pair.
+macro_rules! on_both {
+    ($($name:ident),* $(,)?) => {$(
+        mod $name {
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite_and_disk() { super::$name(crate::support::Pair::Lite).await }
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn postgres_and_s3() { super::$name(crate::support::Pair::Grown).await }
+        }
+    )*};
+}
+pub(crate) use on_both;
+
+pub struct Server {
+    pub pair: Pair,
+    pub dir: tempfile::TempDir,
+    pub base: String,
+    pub http: Client,
+    port: u16,
+    database: String,
+    blobs: String,
+    child: Option<Child>,
+    extra: Vec<(String, String)>,
+}
+
+fn env(name: &str) -> String {
+    std::env::var(name)
+        .unwrap_or_else(|_| panic!("{name} is not set: run the tests with infra/test.sh, which starts PostgreSQL and Garage"))
+}
+
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+fn unique() -> String {
+    format!("t{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn binary() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_temoin"))
+}
+
+impl Server {
+    pub async fn start(pair: Pair) -> Self {
+        Self::start_with(pair, &[]).await
+    }
+
+    pub async fn start_with(pair: Pair, extra: &[(&str, &str)]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let name = unique();
+        let (database, blobs) = match pair {
+            Pair::Lite => (String::new(), String::new()),
+            Pair::Grown => {
+                let admin = env("TEMOIN_TEST_POSTGRES");
+                let made = Command::new("psql").args([&admin, "-qc", &format!("CREATE DATABASE {name}")]).output().unwrap();
+                assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+                let database = admin.rsplit_once('/').unwrap().0.to_owned() + "/" + &name;
+                (database, env("TEMOIN_TEST_S3").replace("PREFIX", &name))
+            }
+        };
+        let port = free_port();
+        let mut server = Self {
+            pair,
+            dir,
+            base: format!("http://127.0.0.1:{port}"),
+            http: Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap(),
+            port,
+            database,
+            blobs,
+            child: None,
+            extra: extra.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect(),
+        };
+        server.run().await;
+        server
+    }
+
+    fn configured(&self) -> Command {
+        let mut command = binary();
+        command
+            .current_dir(self.dir.path())
+            .env("TEMOIN_DATA", self.dir.path())
+            .env("TEMOIN_LISTEN", format!("127.0.0.1:{}", self.port))
+            .env("TEMOIN_LIMITS__FREE_BYTES_MIN", "0")
+            .env("TEMOIN_DATABASE", &self.database)
+            .env("TEMOIN_BLOBS", &self.blobs);
+        for (name, value) in &self.extra {
+            command.env(name, value);
+        }
+        command
+    }
+
+    /// Starts, or starts again, and waits until the server answers.
+    pub async fn run(&mut self) {
+        let log = std::fs::File::options().create(true).append(true).open(self.dir.path().join("server.log")).unwrap();
+        let child = self.configured().arg("serve").stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+        self.child = Some(child);
+        let until = Instant::now() + Duration::from_secs(60);
+        while self.http.get(format!("{}/healthz", self.base)).send().await.is_err() {
+            let ended = self.child.as_mut().unwrap().try_wait().unwrap();
+            assert!(ended.is_none() && Instant::now() < until, "the server did not start: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
+    /// The end that no program can prepare for.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+    }
+
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("server.log")).unwrap_or_default()
+    }
+
+    /// A line of the server's output that contains `mark`.
+    pub fn said(&self, mark: &str) -> Option<String> {
+        self.log().lines().find(|l| l.contains(mark)).map(str::to_owned)
+    }
+
+    pub fn cli(&self, args: &[&str]) -> Output {
+        self.configured().args(args).stdin(Stdio::null()).output().unwrap()
+    }
+
+    fn cli_ok(&self, args: &[&str], input: &str) -> String {
+        let mut child = self.configured().args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let done = child.wait_with_output().unwrap();
+        assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stdout).unwrap().trim().to_owned()
+    }
+
+    /// An open appeal around 48.85, 2.35 on 14 July 2026, 22:00 to 22:30 in Paris.
+    pub fn appeal(&self, code: &str, extra: &[&str]) {
+        let mut args = vec![
+            "appeal",
+            "new",
+            code,
+            "--title",
+            "Essai",
+            "--what",
+            "Quelque chose",
+            "--place",
+            "Place",
+            "--from",
+            "2026-07-14T22:00:00+02:00",
+            "--to",
+            "2026-07-14T22:30:00+02:00",
+            "--near",
+            "48.85,2.35",
+            "--open",
+        ];
+        args.extend(extra);
+        self.cli_ok(&args, "");
+    }
+
+    pub const PASSWORD: &'static str = "correct horse battery";
+
+    pub fn user(&self, name: &str, role: &str) {
+        self.cli_ok(&["user", "add", name, "--role", role, "--password-stdin"], Self::PASSWORD);
+    }
+
+    /// An API token of a new account with this role.
+    pub fn token(&self, role: &str) -> String {
+        self.user(role, role);
+        self.cli_ok(&["token", "add", role], "")
+    }
+
+    /// A client with a browser's session.
+    pub async fn signed_in(&self, name: &str) -> Client {
+        let client = Client::builder().cookie_store(true).redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let answer = client.post(self.url("/login")).form(&[("name", name), ("password", Self::PASSWORD)]).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+        client
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    pub async fn submission(&self, code: &str, statement: Option<Value>) -> Submission {
+        let mut request = self.http.post(self.url(&format!("/api/v1/appeals/{code}/submissions")));
+        if let Some(statement) = statement {
+            request = request.json(&statement);
+        }
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::CREATED);
+        let body: Value = answer.json().await.unwrap();
+        let text = |key: &str| body[key].as_str().unwrap().to_owned();
+        Submission { id: text("id"), token: text("token"), receipt: text("receipt") }
+    }
+
+    pub async fn send(&self, s: &Submission, name: &str, bytes: Vec<u8>) -> reqwest::Response {
+        self.http
+            .post(self.url(&format!("/api/v1/submissions/{}/files", s.id)))
+            .bearer_auth(&s.token)
+            .header("content-disposition", format!("attachment; filename=\"{name}\""))
+            .body(bytes)
+            .send()
+            .await
+            .unwrap()
+    }
+
+    pub async fn sent(&self, s: &Submission, name: &str, bytes: Vec<u8>) -> Value {
+        let answer = self.send(s, name, bytes).await;
+        assert_eq!(answer.status(), StatusCode::CREATED, "{name}: {}", answer.text().await.unwrap());
+        answer.json().await.unwrap()
+    }
+
+    pub async fn get(&self, token: &str, path: &str) -> (StatusCode, Value) {
+        let answer = self.http.get(self.url(path)).bearer_auth(token).send().await.unwrap();
+        (answer.status(), serde_json::from_str(&answer.text().await.unwrap()).unwrap_or(Value::Null))
+    }
+
+    /// Waits until nothing is left to examine or to sequence.
+    pub async fn settled(&self) {
+        let until = Instant::now() + Duration::from_secs(120);
+        loop {
+            let (_, ready) = self.get("", "/readyz").await;
+            // The daily sweep stays in the queue.
+            if ready["events_waiting"] == json!(0) && ready["jobs_waiting"].as_u64().is_some_and(|n| n <= 1) {
+                return;
+            }
+            assert!(Instant::now() < until, "work is left: {ready} {}", self.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// The audits of the operator: the log, and every stored byte.
+    pub fn audit(&self) -> (i32, Value) {
+        Self::report(&self.cli(&["audit", "--json"]))
+    }
+
+    pub fn fixity(&self) -> (i32, Value) {
+        Self::report(&self.cli(&["fixity", "--json"]))
+    }
+
+    fn report(done: &Output) -> (i32, Value) {
+        let text = String::from_utf8_lossy(&done.stdout).into_owned();
+        let value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text} {}", String::from_utf8_lossy(&done.stderr)));
+        (done.status.code().unwrap(), value)
+    }
+
+    pub fn assert_sound(&self) {
+        let (code, report) = self.audit();
+        assert_eq!(code, 0, "{report}");
+        let (code, report) = self.fixity();
+        assert_eq!(code, 0, "{report}");
+    }
+
+    /// Runs SQL straight on the database, as somebody with a hand in it would.
+    pub fn sql(&self, text: &str) {
+        let done = match self.pair {
+            Pair::Lite => Command::new("sqlite3").arg(self.dir.path().join("temoin.db")).arg(format!(".timeout 5000\n{text}")).output(),
+            Pair::Grown => Command::new("psql").args([&self.database, "-qc", text]).output(),
+        }
+        .unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            eprintln!("--- the server said:\n{}", self.log());
+        }
+    }
+}
+
+#[derive(Clone)]
+pub struct Submission {
+    pub id: String,
+    pub token: String,
+    pub receipt: String,
+}
+
+pub fn verify(args: &[&Path], trust: Option<&Path>) -> i32 {
+    let mut command = binary();
+    command.arg("verify").args(args);
+    if let Some(trust) = trust {
+        command.arg("--trust").arg(trust);
+    }
+    command.output().unwrap().status.code().unwrap()
+}
+
+pub fn sha256(bytes: &[u8]) -> String {
+    use sha2::Digest as _;
+    data_encoding::HEXLOWER.encode(&sha2::Sha256::digest(bytes))
+}
