@@ -6,6 +6,7 @@
 //! the same signature.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,9 +59,8 @@ async fn batch(app: &App) -> Result<bool> {
     for draft in waiting {
         let about = subjects_of(&draft.draft);
         for (kind, id) in &about {
-            if !subjects.contains_key(&(kind.clone(), id.clone())) {
-                let head = db::log::subject_head(&mut tx, kind, id).await?;
-                subjects.insert((kind.clone(), id.clone()), head);
+            if let Entry::Vacant(unseen) = subjects.entry((kind.clone(), id.clone())) {
+                unseen.insert(db::log::subject_head(&mut tx, kind, id).await?);
             }
         }
         let entry = sequence(&draft.draft, |kind, id| subjects.get(&(kind.to_owned(), id.to_owned())).copied().unwrap_or((0, None)))
@@ -96,12 +96,11 @@ async fn grow(tx: &mut Tx, edge: &mut Edge, leaf: Sha256, tiles: &mut HashMap<Ti
         }
     });
     for (at, hash) in grown {
-        if !tiles.contains_key(&at) {
-            tiles.insert(at, db::log::tile(tx, at).await?.unwrap_or_default());
-        }
-        if let Some(tile) = tiles.get_mut(&at) {
-            tile.extend_from_slice(hash.bytes());
-        }
+        let tile = match tiles.entry(at) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unseen) => unseen.insert(db::log::tile(tx, at).await?.unwrap_or_default()),
+        };
+        tile.extend_from_slice(hash.bytes());
     }
     Ok(())
 }

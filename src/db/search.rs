@@ -172,7 +172,7 @@ mod tests {
             z ^ (z >> 29)
         }
         fn one_in(&mut self, n: u64) -> bool {
-            self.next() % n == 0
+            self.next().is_multiple_of(n)
         }
         fn between(&mut self, a: f64, b: f64) -> f64 {
             a + (b - a) * (self.next() >> 11) as f64 / (1u64 << 53) as f64

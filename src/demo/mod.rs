@@ -115,10 +115,9 @@ async fn feed_all(app: &Arc<App>, appeal: &Appeal, bar: &ProgressBar) -> Result<
         let submission = of_device(app, appeal, &mut submissions, plan.device).await?;
         let make = plan.clone();
         let mut bytes = tokio::task::spawn_blocking(move || make.photo()).await.map_err(Error::internal)??;
-        match plan.oddity {
-            // The same clip of the evening, forwarded again and again.
-            Oddity::Repeated => bytes = repeated.get_or_insert(bytes).clone(),
-            _ => {}
+        if plan.oddity == Oddity::Repeated {
+            // The same picture of the evening, forwarded again and again.
+            bytes = repeated.get_or_insert(bytes).clone();
         }
         hand_over(app, appeal, submission, bytes, &plan.name()).await?;
         bar.inc(1);
@@ -141,11 +140,11 @@ async fn of_device(app: &App, appeal: &Appeal, known: &mut BTreeMap<u32, Id>, de
     }
     let opened = intake::open(app, appeal).await?;
     let statement = Statement {
-        own: if device % 5 == 0 { Answer::No } else { Answer::Yes },
-        edited: if device % 11 == 0 { Answer::Yes } else { Answer::No },
-        at_place: if device % 3 == 0 { Answer::Yes } else { Answer::Unknown },
-        from: (device % 4 == 0).then_some(appeal.from),
-        to: (device % 4 == 0).then_some(appeal.to),
+        own: if device.is_multiple_of(5) { Answer::No } else { Answer::Yes },
+        edited: if device.is_multiple_of(11) { Answer::Yes } else { Answer::No },
+        at_place: if device.is_multiple_of(3) { Answer::Yes } else { Answer::Unknown },
+        from: device.is_multiple_of(4).then_some(appeal.from),
+        to: device.is_multiple_of(4).then_some(appeal.to),
         ..Statement::default()
     };
     intake::state(app, opened.id, &statement).await?;
@@ -253,7 +252,7 @@ impl Plan {
         let wrong = if self.oddity == Oddity::WrongClock { -20 * 365 * DAY_US } else { 0 };
         let metadata = Metadata {
             make: "Lumen",
-            model: if self.device % 2 == 0 { "A4" } else { "P7" },
+            model: if self.device.is_multiple_of(2) { "A4" } else { "P7" },
             software: if self.oddity == Oddity::Edited { "PhotoPainter 3.1" } else { "12.0" },
             local: self.at.plus(wrong).in_zone(ZONE),
             offset: (self.oddity == Oddity::Whole).then_some(zone_offset(self.at)),

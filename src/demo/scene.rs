@@ -114,7 +114,7 @@ impl Scene {
 
     fn people_and_van(&mut self, shot: &Shot, chance: &mut Chance) {
         let ground = i64::from(HEIGHT * 3 / 5);
-        if shot.seed % 3 == 0 {
+        if shot.seed.is_multiple_of(3) {
             let (x, y) = (i64::from(chance.below(WIDTH - 200)), ground + 30);
             self.fill(x, y, 200, 90, [235, 235, 235]);
             self.fill(x + 140, y + 10, 50, 35, [60, 80, 100]);

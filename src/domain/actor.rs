@@ -52,12 +52,12 @@ pub enum Act {
 pub const fn may(role: Role, act: Act) -> bool {
     use Act::*;
     use Role::*;
-    match (role, act) {
-        (Investigator | Supervisor, SeeExhibits | Decide | SeeAppeals) => true,
-        (Auditor, SeeAppeals | Audit) => true,
-        (Administrator, SeeAppeals | ManageAccounts) => true,
-        _ => false,
-    }
+    matches!(
+        (role, act),
+        (Investigator | Supervisor, SeeExhibits | Decide | SeeAppeals)
+            | (Auditor, SeeAppeals | Audit)
+            | (Administrator, SeeAppeals | ManageAccounts)
+    )
 }
 
 /// How a person proved who they are; it goes into every custody event they cause.

@@ -311,7 +311,8 @@ mod tests {
 
     #[test]
     fn filters_that_make_no_sense_are_named() {
-        let cases: [(fn(&mut RawFilter), &str); 8] = [
+        type Set = fn(&mut RawFilter);
+        let cases: [(Set, &str); 8] = [
             (
                 |r| {
                     r.from = Some("2026-07-14T22:00:00Z".into());

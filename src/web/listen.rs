@@ -21,6 +21,8 @@ use crate::error::Result;
 
 /// hyper's read buffer grows to this at the most; it is what a connection costs in memory.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// All headers of a request together. (The read buffer's limit alone lets a quick client send more.)
+const HEADER_BYTES_MAX: usize = 32 * 1024;
 const GRACE: Duration = Duration::from_secs(20);
 
 /// Serves until `stop` resolves, then lets running requests end.
@@ -29,6 +31,7 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, router: Router, stop: i
     http.timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(app.config.limits.header_seconds))
         .max_buf_size(BUFFER_BYTES_MAX)
+        .max_header_size(HEADER_BYTES_MAX)
         .max_headers(100);
     let graceful = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);

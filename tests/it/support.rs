@@ -278,7 +278,7 @@ impl Server {
     /// Runs SQL straight on the database, as somebody with a hand in it would.
     pub fn sql(&self, text: &str) {
         let done = match self.pair {
-            Pair::Lite => Command::new("sqlite3").arg(self.dir.path().join("temoin.db")).arg(format!(".timeout 5000\n{text}")).output(),
+            Pair::Lite => Command::new("sqlite3").args(["-cmd", ".timeout 5000"]).arg(self.dir.path().join("temoin.db")).arg(text).output(),
             Pair::Grown => Command::new("psql").args([&self.database, "-qc", text]).output(),
         }
         .unwrap();

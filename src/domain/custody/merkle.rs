@@ -43,7 +43,7 @@ impl Edge {
     /// Rebuilds an edge from what was stored. `None` when the hashes cannot belong to that size.
     pub fn from_parts(size: u64, hashes: &[u8]) -> Option<Self> {
         let roots: Vec<Sha256> = hashes.chunks(32).filter_map(Sha256::from_slice).collect();
-        (hashes.len() % 32 == 0 && roots.len() == size.count_ones() as usize).then_some(Self { size, roots })
+        (hashes.len().is_multiple_of(32) && roots.len() == size.count_ones() as usize).then_some(Self { size, roots })
     }
 
     pub fn size(&self) -> u64 {
