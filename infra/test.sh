@@ -12,9 +12,10 @@ cargo fmt --check
 echo "== lints"
 cargo clippy --locked --all-targets -- -D warnings
 echo "== licences, bans and sources"
+cargo fetch --locked --quiet
 "$cache/deny-0.20.2/bin/cargo-deny" --offline check bans licenses sources
 echo "== tests on both pairs"
 infra/servers.sh cargo test --locked
 echo "== the story in a browser"
 (cd tests/browser && npm ci --omit=optional --no-audit --no-fund --silent)
-TEMOIN_BINARY="$CARGO_TARGET_DIR/debug/temoin" node --test tests/browser/
+TEMOIN_TEST_BINARY="$CARGO_TARGET_DIR/debug/temoin" node --test tests/browser/

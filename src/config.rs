@@ -56,6 +56,10 @@ pub struct Examine {
     pub wall_seconds_max: u64,
 }
 
+/// Names after `TEMOIN_` that belong to the command line and to the tests; any other unknown one is refused as a
+/// mistake.
+const NOT_SETTINGS: [&str; 4] = ["demo", "test", "bench", "cache"];
+
 /// What the command line can say; absent means "as configured".
 #[derive(Clone, Debug, Default, Serialize, clap::Args)]
 pub struct Flags {
@@ -82,7 +86,7 @@ impl Config {
     pub fn load(flags: &Flags) -> Result<Self> {
         let mut config: Self = Figment::from(Toml::string(include_str!("default.toml")))
             .merge(Toml::file("temoin.toml"))
-            .merge(Env::prefixed("TEMOIN_").ignore(&["demo"]).filter(|k| !k.starts_with("test")).split("__"))
+            .merge(Env::prefixed("TEMOIN_").filter(|k| !NOT_SETTINGS.iter().any(|n| k.starts_with(n))).split("__"))
             .merge(Serialized::defaults(flags))
             .extract()
             .map_err(|e| Error::Internal(format!("the configuration makes no sense: {e}")))?;

@@ -15,7 +15,7 @@ const AxeBuilder = AxeModule.default ?? AxeModule;
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'RGAAv4'];
 const PHONE = { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
 const PASSWORD = 'correct horse battery';
-const binary = process.env.TEMOIN_BINARY;
+const binary = process.env.TEMOIN_TEST_BINARY;
 const shots = new URL('./shots/', import.meta.url).pathname;
 let data, base, server, browser, settings;
 
@@ -30,7 +30,7 @@ function cli(args, input = '') {
 }
 
 before(async () => {
-  assert.ok(binary, 'TEMOIN_BINARY names the program; infra/test.sh sets it');
+  assert.ok(binary, 'TEMOIN_TEST_BINARY names the program; infra/test.sh sets it');
   mkdirSync(shots, { recursive: true });
   data = mkdtempSync(join(tmpdir(), 'temoin-browser-'));
   const port = await freePort();

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use i18n_embed::fluent::FluentLanguageLoader;
 use i18n_embed_fl::fl;
 
+use super::moment_words;
 use crate::domain::appeal::{Appeal, AppealState, Text};
 use crate::error::Result;
 use crate::intake;
@@ -34,8 +35,8 @@ pub async fn show(State(app): State<AppState>, frame: Frame, Path(code): Path<St
         text: appeal.text(language.tag()),
         translated: appeal.texts.contains_key(language.tag()),
         open: appeal.state == AppealState::Open,
-        from: appeal.from.in_zone(&appeal.zone),
-        to: appeal.to.in_zone(&appeal.zone),
+        from: moment_words(appeal.from, &appeal.zone, language),
+        to: moment_words(appeal.to, &appeal.zone, language),
         appeal: &appeal,
         frame,
     })

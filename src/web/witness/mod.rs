@@ -4,6 +4,7 @@ pub mod appeal;
 pub mod receipt;
 pub mod send;
 
+use crate::domain::value::Utc;
 use crate::web::language::Language;
 
 /// Bytes as people read them, in powers of ten.
@@ -23,9 +24,33 @@ pub fn size_words(bytes: u64, language: Language) -> String {
     format!("{text}\u{a0}{}", units[unit])
 }
 
+/// A moment as people say it, on the wall clock of the incident's zone, to the minute.
+pub fn moment_words(at: Utc, zone: &str, language: Language) -> String {
+    const FR: [&str; 12] =
+        ["janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre", "décembre"];
+    const EN: [&str; 12] =
+        ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
+    let zone = jiff::tz::TimeZone::get(zone).unwrap_or(jiff::tz::TimeZone::UTC);
+    let local = at.timestamp().to_zoned(zone);
+    let month = usize::try_from(local.month() - 1).unwrap_or(0);
+    let (day, year, time) = (local.day(), local.year(), local.strftime("%H:%M"));
+    match language {
+        Language::Fr if day == 1 => format!("1er {} {year} à {time}", FR[month]),
+        Language::Fr => format!("{day} {} {year} à {time}", FR[month]),
+        Language::En => format!("{day} {} {year}, {time}", EN[month]),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn moments() {
+        let at = "2026-07-14T20:05:00Z".parse().unwrap();
+        assert_eq!(moment_words(at, "Europe/Paris", Language::Fr), "14 juillet 2026 à 22:05");
+        assert_eq!(moment_words(at, "Europe/Paris", Language::En), "14 July 2026, 22:05");
+    }
 
     #[test]
     fn sizes() {

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use i18n_embed::fluent::FluentLanguageLoader;
 use i18n_embed_fl::fl;
 
-use super::size_words;
+use super::{moment_words, size_words};
 use crate::attest;
 use crate::db;
 use crate::domain::appeal::AppealState;
@@ -65,7 +65,7 @@ pub async fn receipt_page(app: &AppState, frame: Frame, receipt: &str, problems:
             size: size_words(e.size, language),
             bytes: e.size,
             sha256: e.sha256.to_string(),
-            at: e.received_at.in_zone(&appeal.zone),
+            at: moment_words(e.received_at, &appeal.zone, language),
             state: match e.state {
                 ExhibitState::Received => fl!(t, "receipt-state-received"),
                 ExhibitState::Ready => fl!(t, "receipt-state-checked"),

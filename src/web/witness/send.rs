@@ -12,7 +12,7 @@ use i18n_embed::fluent::FluentLanguageLoader;
 use i18n_embed_fl::fl;
 
 use super::receipt::{Problem, receipt_page};
-use super::size_words;
+use super::{moment_words, size_words};
 use crate::db;
 use crate::domain::appeal::Appeal;
 use crate::domain::submission::{Answer, Statement, Submission};
@@ -48,8 +48,8 @@ pub async fn show(State(app): State<AppState>, frame: Frame, Path(receipt): Path
         place: text.place.clone(),
         agency: appeal.agency_name.clone(),
         receipt: code.grouped(),
-        from: appeal.from.in_zone(&appeal.zone),
-        to: appeal.to.in_zone(&appeal.zone),
+        from: moment_words(appeal.from, &appeal.zone, language),
+        to: moment_words(appeal.to, &appeal.zone, language),
         zone: appeal.zone.clone(),
         file_max: size_words(appeal.budgets.file_bytes_max, language),
         frame,
