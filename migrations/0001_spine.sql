@@ -222,6 +222,8 @@ CREATE TABLE log_head (
   id BIGINT PRIMARY KEY CHECK (id = 1),
   -- The log's identity, fixed at the first start.
   origin TEXT NOT NULL DEFAULT '',
+  -- Its public key, likewise: another key would orphan every receipt.
+  vkey TEXT NOT NULL DEFAULT '',
   size BIGINT NOT NULL,
   edge BYTEA NOT NULL
 );

@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
 use hmac::{KeyInit as _, Mac as _};
@@ -32,6 +33,8 @@ pub struct App {
     pub sequenced: Notify,
     /// Argon2 is meant to be heavy: two at a time, so that logins cannot exhaust the machine.
     pub hashing: Semaphore,
+    /// Whether anything here is a demonstration: then every page says so.
+    pub demo: AtomicBool,
     secret: [u8; 32],
 }
 
@@ -39,20 +42,22 @@ impl App {
     pub async fn open(config: Config) -> Result<Arc<Self>> {
         fs::create_dir_all(&config.data)
             .map_err(|e| Error::Internal(format!("the data folder {} cannot be made: {e}", config.data.display())))?;
-        let seed = load_or_make_seed(Path::new(&config.log.seed_file))?;
         let db = Db::open(&config.database).await?;
+        let (signer, seed) = log_key(&db, &config).await?;
         let blobs = Blobs::open(&config.blobs).await?;
+        let mut tx = db.read().await?;
+        let demo = crate::db::appeals::any_demo(&mut tx).await?;
+        drop(tx);
         let build = build_digest();
         let stamp = Stamp {
             node: config.node.clone(),
             app: format!("{}+sha256:{}", env!("CARGO_PKG_VERSION"), &build.to_string()[..16]),
             clock: clock_state(),
         };
-        let origin = fixed_origin(&db, &config).await?;
         let mut secret = [0; 32];
         secret.copy_from_slice(&mac(&seed, b"temoin look/v1"));
         Ok(Arc::new(Self {
-            signer: Signer::new(&origin, &seed),
+            signer,
             config,
             db,
             blobs,
@@ -61,6 +66,7 @@ impl App {
             work: Notify::new(),
             sequenced: Notify::new(),
             hashing: Semaphore::new(2),
+            demo: AtomicBool::new(demo),
             secret,
         }))
     }
@@ -114,24 +120,38 @@ fn mac(key: &[u8; 32], text: &[u8]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-/// The log's identity is fixed by the first start. Another one later would orphan every receipt, so it is
-/// refused rather than taken.
-async fn fixed_origin(db: &Db, config: &Config) -> Result<String> {
+/// The log's key. Identity and key are fixed by the first start; another one later would orphan every receipt, so it is
+/// refused rather than taken, and a lost key is not quietly replaced.
+async fn log_key(db: &Db, config: &Config) -> Result<(Signer, [u8; 32])> {
+    let path = Path::new(&config.log.seed_file);
     let mut tx = db.begin().await?;
-    let origin = crate::db::log::origin(&mut tx, &config.first_origin()).await?;
-    tx.commit().await?;
+    let (origin, vkey) = crate::db::log::identity(&mut tx).await?;
+    if origin.is_empty() {
+        let seed = load_or_make_seed(path, true)?;
+        let signer = Signer::new(&config.first_origin(), &seed);
+        if !crate::db::log::fix_identity(&mut tx, signer.origin(), &signer.verifier().to_string()).await? {
+            return Err(Error::Internal("another node is making this log right now; start again".into()));
+        }
+        tx.commit().await?;
+        return Ok((signer, seed));
+    }
     if !config.log.origin.is_empty() && config.log.origin != origin {
         return Err(Error::Internal(format!("this log is {origin} and cannot become {}", config.log.origin)));
     }
-    Ok(origin)
+    let seed = load_or_make_seed(path, false)?;
+    let signer = Signer::new(&origin, &seed);
+    if signer.verifier().to_string() != vkey {
+        return Err(Error::Internal(format!("{} is not the key of this log, {vkey}", path.display())));
+    }
+    Ok((signer, seed))
 }
 
-fn load_or_make_seed(path: &Path) -> Result<[u8; 32]> {
+fn load_or_make_seed(path: &Path, make: bool) -> Result<[u8; 32]> {
     match fs::read_to_string(path) {
         Ok(text) => Sha256::from_hex(&text)
             .map(|s| *s.bytes())
             .ok_or_else(|| Error::Internal(format!("{} is not 64 hexadecimal digits", path.display()))),
-        Err(e) if e.kind() == ErrorKind::NotFound => {
+        Err(e) if e.kind() == ErrorKind::NotFound && make => {
             if let Some(folder) = path.parent() {
                 fs::create_dir_all(folder)?;
             }
@@ -139,9 +159,12 @@ fn load_or_make_seed(path: &Path) -> Result<[u8; 32]> {
             let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
             writeln!(file, "{}", Sha256::from_bytes(seed))?;
             file.sync_all()?;
+            if let Some(folder) = path.parent() {
+                fs::File::open(folder)?.sync_all()?;
+            }
             Ok(seed)
         }
-        Err(e) => Err(Error::Internal(format!("{}: {e}", path.display()))),
+        Err(e) => Err(Error::Internal(format!("the log's key {}: {e}", path.display()))),
     }
 }
 

@@ -15,6 +15,8 @@ use crate::{examine, intake};
 
 /// A worker that dies gives its jobs back after this; one that starts again takes its own back at once.
 const LEASE_US: i64 = 3 * MINUTE_US;
+/// How often a running job's lease is renewed.
+const RENEW: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_secs(1);
 const SWEEP_EVERY_US: i64 = DAY_US;
 
@@ -68,13 +70,34 @@ async fn claim(app: &App, owner: &str, free: usize) -> Result<Vec<Claimed>> {
 }
 
 async fn work(app: Arc<App>, owner: String, claimed: Claimed) {
-    let done = match claimed.job {
-        Job::Examine(exhibit) => examine::examine(&app, exhibit).await,
-        Job::Sweep => intake::sweep(&app).await.map(|swept| tracing::info!(staged = swept.staged, blobs = swept.blobs, "swept")),
+    let job = async {
+        match claimed.job {
+            Job::Examine(exhibit) => examine::examine(&app, exhibit).await,
+            Job::Sweep => intake::sweep(&app).await.map(|staged| tracing::info!(staged, "swept")),
+        }
+    };
+    let mut job = std::pin::pin!(job);
+    let done = loop {
+        tokio::select! {
+            done = &mut job => break done,
+            () = tokio::time::sleep(RENEW) => renew(&app, &owner, &claimed).await,
+        }
     };
     if let Err(e) = settle(&app, &owner, &claimed, done).await {
         // The lease runs out by itself, and the job is done again.
         tracing::error!(cause = %e, "a job's end could not be written down");
+    }
+}
+
+/// Keeps a long job ours.
+async fn renew(app: &App, owner: &str, claimed: &Claimed) {
+    let renewed = async {
+        let mut tx = app.db.begin().await?;
+        db::jobs::renew(&mut tx, claimed.id, owner, app.now().plus(LEASE_US)).await?;
+        tx.commit().await
+    };
+    if let Err(e) = renewed.await {
+        tracing::warn!(cause = %e, "a lease could not be renewed");
     }
 }
 

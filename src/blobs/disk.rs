@@ -2,12 +2,13 @@
 //!
 //! Keeping: flush, fsync the file, link it to its hash's path (which fails if it exists, so nothing is
 //! overwritten), fsync the folder, unlink the staged name. A crash before the link leaves a staged
-//! file for the sweep; after it, a durable blob that the database may not know yet, which the sweep
-//! leaves alone for a day.
+//! file for the sweep; after it, a durable blob that the database may not know yet.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use bytes::{Bytes, BytesMut};
@@ -25,10 +26,16 @@ const HOP_BYTES: usize = 128 * 1024;
 
 pub struct Disk {
     root: PathBuf,
+    folders: Folders,
 }
+
+/// Folders whose own entries are known to be durable. Entered only after the sync, so that an upload that finds a folder
+/// there never relies on another's that is still under way.
+type Folders = Arc<Mutex<HashSet<PathBuf>>>;
 
 pub struct Staged {
     root: PathBuf,
+    folders: Folders,
     path: PathBuf,
     file: Option<File>,
     buffer: BytesMut,
@@ -45,15 +52,16 @@ impl Disk {
             fs::create_dir_all(root.join(folder))
                 .map_err(|e| Error::Internal(format!("the media folder {} cannot be made: {e}", root.display())))?;
         }
-        Ok(Self { root: root.to_owned() })
+        File::open(root)?.sync_all()?;
+        Ok(Self { root: root.to_owned(), folders: Folders::default() })
     }
 
     pub async fn stage(&self) -> Result<Staged> {
         let path = self.root.join("staging").join(data_encoding::HEXLOWER.encode(&random::<16>()));
-        let root = self.root.clone();
+        let (root, folders) = (self.root.clone(), self.folders.clone());
         blocking(move || {
             let file = File::create_new(&path)?;
-            Ok(Staged { root, path, file: Some(file), buffer: BytesMut::new() })
+            Ok(Staged { root, folders, path, file: Some(file), buffer: BytesMut::new() })
         })
         .await
     }
@@ -84,28 +92,12 @@ impl Disk {
         .await
     }
 
-    /// One page is one of the 65,536 folders at the most; most are found empty quickly.
-    pub async fn list_old(&self, after: Option<String>) -> Result<(Vec<String>, Option<String>)> {
-        let root = self.root.join("blobs");
-        blocking(move || {
-            for first in sorted(&root)? {
-                for second in sorted(&root.join(&first))? {
-                    let folder = format!("{first}/{second}");
-                    if after.as_ref().is_some_and(|a| folder <= *a) {
-                        continue;
-                    }
-                    let mut keys = Vec::new();
-                    for name in sorted(&root.join(&folder))? {
-                        if fs::metadata(root.join(&folder).join(&name)).is_ok_and(|m| old(&m)) {
-                            keys.push(name);
-                        }
-                    }
-                    return Ok((keys, Some(folder)));
-                }
-            }
-            Ok((Vec::new(), None))
-        })
-        .await
+    pub async fn length(&self, key: &str) -> Result<Option<u64>> {
+        match tokio::fs::metadata(self.path(key)?).await {
+            Ok(meta) => Ok(Some(meta.len())),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e.into()),
+        }
     }
 
     pub async fn remove(&self, key: &str) -> Result<()> {
@@ -126,12 +118,6 @@ impl Disk {
     fn path(&self, key: &str) -> Result<PathBuf> {
         blob_path(&self.root, key)
     }
-}
-
-fn sorted(folder: &Path) -> Result<Vec<String>> {
-    let mut names: Vec<String> = fs::read_dir(folder)?.filter_map(|e| e.ok()?.file_name().into_string().ok()).collect();
-    names.sort_unstable();
-    Ok(names)
 }
 
 #[allow(clippy::disallowed_methods)] // The age of files is the file system's business, not evidence.
@@ -180,23 +166,26 @@ impl Staged {
         let Some(file) = self.file.take() else {
             return Err(Error::Internal("a staged file that failed before".into()));
         };
-        let staged = self.path.clone();
+        let (staged, folders) = (self.path.clone(), self.folders.clone());
         blocking(move || {
             file.sync_all()?;
-            link_durably(&staged, &target, &file)
+            link_durably(&staged, &target, &file, &folders)
         })
         .await?;
         Ok(key)
     }
 }
 
-fn link_durably(staged: &Path, target: &Path, file: &File) -> Result<()> {
+fn link_durably(staged: &Path, target: &Path, file: &File, folders: &Folders) -> Result<()> {
     let folder = target.parent().ok_or_else(|| Error::Internal("a blob path without a folder".into()))?;
-    if !folder.exists() {
+    if !folders.lock().is_ok_and(|set| set.contains(folder)) {
         fs::create_dir_all(folder)?;
         // The new folders' own entries must survive a power cut, too.
         for parent in folder.ancestors().skip(1).take(2) {
             File::open(parent)?.sync_all()?;
+        }
+        if let Ok(mut set) = folders.lock() {
+            set.insert(folder.to_owned());
         }
     }
     match fs::hard_link(staged, target) {
@@ -206,9 +195,6 @@ fn link_durably(staged: &Path, target: &Path, file: &File) -> Result<()> {
             if kept.metadata()?.len() != file.metadata()?.len() {
                 return Err(Error::Internal("a kept blob has changed its length".into()));
             }
-            // Renew its grace: the sweep must not take it away before our row refers to it.
-            #[allow(clippy::disallowed_methods)]
-            kept.set_modified(SystemTime::now())?;
             kept.sync_all()?;
         }
         Err(e) => return Err(e.into()),

@@ -30,7 +30,7 @@ pub enum Staged {
 /// Bytes on their way out.
 pub type Reader = BoxStream<'static, Result<Bytes>>;
 
-/// Staged bytes and unreferenced blobs younger than this are left alone by the sweep.
+/// Staged bytes younger than this are left alone by the sweep.
 pub const GRACE: Duration = Duration::from_secs(24 * 3600);
 
 impl Blobs {
@@ -77,15 +77,15 @@ impl Blobs {
         }
     }
 
-    /// Keys of blobs older than [`GRACE`], a page at a time, in order of keys.
-    pub async fn list_old(&self, after: Option<String>) -> Result<(Vec<String>, Option<String>)> {
+    /// Bytes of a kept blob; `None` when it is missing.
+    pub async fn length(&self, key: &str) -> Result<Option<u64>> {
         match self {
-            Blobs::Disk(d) => d.list_old(after).await,
-            Blobs::S3(s) => s.list_old(after).await,
+            Blobs::Disk(d) => d.length(key).await,
+            Blobs::S3(s) => s.length(key).await,
         }
     }
 
-    /// Removes a blob that nothing refers to. Only the sweep calls this, after asking the database.
+    /// Removes a blob that lost a race: kept under a key of its own just now, and never referred to.
     pub async fn remove(&self, key: &str) -> Result<()> {
         match self {
             Blobs::Disk(d) => d.remove(key).await,

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation};
-use aws_sdk_s3::error::DisplayErrorContext;
+use aws_sdk_s3::error::{DisplayErrorContext, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::{Bytes, BytesMut};
@@ -54,6 +54,11 @@ fn away<E: std::error::Error + Send + Sync + 'static>(what: &'static str) -> imp
         tracing::error!(cause = %DisplayErrorContext(&e), "S3: {what} failed");
         Error::TryLater
     }
+}
+
+/// HTTP status of a refused request.
+fn status<E>(e: &SdkError<E>) -> Option<u16> {
+    e.raw_response().map(|r| r.status().as_u16())
 }
 
 impl S3 {
@@ -116,8 +121,14 @@ impl S3 {
             .key(self.key(key))
             .range(format!("bytes={start}-{}", start + length - 1))
             .send()
-            .await
-            .map_err(away("reading"))?;
+            .await;
+        let got = match got {
+            Ok(got) => got,
+            // Nothing lies there: the blob is empty, or shorter than was asked.
+            Err(e) if status(&e) == Some(416) => return Ok(futures_util::stream::empty().boxed()),
+            Err(e) if status(&e) == Some(404) => return Err(Error::Internal(format!("the blob {key} is missing"))),
+            Err(e) => return Err(away("reading")(e)),
+        };
         let stream = ReaderStream::with_capacity(got.body.into_async_read(), 128 * 1024);
         Ok(stream.map(|r| r.map_err(Error::from)).boxed())
     }
@@ -128,7 +139,7 @@ impl S3 {
             .client
             .list_multipart_uploads()
             .bucket(&self.bucket)
-            .prefix(&self.prefix)
+            .prefix(format!("{}blobs/", self.prefix))
             .send()
             .await
             .map_err(away("listing unfinished uploads"))?;
@@ -144,25 +155,12 @@ impl S3 {
         Ok(swept)
     }
 
-    pub async fn list_old(&self, after: Option<String>) -> Result<(Vec<String>, Option<String>)> {
-        let listed = self
-            .client
-            .list_objects_v2()
-            .bucket(&self.bucket)
-            .prefix(format!("{}blobs/", self.prefix))
-            .set_start_after(after.map(|a| self.key(&a)))
-            .send()
-            .await
-            .map_err(away("listing"))?;
-        let plain = |key: &str| key.strip_prefix(&self.prefix).unwrap_or(key).to_owned();
-        let last = listed.contents().last().and_then(|o| o.key()).map(plain);
-        let keys = listed
-            .contents()
-            .iter()
-            .filter(|o| o.last_modified().is_some_and(|t| is_old(t.secs())))
-            .filter_map(|o| o.key().map(plain))
-            .collect();
-        Ok((keys, if listed.is_truncated() == Some(true) { last } else { None }))
+    pub async fn length(&self, key: &str) -> Result<Option<u64>> {
+        match self.client.head_object().bucket(&self.bucket).key(self.key(key)).send().await {
+            Ok(head) => Ok(Some(head.content_length().and_then(|n| u64::try_from(n).ok()).unwrap_or(0))),
+            Err(e) if status(&e) == Some(404) => Ok(None),
+            Err(e) => Err(away("asking for a length")(e)),
+        }
     }
 
     pub async fn remove(&self, key: &str) -> Result<()> {

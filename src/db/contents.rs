@@ -22,16 +22,6 @@ pub async fn insert(tx: &mut Tx, agency: Id, sha256: Sha256, size: u64, key: &st
     Ok(row.0)
 }
 
-/// Whether anything refers to a blob: an original or a picture made from one.
-pub async fn refers_to(tx: &mut Tx, key: &str) -> Result<bool> {
-    let row = sql!(maybe tx, (i64,),
-        "SELECT CAST(1 AS BIGINT) FROM content WHERE blob_key = $1
-         UNION ALL SELECT CAST(1 AS BIGINT) FROM examination WHERE thumbnail_key = $1
-         UNION ALL SELECT CAST(1 AS BIGINT) FROM examination WHERE view_key = $1 LIMIT 1",
-        key.to_owned());
-    Ok(row?.is_some())
-}
-
 /// Every original with its size and key, page by page, for fixity.
 pub async fn page(tx: &mut Tx, after: Sha256, limit: i64) -> Result<Vec<(Sha256, i64, String)>> {
     let rows = sql!(all tx, (Vec<u8>, i64, String),

@@ -186,7 +186,12 @@ impl Tx {
 impl From<sqlx::Error> for Error {
     fn from(e: sqlx::Error) -> Self {
         match &e {
-            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => {
+            sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::WorkerCrashed => {
                 tracing::error!(cause = %e, "the database is out of reach");
                 Error::TryLater
             }
@@ -196,10 +201,8 @@ impl From<sqlx::Error> for Error {
             // operator classes.
             sqlx::Error::Database(d)
                 if d.code().is_some_and(|c| {
-                    c.starts_with("53")
-                        || c.starts_with("57")
-                        || c.starts_with("40")
-                        || c.parse::<u32>().is_ok_and(|n| n < 10_000 && matches!(n & 0xff, 5 | 8 | 10 | 13))
+                    ["08", "25006", "40", "53", "55", "57", "58"].iter().any(|class| c.starts_with(class))
+                        || c.parse::<u32>().is_ok_and(|n| n < 10_000 && matches!(n & 0xff, 5 | 8 | 10 | 13 | 14))
                 }) =>
             {
                 tracing::error!(cause = %e, "the database cannot write now");

@@ -149,6 +149,10 @@ pub async fn with_bytes(tx: &mut Tx, agency: Id, sha256: Sha256) -> Result<Vec<(
     rows.into_iter().map(|(i, at)| Ok((id(&i)?, Utc::from_micros(at)))).collect()
 }
 
+pub async fn total(tx: &mut Tx) -> Result<u64> {
+    Ok(unsigned(sql!(one tx, (i64,), "SELECT COUNT(*) FROM exhibit")?.0))
+}
+
 /// How many exhibits of an appeal are in each state.
 pub async fn counts(tx: &mut Tx, appeal: Id) -> Result<Vec<(State, u64)>> {
     let rows = sql!(all tx, (String, i64), "SELECT state, COUNT(*) FROM exhibit WHERE appeal_id = $1 GROUP BY state ORDER BY state", appeal.blob())?;

@@ -45,6 +45,12 @@ pub async fn release(tx: &mut Tx, owner_prefix: &str) -> Result<()> {
     Ok(())
 }
 
+/// Renews a lease that is still ours.
+pub async fn renew(tx: &mut Tx, job: Id, owner: &str, until: Utc) -> Result<()> {
+    sql!(run tx, "UPDATE job SET lease_until = $3 WHERE id = $1 AND lease_owner = $2", job.blob(), owner.to_owned(), until.micros())?;
+    Ok(())
+}
+
 /// Ends a job, if it is still ours.
 pub async fn finish(tx: &mut Tx, job: Id, owner: &str) -> Result<bool> {
     Ok(sql!(run tx, "DELETE FROM job WHERE id = $1 AND lease_owner = $2", job.blob(), owner.to_owned())? == 1)

@@ -30,10 +30,15 @@ pub async fn lock_head(tx: &mut Tx) -> Result<Edge> {
     Edge::from_parts(unsigned(size), &edge).ok_or_else(|| bad_row("log head"))
 }
 
-/// The log's identity: what is stored, else `wanted`, which is stored now and for ever.
-pub async fn origin(tx: &mut Tx, wanted: &str) -> Result<String> {
-    sql!(run tx, "UPDATE log_head SET origin = $1 WHERE id = 1 AND origin = ''", wanted.to_owned())?;
-    Ok(sql!(one tx, (String,), "SELECT origin FROM log_head WHERE id = 1")?.0)
+/// The log's identity and public key, empty before the first start has fixed them.
+pub async fn identity(tx: &mut Tx) -> Result<(String, String)> {
+    sql!(one tx, (String, String), "SELECT origin, vkey FROM log_head WHERE id = 1")
+}
+
+/// Fixes identity and key; false when another node was faster.
+pub async fn fix_identity(tx: &mut Tx, origin: &str, vkey: &str) -> Result<bool> {
+    let rows = sql!(run tx, "UPDATE log_head SET origin = $1, vkey = $2 WHERE id = 1 AND origin = ''", origin.to_owned(), vkey.to_owned())?;
+    Ok(rows == 1)
 }
 
 pub async fn head(tx: &mut Tx) -> Result<Edge> {

@@ -17,7 +17,8 @@ use crate::error::{Error, Result};
 /// Bytes of a photo that are read at all; the largest real ones (raw, 200 Mpx) stay below.
 const PHOTO_BYTES_MAX: u64 = 256 << 20;
 
-/// `args`: media type, bytes of memory, seconds of processor time. Writes one JSON document.
+/// `args`: media type, bytes of memory, seconds of processor time. Writes one JSON document a line: what the file says
+/// of itself as soon as that is known, and all of it again with the pictures. If a decoder dies, the first line counts.
 pub fn run(args: &[String]) -> Result<()> {
     let [media_type, memory, cpu] = args else {
         return Err(Error::Internal("this command is for Témoin itself".into()));
@@ -25,10 +26,7 @@ pub fn run(args: &[String]) -> Result<()> {
     let number = |text: &str| text.parse::<u64>().map_err(Error::internal);
     confine(number(memory)?, number(cpu)?)?;
     let mut file = File::open("/dev/stdin")?;
-    let outcome = read(&mut file, media_type);
-    let answer = serde_json::to_vec(&outcome).map_err(Error::internal)?;
-    std::io::stdout().write_all(&answer)?;
-    Ok(())
+    read(&mut file, media_type, &say)
 }
 
 fn confine(memory: u64, cpu_s: u64) -> Result<()> {
@@ -39,48 +37,54 @@ fn confine(memory: u64, cpu_s: u64) -> Result<()> {
     no_sockets()
 }
 
-/// Refuses `socket` and `socketpair` with EPERM; everything else stays allowed.
+/// Refuses with EPERM what opens sockets or reaches into other processes: socket, socketpair, io_uring_setup, _enter
+/// and _register (which could open them, too), ptrace, process_vm_readv, process_vm_writev. The rest stays allowed.
 fn no_sockets() -> Result<()> {
     #[cfg(target_arch = "x86_64")]
-    const SOCKET_CALLS: [i64; 2] = [41, 53];
+    const REFUSED: [i64; 8] = [41, 53, 425, 426, 427, 101, 310, 311];
     #[cfg(target_arch = "aarch64")]
-    const SOCKET_CALLS: [i64; 2] = [198, 199];
-    let rules: BTreeMap<i64, Vec<seccompiler::SeccompRule>> = SOCKET_CALLS.into_iter().map(|c| (c, vec![])).collect();
+    const REFUSED: [i64; 8] = [198, 199, 425, 426, 427, 117, 270, 271];
+    let rules: BTreeMap<i64, Vec<seccompiler::SeccompRule>> = REFUSED.into_iter().map(|c| (c, vec![])).collect();
     let arch = std::env::consts::ARCH.try_into().map_err(Error::internal)?;
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(1), arch).map_err(Error::internal)?;
     let program: seccompiler::BpfProgram = filter.try_into().map_err(Error::internal)?;
     seccompiler::apply_filter(&program).map_err(Error::internal)
 }
 
-fn read(file: &mut File, media_type: &str) -> Outcome {
+fn say(outcome: &Outcome) -> Result<()> {
+    let mut line = serde_json::to_vec(outcome).map_err(Error::internal)?;
+    line.push(b'\n');
+    let mut out = std::io::stdout();
+    out.write_all(&line)?;
+    out.flush()?;
+    Ok(())
+}
+
+fn read(file: &mut File, media_type: &str, say: &dyn Fn(&Outcome) -> Result<()>) -> Result<()> {
     let mut out = Outcome::default();
-    let kind = media_type.split('/').next().unwrap_or_default();
-    match kind {
-        "image" => photo(file, media_type, &mut out),
-        "video" | "audio" => video(file, media_type, &mut out),
+    match media_type.split('/').next().unwrap_or_default() {
+        "image" => {
+            let mut bytes = Vec::new();
+            if file.take(PHOTO_BYTES_MAX).read_to_end(&mut bytes).is_err() {
+                out.notes.push("unreadable".into());
+                return say(&out);
+            }
+            let orientation = exif::read(&bytes, media_type, &mut out);
+            say(&out)?;
+            pictures::of_photo(&bytes, media_type, orientation, &mut out);
+        }
+        "video" | "audio" => {
+            if matches!(media_type, "video/mp4" | "video/quicktime" | "video/3gpp" | "audio/mp4") {
+                isobmff::read_movie(file, &mut out);
+            } else {
+                out.notes.push("metadata-not-read".into());
+            }
+            say(&out)?;
+            if media_type.starts_with("video/") && file.rewind().is_ok() {
+                pictures::of_video(media_type, &mut out);
+            }
+        }
         _ => out.notes.push("not-read".into()),
     }
-    out
-}
-
-fn photo(file: &mut File, media_type: &str, out: &mut Outcome) {
-    let mut bytes = Vec::new();
-    if file.take(PHOTO_BYTES_MAX).read_to_end(&mut bytes).is_err() {
-        out.notes.push("unreadable".into());
-        return;
-    }
-    let orientation = exif::read(&bytes, media_type, out);
-    pictures::of_photo(&bytes, media_type, orientation, out);
-}
-
-fn video(file: &mut File, media_type: &str, out: &mut Outcome) {
-    let iso = matches!(media_type, "video/mp4" | "video/quicktime" | "video/3gpp" | "audio/mp4");
-    if iso {
-        isobmff::read_movie(file, out);
-    } else {
-        out.notes.push("metadata-not-read".into());
-    }
-    if media_type.starts_with("video/") && file.rewind().is_ok() {
-        pictures::of_video(media_type, out);
-    }
+    say(&out)
 }

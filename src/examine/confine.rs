@@ -34,6 +34,7 @@ pub async fn run(app: &App, key: &str, size: u64, media_type: &str) -> Result<Ou
         .stdin(Stdio::from(file))
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
+        .process_group(0)
         .kill_on_drop(true)
         .spawn()?;
     let Some(stdout) = child.stdout.take() else {
@@ -47,15 +48,27 @@ pub async fn run(app: &App, key: &str, size: u64, media_type: &str) -> Result<Ou
     let note = match tokio::time::timeout(Duration::from_secs(limits.wall_seconds_max), work).await {
         Err(_) => "stopped-too-slow",
         Ok(Err(_)) => "stopped",
-        Ok(Ok(status)) if status.success() => match serde_json::from_slice(&answer) {
-            Ok(outcome) => return Ok(outcome),
-            Err(_) => "answered-nonsense",
+        Ok(Ok(status)) if status.success() => match last_outcome(&answer) {
+            Some(outcome) => return Ok(outcome),
+            None => "answered-nonsense",
         },
         Ok(Ok(_)) => "stopped-at-limit",
     };
+    // With whatever it started: its whole process group.
+    if let Some(group) = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw) {
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
     let _ = child.kill().await;
     tracing::warn!(note, media_type, "an examination was stopped");
-    Ok(Outcome { notes: vec![note.to_owned()], ..Outcome::default() })
+    // What it had read before it was stopped still counts.
+    let mut outcome = last_outcome(&answer).unwrap_or_default();
+    outcome.notes.push(note.to_owned());
+    Ok(outcome)
+}
+
+/// The last whole line of the answer: metadata come first, then again with the pictures.
+fn last_outcome(answer: &[u8]) -> Option<Outcome> {
+    answer.split(|b| *b == b'\n').rev().find_map(|line| serde_json::from_slice::<Outcome>(line).ok()).map(Outcome::bounded)
 }
 
 /// The blob as an open, nameless file: the child can read it and nothing beside it.

@@ -24,7 +24,7 @@ use crate::domain::capture::{self, Found, effective_place, effective_time, place
 use crate::domain::custody::{Draft, EventType, SubjectKind};
 use crate::domain::exhibit::Exhibit;
 use crate::domain::review::closeness;
-use crate::domain::value::{Id, Sha256};
+use crate::domain::value::{DAY_US, Id, Sha256, shown};
 use crate::error::{Error, Result};
 
 /// What the confined process answers.
@@ -38,6 +38,35 @@ pub struct Outcome {
     /// JPEG, base64.
     pub thumbnail: Option<String>,
     pub view: Option<String>,
+}
+
+impl Outcome {
+    /// The confined process has read hostile bytes: what it says is cut to size before anything is done with it.
+    fn bounded(mut self) -> Self {
+        const CLAIMS_MAX: usize = 32;
+        const RAW_MAX: usize = 600;
+        const TEXT_CHARS_MAX: usize = 400;
+        let cut = |text: &mut String| *text = shown(text, TEXT_CHARS_MAX);
+        self.found.times.truncate(CLAIMS_MAX);
+        self.found.places.truncate(CLAIMS_MAX);
+        self.found.times.iter_mut().for_each(|t| {
+            cut(&mut t.raw);
+            cut(&mut t.path);
+        });
+        self.found.places.iter_mut().for_each(|p| {
+            cut(&mut p.raw);
+            cut(&mut p.path);
+        });
+        self.found.duration_us = self.found.duration_us.map(|d| d.clamp(0, 30 * DAY_US));
+        self.raw.truncate(RAW_MAX);
+        self.raw.iter_mut().for_each(|(path, value)| {
+            cut(path);
+            cut(value);
+        });
+        self.notes.truncate(CLAIMS_MAX);
+        self.notes.iter_mut().for_each(|n| *n = shown(n, 40));
+        self
+    }
 }
 
 /// Tool and version that every claim and event names.

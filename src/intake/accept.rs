@@ -4,8 +4,7 @@
 //! 2. One transaction: budgets spent, content found or inserted, exhibit, claims, custody event, job.
 //! 3. Commit; only then is anything acknowledged.
 //!
-//! A crash between 1 and 3 leaves a blob that nothing refers to, which the sweep takes away after a
-//! day; nothing was acknowledged. A crash after 3 loses nothing: the row, the event and the job are one.
+//! A crash between 1 and 3 leaves a blob that nothing refers to; nothing was acknowledged. A crash after 3 loses nothing: the row, the event and the job are one.
 
 use crate::app::App;
 use crate::attest;
@@ -43,7 +42,9 @@ pub struct Accepted {
 /// Photos are examined before videos: they are quick, and most.
 const PRIORITY_PHOTO: i64 = 10;
 const PRIORITY_OTHER: i64 = 20;
-/// Characters of a name kept in the log's openings; beyond, only their number.
+/// Keys that the blob store made up for a large file, whose hash it did not know yet.
+const OWN_KEY: &str = "blobs/";
+/// Characters of a name kept in the log's openings.
 const FULL_NAME_CHARS_MAX: usize = 4_000;
 
 pub async fn accept(app: &App, appeal: &Appeal, submission: &Submission, received: Received, claims: FileClaims) -> Result<Accepted> {
@@ -51,7 +52,12 @@ pub async fn accept(app: &App, appeal: &Appeal, submission: &Submission, receive
     let mut tx = app.db.read().await?;
     let known = db::contents::blob_key(&mut tx, appeal.agency, sha256).await?;
     drop(tx);
-    let key = match known {
+    // Bytes that are known are thrown away only while the kept ones are there and as long.
+    let whole = match &known {
+        Some(key) => app.blobs.length(key).await? == Some(size),
+        None => false,
+    };
+    let key = match known.filter(|_| whole) {
         Some(key) => {
             staged.discard().await;
             key
@@ -95,7 +101,7 @@ pub async fn accept(app: &App, appeal: &Appeal, submission: &Submission, receive
         let closed = db::appeals::by_id(&mut tx, appeal.id).await?.state != appeal.state;
         return Err(if closed { Error::AppealClosed } else { Error::QuotaExceeded { what: "appeal" } });
     }
-    db::contents::insert(&mut tx, appeal.agency, sha256, size, &key, now).await?;
+    let held = db::contents::insert(&mut tx, appeal.agency, sha256, size, &key, now).await?;
     db::exhibits::insert(&mut tx, &exhibit, closeness(appeal, exhibit.when, exhibit.place)).await?;
     for claim in &times {
         db::exhibits::add_time_claim(&mut tx, app.new_id(), exhibit.id, claim, now).await?;
@@ -108,6 +114,12 @@ pub async fn accept(app: &App, appeal: &Appeal, submission: &Submission, receive
     db::jobs::enqueue(&mut tx, app.new_id(), Job::Examine(exhibit.id), priority, now).await?;
     tx.commit().await?;
     app.work.notify_one();
+    if held != key && key.starts_with(OWN_KEY) && !key.ends_with(&sha256.to_string()) {
+        // Somebody else's copy of the same new bytes was faster, and ours lies under a key that nobody else has.
+        if let Err(e) = app.blobs.remove(&key).await {
+            tracing::warn!(cause = %e, "a second copy of the same bytes was left behind");
+        }
+    }
 
     Ok(Accepted { exhibit: exhibit.id, sha256, size, received_at: now })
 }

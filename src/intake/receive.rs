@@ -13,6 +13,11 @@ use crate::domain::media::HEAD_BYTES;
 use crate::domain::value::Sha256;
 use crate::error::{Error, Result};
 
+/// After a minute, a file that comes slower than this (bytes per second) is given up: it is far below the worst uplink,
+/// and it holds a place.
+const RATE_BYTES_MIN: u64 = 512;
+const RATE_AFTER_S: u64 = 60;
+
 /// A whole file, staged and hashed, not yet durable.
 pub struct Received {
     pub staged: Staged,
@@ -38,6 +43,7 @@ pub async fn receive<E>(
     let mut body = std::pin::pin!(body);
     let mut staged = app.blobs.stage(length).await?;
     let (mut hasher, mut size, mut head) = (sha2::Sha256::new(), 0u64, Vec::new());
+    let begun = tokio::time::Instant::now();
     let outcome = loop {
         let chunk = match tokio::time::timeout(idle, body.next()).await {
             Err(_) => break Err(Error::TooSlow),
@@ -48,6 +54,10 @@ pub async fn receive<E>(
         size += chunk.len() as u64;
         if size > room.bytes_max {
             break Err(room.refusal());
+        }
+        let seconds = begun.elapsed().as_secs();
+        if seconds > RATE_AFTER_S && size / seconds < RATE_BYTES_MIN {
+            break Err(Error::TooSlow);
         }
         if head.len() < HEAD_BYTES {
             let take = chunk.len().min(HEAD_BYTES - head.len());

@@ -1,6 +1,7 @@
 //! Writing, opening and closing appeals.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use crate::app::App;
 use crate::attest;
@@ -55,6 +56,7 @@ pub async fn create_appeal(app: &App, by: Actor, new: NewAppeal) -> Result<Appea
         .private("code", appeal.code.clone());
     attest::append(app, &mut tx, draft).await?;
     tx.commit().await?;
+    app.demo.fetch_or(appeal.demo, Ordering::Relaxed);
     Ok(appeal)
 }
 

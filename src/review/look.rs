@@ -47,7 +47,6 @@ pub struct Looked {
     pub exhibit: Exhibit,
     pub thumbnail: String,
     pub view: String,
-    pub play: String,
 }
 
 /// The exhibit, if this person may see it. Another agency's is not found, like one that never was.
@@ -69,7 +68,13 @@ pub async fn look(app: &App, person: &Person, exhibit: Id, what: Look) -> Result
     tx.commit().await?;
     let now = app.now();
     let token = |look| grant(app, person, e.id, look, now);
-    Ok(Looked { thumbnail: token(Look::Thumbnail), view: token(Look::View), play: token(Look::Play), exhibit: e })
+    Ok(Looked { thumbnail: token(Look::Thumbnail), view: token(Look::View), exhibit: e })
+}
+
+/// Records that an original is played in place, and returns the token under which its bytes then come, range by range.
+pub async fn play(app: &App, person: &Person, exhibit: Id) -> Result<String> {
+    look(app, person, exhibit, Look::Play).await?;
+    Ok(grant(app, person, exhibit, Look::Play, app.now()))
 }
 
 /// A token for one picture of a look that has been recorded: this person, this exhibit, this variant,

@@ -7,5 +7,5 @@ mod queue;
 
 pub use appeals::{NewAppeal, create_appeal, set_appeal_state};
 pub use decide::decide;
-pub use look::{Look, look, look_is_recorded, one_exhibit};
+pub use look::{Look, look, look_is_recorded, one_exhibit, play};
 pub use queue::page;

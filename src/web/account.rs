@@ -17,7 +17,7 @@ use crate::attest;
 use crate::db;
 use crate::domain::actor::{Actor, Role};
 use crate::domain::custody::{Draft, EventType};
-use crate::domain::value::Sha256;
+use crate::domain::value::{Sha256, shown};
 use crate::error::{Error, Result};
 use crate::web::extract::{AppState, Frame, Peer, Who, session_cookie};
 use crate::web::language::cookie;
@@ -70,9 +70,18 @@ static TRIES: LazyLock<DefaultKeyedRateLimiter<String>> = LazyLock::new(|| {
     RateLimiter::keyed(Quota::per_minute(BURST))
 });
 
+/// All names together: enough for an office behind one address.
+static TRIES_OF_PEER: LazyLock<DefaultKeyedRateLimiter<String>> = LazyLock::new(|| {
+    const BURST: NonZeroU32 = NonZeroU32::new(60).unwrap();
+    RateLimiter::keyed(Quota::per_minute(BURST))
+});
+
 pub async fn login(State(app): State<AppState>, frame: Frame, Peer(peer): Peer, Form(given): Form<Credentials>) -> Result<Response> {
-    let name = given.name.trim().to_owned();
-    if TRIES.check_key(&format!("{peer}/{name}")).is_err() {
+    let name = shown(given.name.trim(), 100);
+    let tried = |key: String, tries: &DefaultKeyedRateLimiter<String>| tries.check_key(&key).is_err();
+    if tried(peer.to_string(), &TRIES_OF_PEER) || tried(format!("{peer}/{name}"), &TRIES) {
+        TRIES.retain_recent();
+        TRIES_OF_PEER.retain_recent();
         return Err(Error::TooMany { retry_after_s: 60 });
     }
     let mut tx = app.db.read().await?;
@@ -81,7 +90,7 @@ pub async fn login(State(app): State<AppState>, frame: Frame, Peer(peer): Peer, 
     let (id, hash) = account.map_or((None, None), |(id, hash)| (Some(id), Some(hash)));
     let right = accounts::password_is(&app, given.password, hash).await?;
     let Some(id) = id.filter(|_| right) else {
-        let draft = Draft::new(EventType::AccessLoginFailed, Actor::Stranger).private("name", crate::domain::value::shown(&name, 100));
+        let draft = Draft::new(EventType::AccessLoginFailed, Actor::Stranger).private("name", name.clone());
         let mut tx = app.db.begin().await?;
         attest::append(&app, &mut tx, draft).await?;
         tx.commit().await?;

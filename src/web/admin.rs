@@ -40,6 +40,13 @@ pub async fn setup_page(State(app): State<AppState>, frame: Frame, Path(token): 
 }
 
 pub async fn setup(State(app): State<AppState>, Path(token): Path<String>, Form(given): Form<NewPerson>) -> Result<Response> {
+    let mut tx = app.db.read().await?;
+    let open = db::accounts::setup_link_is_open(&mut tx, Sha256::of(token.as_bytes())).await?;
+    let empty = db::accounts::count(&mut tx).await? == 0;
+    drop(tx);
+    if !open || !empty {
+        return Err(Error::NotFound);
+    }
     let hash = accounts::hash_password(&app, given.password).await?;
     let mut tx = app.db.begin().await?;
     if !db::accounts::use_setup_link(&mut tx, Sha256::of(token.as_bytes()), app.now()).await? {

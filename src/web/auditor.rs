@@ -1,7 +1,7 @@
 //! The auditor's page: the log's size and root, and checks of a receipt, a hash or a file. No media, ever.
 
 use askama::Template;
-use axum::extract::{FromRequest, Multipart, Request, State};
+use axum::extract::{Request, State};
 use axum::response::Response;
 use futures_util::StreamExt as _;
 use i18n_embed::fluent::FluentLanguageLoader;
@@ -15,6 +15,7 @@ use crate::domain::custody::{Draft, EventType, Policy};
 use crate::domain::value::Sha256;
 use crate::error::{Error, Result};
 use crate::web::extract::{AppState, Auditing, Frame};
+use crate::web::form::Form;
 use crate::web::respond::page;
 
 #[derive(Template)]
@@ -67,14 +68,13 @@ const RECEIPT_BYTES_MAX: usize = 256 * 1024;
 /// Checks what is given: a receipt, a file, a hash, or a file against a receipt. The file is hashed as it comes
 /// and kept nowhere.
 pub async fn verify(State(app): State<AppState>, Auditing(person): Auditing, frame: Frame, request: Request) -> Result<Response> {
-    let mut form =
-        Multipart::from_request(request, &app).await.map_err(|_| Error::Malformed("the form must be multipart/form-data".into()))?;
+    let mut form = Form::read(&app, request).await?;
     let (mut receipt, mut hash, mut file) = (String::new(), String::new(), None);
-    while let Some(mut field) = form.next_field().await.map_err(|_| Error::Interrupted)? {
-        let name = field.name().unwrap_or_default().to_owned();
-        let file_name = field.file_name().unwrap_or_default().to_owned();
+    while let Some(mut part) = form.next().await? {
+        let (name, file_name) = (part.name.clone(), part.file_name.clone());
         let (mut hasher, mut size, mut text) = (sha2::Sha256::new(), 0u64, Vec::new());
-        while let Some(chunk) = field.next().await {
+        let mut stream = std::pin::pin!(part.stream());
+        while let Some(chunk) = stream.next().await {
             let chunk = chunk.map_err(|_| Error::Interrupted)?;
             hasher.update(&chunk);
             size += chunk.len() as u64;

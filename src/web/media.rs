@@ -6,7 +6,7 @@
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse as _, Redirect, Response};
 use rust_embed::RustEmbed;
 
 use super::extract::{AppState, Params, PathId, Reviewer};
@@ -16,7 +16,7 @@ use crate::domain::exhibit::Exhibit;
 use crate::domain::media::playable;
 use crate::domain::value::Id;
 use crate::error::{Error, Result};
-use crate::review::{Look, look, look_is_recorded, one_exhibit};
+use crate::review::{self, Look, look, look_is_recorded, one_exhibit};
 
 const SANDBOX: &str = "sandbox; default-src 'none'";
 
@@ -61,11 +61,12 @@ async fn picture(app: &AppState, e: &Exhibit, what: Look) -> Result<Response> {
     let key = if what == Look::View { x.view_key } else { x.thumbnail_key }.ok_or(Error::NotFound)?;
     let stream = app.blobs.open_range(&key, 0, 8 << 20).await?;
     let mut response = Body::from_stream(stream).into_response();
-    locked_down(&mut response, "image/jpeg", "private, max-age=1800");
+    locked_down(&mut response, "image/jpeg", "no-store");
     Ok(response)
 }
 
-/// Plays an original in place, for the types that browsers play. Everything else is a download.
+/// Plays an original in place, for the types that browsers play. Everything else is a download. The first request
+/// records the look and leads to the address under which the bytes come, range by range.
 pub async fn play(
     State(app): State<AppState>,
     Reviewer(person): Reviewer,
@@ -77,7 +78,10 @@ pub async fn play(
     if !playable(&e.media_type) || e.quarantine.is_some() {
         return Err(Error::NotFound);
     }
-    let e = recorded(&app, &person, id, Look::Play, &token).await?;
+    if !look_is_recorded(&app, &person, id, Look::Play, &token.look) {
+        let token = review::play(&app, &person, id).await?;
+        return Ok(Redirect::to(&format!("/exhibits/{id}/play?look={token}")).into_response());
+    }
     let mut response = bytes(&app, &e, &headers).await?;
     let kind: &'static str = match e.media_type.as_str() {
         // Chromium plays QuickTime files when they are called MP4, which they nearly are.

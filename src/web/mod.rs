@@ -6,6 +6,7 @@ mod admin;
 mod api;
 mod auditor;
 mod extract;
+mod form;
 mod investigator;
 mod language;
 mod listen;

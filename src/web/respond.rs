@@ -1,6 +1,7 @@
 //! Answers: problem+json (RFC 9457) for programs, a plain page in the person's language for people, and the
 //! headers that stand on every one of them.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use askama::Template;
@@ -9,6 +10,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
+use i18n_embed::fluent::FluentLanguageLoader;
 use i18n_embed_fl::fl;
 use serde_json::json;
 
@@ -47,6 +49,8 @@ struct ErrorPage {
     title: String,
     text: String,
     detail: Option<String>,
+    demo: bool,
+    t: &'static FluentLanguageLoader,
 }
 
 /// The outermost layer: refuses requests without exactly one `Host`, gives errors their form, and puts
@@ -62,7 +66,7 @@ pub async fn frame(State(app): State<AppState>, request: Request, next: Next) ->
     if let Some(error) = error_of(&mut response) {
         let kept: Vec<(HeaderName, HeaderValue)> =
             response.headers().get(header::ALLOW).map(|v| (header::ALLOW, v.clone())).into_iter().collect();
-        response = rendered(&error, language, for_program);
+        response = rendered(&error, language, for_program, app.demo.load(Ordering::Relaxed));
         response.headers_mut().extend(kept);
     }
     headers(&mut response, app.config.https());
@@ -84,12 +88,21 @@ fn error_of(response: &mut Response) -> Option<Error> {
         StatusCode::METHOD_NOT_ALLOWED => Some(Error::MethodNotAllowed),
         StatusCode::FORBIDDEN => Some(Error::CrossOrigin),
         StatusCode::INTERNAL_SERVER_ERROR => Some(Error::Internal("a handler panicked".into())),
-        StatusCode::PAYLOAD_TOO_LARGE => Some(Error::Malformed("the request is too large".into())),
+        StatusCode::PAYLOAD_TOO_LARGE => Some(Error::QuotaExceeded { what: "request" }),
+        // The framework's own refusals are bare text.
+        status if status.is_client_error() && is_plain(response) => match status {
+            StatusCode::UNPROCESSABLE_ENTITY => Some(Error::Invalid { field: "form", why: "a field is missing or makes no sense".into() }),
+            _ => Some(Error::Malformed("the request is not what this address expects".into())),
+        },
         _ => None,
     }
 }
 
-fn rendered(error: &Error, language: Language, for_program: bool) -> Response {
+fn is_plain(response: &Response) -> bool {
+    response.headers().get(header::CONTENT_TYPE).is_some_and(|t| t.as_bytes().starts_with(b"text/plain"))
+}
+
+fn rendered(error: &Error, language: Language, for_program: bool, demo: bool) -> Response {
     let (status, code) = error.status_and_code();
     if let Error::Internal(cause) = error {
         tracing::error!(cause, "a request failed, and it is our fault");
@@ -120,7 +133,7 @@ fn rendered(error: &Error, language: Language, for_program: bool) -> Response {
         // A person is led to where they can sign in.
         return (StatusCode::SEE_OTHER, [(header::LOCATION, "/login")]).into_response();
     } else {
-        let html = ErrorPage { language, code, title, text, detail }.render().unwrap_or_default();
+        let html = ErrorPage { language, code, title, text, detail, demo, t: language.texts() }.render().unwrap_or_default();
         (status, Html(html)).into_response()
     };
     let extra = match error {

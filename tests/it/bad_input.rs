@@ -431,6 +431,19 @@ async fn a_cut_form_keeps_what_was_whole(pair: Pair) {
     assert!(page.contains("huge.jpg") && page.contains("trop gros") && page.contains("good.jpg") && page.contains("after.jpg"));
     let (_, shown) = server.get(&s.token, &format!("/api/v1/submissions/{}", s.id)).await;
     assert_eq!(shown["files"].as_array().unwrap().len(), 4);
+    // A form that never shows a boundary, and one whose part headers never end, are ended before they fill anything.
+    for start in ["", "--B\r\nX: "] {
+        let mut body = start.as_bytes().to_vec();
+        body.resize(3 << 20, b'a');
+        let answer = server
+            .http
+            .post(server.url(&format!("/r/{}/send", s.receipt)))
+            .header("content-type", "multipart/form-data; boundary=B")
+            .body(body)
+            .send()
+            .await;
+        assert!(answer.is_err() || answer.unwrap().status() == StatusCode::BAD_REQUEST);
+    }
     let not_a_form = server.http.post(server.url(&format!("/r/{}/send", s.receipt))).body("x").send().await.unwrap();
     assert_eq!(not_a_form.status(), StatusCode::BAD_REQUEST);
     assert!(not_a_form.text().await.unwrap().contains("<h1>"), "people get a page");

@@ -107,6 +107,13 @@ async fn the_first_administrator(pair: Pair) {
 async fn logins_are_throttled(pair: Pair) {
     let server = Server::start(pair).await;
     server.user("ines", "investigator");
+    for (name, password) in [("a\0b", "x"), ("", ""), ("ines", &*"y".repeat(5_000))] {
+        let answer = server.http.post(server.url("/login")).form(&[("name", name), ("password", password)]).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    }
+    let broken = server.http.post(server.url("/login")).form(&[("name", "ines")]).send().await.unwrap();
+    assert_eq!(broken.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(broken.text().await.unwrap().contains("<h1>"), "people get a page");
     let mut last = StatusCode::OK;
     for _ in 0..12 {
         last = server.http.post(server.url("/login")).form(&[("name", "ines"), ("password", "wrong")]).send().await.unwrap().status();

@@ -13,7 +13,8 @@ on_both!(
     a_photo_from_the_phone_to_the_verdict,
     real_files_are_received_examined_and_sound,
     every_look_is_an_event_before_bytes_flow,
-    pages_of_the_queue_are_stable
+    pages_of_the_queue_are_stable,
+    a_lost_or_foreign_key_is_refused,
 );
 
 fn ids(page: &Value) -> Vec<&str> {
@@ -223,6 +224,18 @@ async fn every_look_is_an_event_before_bytes_flow(pair: Pair) {
     server.get(&token, &format!("/api/v1/exhibits/{id}")).await;
     fetch(format!("/api/v1/exhibits/{id}/original")).await.unwrap();
     assert_eq!(events().await[4..], ["exhibit.viewed record", "exhibit.downloaded original"]);
+    // Playing an original is an event, and its ranges come under the token that it gave.
+    let clip = server.sent(&s, "clip.mov", movie(3_000_000_000, "+48.85+002.35/")).await["exhibit"].as_str().unwrap().to_owned();
+    let led = fetch(format!("/exhibits/{clip}/play")).await.unwrap();
+    assert_eq!(led.status(), StatusCode::SEE_OTHER);
+    let path = led.headers()["location"].to_str().unwrap().to_owned();
+    let range = server.http.get(server.url(&path)).bearer_auth(&token).header("range", "bytes=0-7").send().await.unwrap();
+    assert_eq!((range.status(), range.headers()["content-type"].to_str().unwrap()), (StatusCode::PARTIAL_CONTENT, "video/mp4"));
+    assert_eq!(range.bytes().await.unwrap().len(), 8);
+    server.settled().await;
+    let (_, played) = server.get(&token, &format!("/api/v1/exhibits/{clip}/events")).await;
+    let plays = played.as_array().unwrap().iter().filter(|e| e["entry"]["f"]["variant"] == "play").count();
+    assert_eq!(plays, 1, "the range came under the event that led to it");
     // If the event cannot be written, nothing is shown.
     server.sql("ALTER TABLE log_pending RENAME TO log_away");
     for path in [format!("/api/v1/exhibits/{id}/original"), format!("/api/v1/exhibits/{id}"), "/api/v1/appeals/LOOK/exhibits".to_owned()] {
@@ -264,4 +277,21 @@ async fn pages_of_the_queue_are_stable(pair: Pair) {
         let (status, problem) = server.get(&token, &format!("/api/v1/appeals/PAGES/exhibits?kind=video&cursor={cursor}")).await;
         assert_eq!((status, problem["type"].as_str()), (StatusCode::BAD_REQUEST, Some("/problems/bad-cursor")));
     }
+}
+
+async fn a_lost_or_foreign_key_is_refused(pair: Pair) {
+    let server = Server::start(pair).await;
+    let seed = server.path("keys/log.seed");
+    let own = std::fs::read_to_string(&seed).unwrap();
+    for other in [None, Some("00".repeat(32))] {
+        std::fs::remove_file(&seed).unwrap();
+        if let Some(other) = &other {
+            std::fs::write(&seed, other).unwrap();
+        }
+        let done = server.cli(&["audit"]);
+        assert_eq!(done.status.code(), Some(3), "{}", String::from_utf8_lossy(&done.stderr));
+        assert!(String::from_utf8_lossy(&done.stderr).contains("key"));
+        std::fs::write(&seed, &own).unwrap();
+    }
+    server.assert_sound();
 }

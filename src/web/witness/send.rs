@@ -4,10 +4,9 @@
 //! as it comes: each complete part is committed at once, so that a cut connection keeps every finished file.
 
 use askama::Template;
-use axum::extract::{FromRequest, Multipart, Path, Request, State, multipart::Field};
+use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use futures_util::StreamExt as _;
 use i18n_embed::fluent::FluentLanguageLoader;
 use i18n_embed_fl::fl;
 
@@ -20,6 +19,7 @@ use crate::domain::value::{HOUR_US, MINUTE_US, Utc, shown};
 use crate::error::{Error, Result};
 use crate::intake::{self, FileClaims};
 use crate::web::extract::{AppState, Frame, by_receipt};
+use crate::web::form::{Form, Part};
 use crate::web::respond::{linger, page, words};
 
 #[derive(Template)]
@@ -63,7 +63,7 @@ pub async fn submit(State(app): State<AppState>, frame: Frame, Path(receipt): Pa
         linger(request.into_body()).await;
         return Err(refusal);
     }
-    let form = Multipart::from_request(request, &app).await.map_err(|_| Error::Malformed("the form must be multipart/form-data".into()))?;
+    let form = Form::read(&app, request).await?;
     let problems = take(&app, &appeal, &submission, form, &frame).await?;
     if problems.is_empty() {
         return Ok(Redirect::to(&format!("/r/{}", code.grouped())).into_response());
@@ -73,27 +73,34 @@ pub async fn submit(State(app): State<AppState>, frame: Frame, Path(receipt): Pa
     Ok(response)
 }
 
+/// Refusals after which the rest of a form is not worth reading.
+const PROBLEMS_MAX: usize = 50;
+const TEXT_BYTES_MAX: usize = 16 * 1024;
+
 /// Reads the form to its end. A file that is refused is named, and the next ones still count.
-async fn take(app: &AppState, appeal: &Appeal, submission: &Submission, mut form: Multipart, frame: &Frame) -> Result<Vec<Problem>> {
+async fn take(app: &AppState, appeal: &Appeal, submission: &Submission, mut form: Form, frame: &Frame) -> Result<Vec<Problem>> {
     let mut answers = Answers::default();
     let (mut stated, mut problems) = (false, Vec::new());
-    while let Some(mut field) = form.next_field().await.map_err(|_| Error::Interrupted)? {
-        let name = field.name().unwrap_or_default().to_owned();
-        if name != "files" {
-            answers.set(&name, text_of(&mut field).await?);
+    while let Some(mut part) = form.next().await? {
+        if part.name != "files" {
+            let text = part.text(TEXT_BYTES_MAX).await?;
+            answers.set(&part.name, text);
             continue;
         }
         if !stated {
             intake::state(app, submission.id, &answers.statement(appeal)).await?;
             stated = true;
         }
-        if let Err((file, refusal)) = one_file(app, submission, field).await {
+        if let Err((file, refusal)) = one_file(app, submission, part).await {
             if matches!(refusal, Error::Interrupted | Error::TooSlow | Error::TryLater | Error::Internal(_)) {
                 return Err(refusal);
             }
             intake::reject(app, submission, &refusal).await?;
             let (title, text) = words(frame.language, refusal.status_and_code().1);
             problems.push(Problem { file: shown(&file, 255), title, text });
+            if problems.len() >= PROBLEMS_MAX {
+                return Ok(problems);
+            }
         }
     }
     if !stated {
@@ -102,9 +109,9 @@ async fn take(app: &AppState, appeal: &Appeal, submission: &Submission, mut form
     Ok(problems)
 }
 
-async fn one_file(app: &AppState, submission: &Submission, field: Field<'_>) -> Result<(), (String, Error)> {
-    let name = field.file_name().unwrap_or_default().to_owned();
-    let claims = FileClaims { name: name.clone().into_bytes(), media_type: field.content_type().map(str::to_owned) };
+async fn one_file(app: &AppState, submission: &Submission, mut part: Part<'_>) -> Result<(), (String, Error)> {
+    let name = part.file_name.clone();
+    let claims = FileClaims { name: name.clone().into_bytes(), media_type: part.content_type.clone() };
     let named = |e: Error| (name.clone(), e);
     // Budgets are asked anew for each file: the ones before have spent.
     let fresh = async {
@@ -115,34 +122,14 @@ async fn one_file(app: &AppState, submission: &Submission, field: Field<'_>) -> 
     };
     let (submission, appeal) = fresh.await.map_err(named)?;
     let room = intake::room(app, &appeal, &submission).map_err(named)?;
-    let mut field = field;
-    let received = match intake::receive(app, room, None, None, &mut field).await {
-        Ok(received) => received,
-        Err(refusal) => {
-            // Skip to the next part, so that the other files of the form still count.
-            while let Some(Ok(_)) = field.next().await {}
-            return Err(named(refusal));
-        }
-    };
+    // What is left of a refused part is skipped by the next one's reading, in bounded time.
+    let received = intake::receive(app, room, None, None, part.stream()).await.map_err(named)?;
     if name.is_empty() && received.size == 0 {
         // What browsers send for a file input that nobody used.
         received.staged.discard().await;
         return Ok(());
     }
     intake::accept(app, &appeal, &submission, received, claims).await.map(drop).map_err(named)
-}
-
-const TEXT_BYTES_MAX: usize = 16 * 1024;
-
-async fn text_of(field: &mut Field<'_>) -> Result<String> {
-    let mut bytes = Vec::new();
-    while let Some(chunk) = field.next().await {
-        bytes.extend_from_slice(&chunk.map_err(|_| Error::Interrupted)?);
-        if bytes.len() > TEXT_BYTES_MAX {
-            return Err(Error::Invalid { field: "text", why: format!("more than {TEXT_BYTES_MAX} bytes") });
-        }
-    }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The form's fields as they come.
