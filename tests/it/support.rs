@@ -85,7 +85,7 @@ impl Server {
             pair,
             dir,
             base: format!("http://127.0.0.1:{port}"),
-            http: Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap(),
+            http: Client::builder().pool_max_idle_per_host(0).redirect(reqwest::redirect::Policy::none()).build().unwrap(),
             port,
             database,
             blobs,
@@ -195,7 +195,8 @@ impl Server {
 
     /// A client with a browser's session.
     pub async fn signed_in(&self, name: &str) -> Client {
-        let client = Client::builder().cookie_store(true).redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let client =
+            Client::builder().pool_max_idle_per_host(0).cookie_store(true).redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let answer = client.post(self.url("/login")).form(&[("name", name), ("password", Self::PASSWORD)]).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::SEE_OTHER);
         client
