@@ -168,6 +168,11 @@ fn rationals<const N: usize>(exif: &Exif, tag: Tag) -> Option<[f64; N]> {
             let numbers: Vec<f64> = parts.iter().map(exif::Rational::to_f64).collect();
             numbers.try_into().ok().filter(|n: &[f64; N]| n.iter().all(|v| v.is_finite()))
         }
+        // Some programs write coordinates as signed rationals; their sign still comes from the reference.
+        Value::SRational(parts) => {
+            let numbers: Vec<f64> = parts.iter().map(|r| r.to_f64().abs()).collect();
+            numbers.try_into().ok().filter(|n: &[f64; N]| n.iter().all(|v| v.is_finite()))
+        }
         _ => None,
     }
 }
