@@ -18,4 +18,6 @@ echo "== tests on both pairs"
 infra/servers.sh cargo test --locked
 echo "== the story in a browser"
 (cd tests/browser && npm ci --omit=optional --no-audit --no-fund --silent)
-TEMOIN_TEST_BINARY="$CARGO_TARGET_DIR/debug/temoin" node --test tests/browser/
+export TEMOIN_TEST_BINARY="$CARGO_TARGET_DIR/debug/temoin"
+node --test tests/browser/
+TEMOIN_TEST_PAIR=grown infra/servers.sh node --test tests/browser/

@@ -36,6 +36,7 @@ pub struct Log {
 pub struct Limits {
     pub idle_seconds: u64,
     pub header_seconds: u64,
+    pub connections_max: usize,
     pub free_bytes_min: u64,
     pub form_bytes_max: usize,
 }

@@ -14,6 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tower::{ServiceExt as _, service_fn};
 
 use crate::app::App;
@@ -34,8 +35,10 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, router: Router, stop: i
         .max_header_size(HEADER_BYTES_MAX)
         .max_headers(100);
     let graceful = GracefulShutdown::new();
+    let slots = Arc::new(Semaphore::new(app.config.limits.connections_max));
     let mut stop = std::pin::pin!(stop);
     loop {
+        let Ok(slot) = slots.clone().acquire_owned().await else { break };
         let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,
@@ -54,6 +57,7 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, router: Router, stop: i
         tokio::spawn(async move {
             // A broken connection is the client's business; handlers have logged what is ours.
             let _ = watched.await;
+            drop(slot);
         });
     }
     drop(listener);

@@ -36,6 +36,14 @@ before(async () => {
   const port = await freePort();
   base = `http://127.0.0.1:${port}`;
   settings = { ...process.env, TEMOIN_DATA: data, TEMOIN_LISTEN: `127.0.0.1:${port}`, TEMOIN_LIMITS__FREE_BYTES_MIN: '0' };
+  if (process.env.TEMOIN_TEST_PAIR === 'grown') {
+    const admin = process.env.TEMOIN_TEST_POSTGRES;
+    assert.ok(admin, 'infra/servers.sh starts PostgreSQL and Garage');
+    const name = `browser_${process.pid}`;
+    assert.equal(spawnSync('psql', [admin, '-qc', `CREATE DATABASE ${name}`]).status, 0);
+    settings.TEMOIN_DATABASE = admin.replace(/[^/]*$/, name);
+    settings.TEMOIN_BLOBS = process.env.TEMOIN_TEST_S3.replace('PREFIX', name);
+  }
   server = spawn(binary, ['serve', '--demo'], { env: settings, stdio: 'ignore' });
   for (let n = 0; ; n++) {
     try { await fetch(`${base}/healthz`); break; } catch { assert.ok(n < 300, 'the server did not start'); await new Promise((r) => setTimeout(r, 100)); }

@@ -270,6 +270,7 @@ async fn digests_are_checked(pair: Pair) {
         assert_eq!(send(name, right.into()).await.unwrap().status(), StatusCode::CREATED);
         assert_eq!(problem(send(name, wrong.into()).await.unwrap()).await, (StatusCode::UNPROCESSABLE_ENTITY, "digest-mismatch".into()));
         assert_eq!(problem(send(name, "sha-256=zzz".into()).await.unwrap()).await.1, "invalid-body");
+        assert_eq!(problem(send(name, format!("{right}, {wrong}")).await.unwrap()).await.1, "digest-mismatch", "two that disagree");
         assert_eq!(send(name, "md5=:AAAA:".into()).await.unwrap().status(), StatusCode::CREATED, "others are ignored, as RFC 9530 allows");
     }
     let (_, shown) = server.get(&s.token, &format!("/api/v1/submissions/{}", s.id)).await;

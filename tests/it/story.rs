@@ -116,6 +116,11 @@ async fn a_photo_from_the_phone_to_the_verdict(pair: Pair) {
     std::fs::write(&photo, &near).unwrap();
     std::fs::write(&trust, &policy).unwrap();
     assert_eq!(verify(&[&receipt, &photo], Some(&trust)), 0);
+    // A clerk with nothing but openssl can check the checkpoint's signature.
+    let checkpoint = server.http.get(server.url("/log/checkpoint")).send().await.unwrap().text().await.unwrap();
+    assert!(openssl_accepts(&server, &checkpoint, &policy));
+    let swollen = checkpoint.lines().nth(1).unwrap().to_owned();
+    assert!(!openssl_accepts(&server, &checkpoint.replacen(&swollen, &format!("{swollen}0"), 1), &policy));
     assert_eq!(verify(&[&photo], Some(&trust)), 0, "a receipt beside its file is found");
     assert_eq!(verify(&[&receipt, &photo], None), 2, "without a policy it cannot be decided");
     assert_eq!(verify(&[Path::new("/dev/null")], Some(&trust)), 3);
@@ -294,4 +299,29 @@ async fn a_lost_or_foreign_key_is_refused(pair: Pair) {
         std::fs::write(&seed, &own).unwrap();
     }
     server.assert_sound();
+}
+
+/// The Ed25519 signature of a checkpoint, checked by openssl: the key from the policy in its SPKI wrapping, the note's
+/// text, and the last 64 bytes of its signature line.
+fn openssl_accepts(server: &Server, checkpoint: &str, policy: &str) -> bool {
+    use data_encoding::BASE64;
+    let vkey = policy.lines().find_map(|l| l.strip_prefix("log ")).unwrap().split(' ').next().unwrap();
+    let key = BASE64.decode(vkey.splitn(3, '+').nth(2).unwrap().as_bytes()).unwrap();
+    let spki = [&[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00][..], &key[1..]].concat();
+    let (text, signature) = checkpoint.split_once("\n\n").unwrap();
+    let signature = BASE64.decode(signature.trim().rsplit(' ').next().unwrap().as_bytes()).unwrap();
+    let (pem, note, sig) = (server.path("key.pem"), server.path("note"), server.path("sig"));
+    std::fs::write(&pem, format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", BASE64.encode(&spki))).unwrap();
+    std::fs::write(&note, format!("{text}\n")).unwrap();
+    std::fs::write(&sig, &signature[4..]).unwrap();
+    let done = std::process::Command::new("openssl")
+        .args(["pkeyutl", "-verify", "-pubin", "-rawin", "-inkey"])
+        .arg(&pem)
+        .arg("-in")
+        .arg(&note)
+        .arg("-sigfile")
+        .arg(&sig)
+        .output()
+        .unwrap();
+    done.status.success()
 }

@@ -85,6 +85,8 @@ pub struct PageAnswer {
     items: Vec<ExhibitAnswer>,
     /// Cursor of the next page; null on the last.
     next: Option<String>,
+    /// True in a demonstration: nothing here is real.
+    demo_data: bool,
 }
 
 /// A page of an appeal's exhibits
@@ -101,7 +103,7 @@ pub async fn list(
     let appeal = own_appeal(&app, &person, &code).await?;
     let page = review::page(&app, &person, &appeal, &raw).await?;
     let items = page.rows.into_iter().map(|(e, token)| ExhibitAnswer::new(e, &token)).collect();
-    Ok(Json(PageAnswer { items, next: page.next }))
+    Ok(Json(PageAnswer { items, next: page.next, demo_data: appeal.demo }))
 }
 
 /// The same page as GeoJSON (RFC 7946); an unknown place is a null geometry
@@ -123,7 +125,7 @@ pub async fn geojson(
             json!({"type": "Feature", "id": e.id, "geometry": geometry, "properties": ExhibitAnswer::new(e, &token)})
         })
         .collect();
-    let body = json!({"type": "FeatureCollection", "features": features, "next": page.next});
+    let body = json!({"type": "FeatureCollection", "features": features, "next": page.next, "demo_data": appeal.demo});
     Ok(([(header::CONTENT_TYPE, "application/geo+json")], body.to_string()).into_response())
 }
 

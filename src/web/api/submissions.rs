@@ -190,20 +190,22 @@ pub async fn send(State(app): State<AppState>, PathId(id): PathId, headers: Head
     Ok((StatusCode::CREATED, [("repr-digest", a.sha256.repr_digest())], Json(answer)).into_response())
 }
 
-/// The SHA-256 that the client announced, if any. Other algorithms are ignored, as RFC 9530 allows; a
-/// SHA-256 that cannot be read is refused rather than ignored.
+/// The SHA-256 that the client announced in `Repr-Digest` or `Content-Digest`, if any; two must agree. Other algorithms
+/// are ignored, as RFC 9530 allows; a SHA-256 that cannot be read is refused rather than ignored.
 fn announced_digest(headers: &HeaderMap) -> Result<Option<Sha256>> {
-    for name in ["repr-digest", "content-digest"] {
-        let Some(value) = headers.get(name) else { continue };
-        let members = value.to_str().unwrap_or_default().split(',').map(str::trim);
-        for member in members {
-            if let Some(digest) = member.strip_prefix("sha-256=") {
-                let parsed = digest.strip_prefix(':').and_then(|d| d.strip_suffix(':')).and_then(Sha256::from_base64);
-                return parsed.map(Some).ok_or(Error::Invalid { field: "Repr-Digest", why: "not sha-256=:base64:".into() });
+    let unreadable = || Error::Invalid { field: "Repr-Digest", why: "not sha-256=:base64:".into() };
+    let mut announced = None;
+    for value in ["repr-digest", "content-digest"].into_iter().flat_map(|name| headers.get_all(name)) {
+        for member in value.to_str().map_err(|_| unreadable())?.split(',').map(str::trim) {
+            let Some(digest) = member.strip_prefix("sha-256=") else { continue };
+            let parsed = digest.strip_prefix(':').and_then(|d| d.strip_suffix(':')).and_then(Sha256::from_base64).ok_or_else(unreadable)?;
+            if announced.is_some_and(|a| a != parsed) {
+                return Err(Error::DigestMismatch);
             }
+            announced = Some(parsed);
         }
     }
-    Ok(None)
+    Ok(announced)
 }
 
 /// The file name of a `Content-Disposition`: `filename*` (RFC 8187) before `filename`.
