@@ -49,12 +49,13 @@ before(async () => {
     try { await fetch(`${base}/healthz`); break; } catch { assert.ok(n < 300, 'the server did not start'); await new Promise((r) => setTimeout(r, 100)); }
   }
   for (const role of ['investigator', 'auditor', 'administrator']) cli(['user', 'add', `test-${role}`, '--role', role, '--password-stdin'], PASSWORD);
-  // The demonstration feeds three hundred files; some of them are enough to begin.
+  // The whole demonstration is fed and examined.
   for (let n = 0; ; n++) {
+    const { files } = JSON.parse(cli(['appeal', 'list', '--json']));
     const { jobs_waiting: jobs } = await (await fetch(`${base}/readyz`)).json();
-    if (n > 20 && jobs <= 1) break;
-    assert.ok(n < 600, 'the demonstration is not examined');
-    await new Promise((r) => setTimeout(r, 200));
+    if (files >= 304 && jobs <= 1) break;
+    assert.ok(n < 300, 'the demonstration is not examined');
+    await new Promise((r) => setTimeout(r, 400));
   }
   browser = await chromium.launch({
     executablePath: '/usr/bin/chromium',
