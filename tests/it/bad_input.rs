@@ -413,10 +413,17 @@ async fn a_cut_form_keeps_what_was_whole(pair: Pair) {
     socket.write_all(head.as_bytes()).unwrap();
     socket.write_all(&body[..body.len() - 2]).unwrap();
     socket.flush().unwrap();
-    tokio::time::sleep(Duration::from_millis(700)).await;
+    // Each finished part is committed while the connection is still open.
+    let path = format!("/api/v1/submissions/{}", s.id);
+    for _ in 0..200 {
+        if server.get(&s.token, &path).await.1["files"].as_array().unwrap().len() == 2 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     drop(socket);
     tokio::time::sleep(Duration::from_millis(300)).await;
-    let (_, shown) = server.get(&s.token, &format!("/api/v1/submissions/{}", s.id)).await;
+    let (_, shown) = server.get(&s.token, &path).await;
     let names: Vec<&str> = shown["files"].as_array().unwrap().iter().map(|f| f["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["one.jpg", "two.jpg"]);
     // One file too large among good ones: it is named, the others count, the unused input does not.
