@@ -62,6 +62,12 @@ fn binary() -> Command {
     Command::new(env!("CARGO_BIN_EXE_temoin"))
 }
 
+/// A client that never takes a used connection again (it may be closed under it), and that waits as long as the server
+/// reads nothing: a store under load makes the server pause, and reqwest would give up after 30 seconds.
+fn patient() -> reqwest::ClientBuilder {
+    Client::builder().pool_max_idle_per_host(0).tcp_user_timeout(None)
+}
+
 impl Server {
     pub async fn start(pair: Pair) -> Self {
         Self::start_with(pair, &[]).await
@@ -85,7 +91,7 @@ impl Server {
             pair,
             dir,
             base: format!("http://127.0.0.1:{port}"),
-            http: Client::builder().pool_max_idle_per_host(0).redirect(reqwest::redirect::Policy::none()).build().unwrap(),
+            http: patient().redirect(reqwest::redirect::Policy::none()).build().unwrap(),
             port,
             database,
             blobs,
@@ -195,8 +201,7 @@ impl Server {
 
     /// A client with a browser's session.
     pub async fn signed_in(&self, name: &str) -> Client {
-        let client =
-            Client::builder().pool_max_idle_per_host(0).cookie_store(true).redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let client = patient().cookie_store(true).redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let answer = client.post(self.url("/login")).form(&[("name", name), ("password", Self::PASSWORD)]).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::SEE_OTHER);
         client
