@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Everything that must hold before a change lands: installs what is missing, then formatting, lints, licences, all
-# tests on both pairs, and the story in a real browser.
+# tests on both pairs, the islands built again, and the stories in a real browser with real clients.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cache="${TEMOIN_CACHE:-$HOME/.cache/temoin}"
@@ -16,8 +16,11 @@ cargo fetch --locked --quiet
 "$cache/deny-0.20.2/bin/cargo-deny" --offline check bans licenses sources
 echo "== tests on both pairs"
 infra/servers.sh cargo test --locked
-echo "== the story in a browser"
-(cd tests/browser && npm ci --omit=optional --no-audit --no-fund --silent)
+echo "== the islands"
+(cd src/web && npm ci --no-audit --no-fund --silent && npm run --silent check)
+echo "== the stories in a browser, and other people's clients"
+(cd tests/browser && npm ci --no-audit --no-fund --silent)
 export TEMOIN_TEST_BINARY="$CARGO_TARGET_DIR/debug/temoin"
+export TEMOIN_TEST_TUSPY="$cache/tuspy-1.1.0/bin/python"
 node --test tests/browser/
 TEMOIN_TEST_PAIR=grown infra/servers.sh node --test tests/browser/

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Installs what the tests need on a Debian 12: packages, and the two tools that come as source. Built tools are kept
+# Installs what the tests need on a Debian 12: packages, a Python client, and the two tools that come as source. Built tools are kept
 # in a cache folder outside the checkout, since Garage takes over ten minutes to build.
 set -euo pipefail
 
 cache="${TEMOIN_CACHE:-$HOME/.cache/temoin}"
 garage_version=2.5.0
 deny_version=0.20.2
+tuspy_version=1.1.0
 
 missing=()
 have() { command -v "$1" >/dev/null 2>&1 || missing+=("$2"); }
@@ -17,8 +18,11 @@ have psql postgresql-client
 have node nodejs
 have npm npm
 have openssl openssl
+have nginx nginx-light
+have curl curl
 have pkg-config pkg-config
 have cc build-essential
+python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
 [ -n "$(ls /usr/lib/postgresql/*/bin/postgres 2>/dev/null)" ] || missing+=(postgresql)
 if [ ${#missing[@]} -gt 0 ]; then
   sudo=""; [ "$(id -u)" = 0 ] || sudo=sudo
@@ -27,6 +31,11 @@ if [ ${#missing[@]} -gt 0 ]; then
 fi
 
 mkdir -p "$cache"
+if [ ! -x "$cache/tuspy-$tuspy_version/bin/python" ]; then
+  echo "Installing tuspy $tuspy_version, once"
+  python3 -m venv "$cache/tuspy-$tuspy_version"
+  "$cache/tuspy-$tuspy_version/bin/pip" install --quiet "tuspy==$tuspy_version"
+fi
 if [ ! -x "$cache/garage-$garage_version/bin/garage" ]; then
   echo "Building Garage $garage_version, once"
   cargo install garage --version "$garage_version" --locked --root "$cache/garage-$garage_version"

@@ -16,8 +16,10 @@ use crate::config::Config;
 use crate::db::Db;
 use crate::domain::custody::{Signer, Stamp};
 use crate::domain::submission::{ReceiptCode, new_secret};
+use crate::domain::upload::UploadKey;
 use crate::domain::value::{Id, Sha256, Utc};
 use crate::error::{Error, Result};
+use crate::traffic::Traffic;
 
 pub struct App {
     pub config: Config,
@@ -33,6 +35,8 @@ pub struct App {
     pub sequenced: Notify,
     /// Argon2 is meant to be heavy: two at a time, so that logins cannot exhaust the machine.
     pub hashing: Semaphore,
+    /// What is under way on this node.
+    pub traffic: Traffic,
     /// Whether anything here is a demonstration: then every page says so.
     pub demo: AtomicBool,
     secret: [u8; 32],
@@ -44,7 +48,7 @@ impl App {
             .map_err(|e| Error::Internal(format!("the data folder {} cannot be made: {e}", config.data.display())))?;
         let db = Db::open(&config.database).await?;
         let (signer, seed) = log_key(&db, &config).await?;
-        let blobs = Blobs::open(&config.blobs).await?;
+        let blobs = Blobs::open(&config.blobs, config.limits.buffer_bytes_max).await?;
         let mut tx = db.read().await?;
         let demo = crate::db::appeals::any_demo(&mut tx).await?;
         drop(tx);
@@ -58,7 +62,6 @@ impl App {
         secret.copy_from_slice(&mac(&seed, b"temoin look/v1"));
         Ok(Arc::new(Self {
             signer,
-            config,
             db,
             blobs,
             stamp,
@@ -66,7 +69,9 @@ impl App {
             work: Notify::new(),
             sequenced: Notify::new(),
             hashing: Semaphore::new(2),
+            traffic: Traffic::new(&config),
             demo: AtomicBool::new(demo),
+            config,
             secret,
         }))
     }
@@ -86,6 +91,13 @@ impl App {
 
     pub fn new_secret(&self) -> (String, Sha256) {
         new_secret(random())
+    }
+
+    /// The address of an upload; only we can make one.
+    pub fn upload_key(&self, id: Id) -> UploadKey {
+        let mut mac = [0; 16];
+        mac.copy_from_slice(&self.mac(format!("upload|{id}").as_bytes())[..16]);
+        UploadKey { id, mac }
     }
 
     pub fn salt(&self) -> [u8; 16] {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use figment::Figment;
 use figment::providers::{Env, Format as _, Serialized, Toml};
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -18,6 +19,8 @@ pub struct Config {
     pub blobs: String,
     pub node: String,
     pub agency: String,
+    pub trusted_proxies: Vec<IpNet>,
+    pub map_tiles: String,
     pub log: Log,
     pub limits: Limits,
     pub sessions: Sessions,
@@ -36,9 +39,19 @@ pub struct Log {
 pub struct Limits {
     pub idle_seconds: u64,
     pub header_seconds: u64,
+    pub write_seconds: u64,
     pub connections_max: usize,
     pub free_bytes_min: u64,
     pub form_bytes_max: usize,
+    pub buffer_bytes_max: usize,
+    pub uploads_max: usize,
+    pub uploads_per_block_max: usize,
+    pub openings_per_block_hour: u64,
+    pub openings_per_appeal_hour: u64,
+    pub bytes_per_block_hour: u64,
+    pub flood_large_bytes: u64,
+    pub flood_large_max: usize,
+    pub flood_work_bits: u32,
 }
 
 #[derive(Clone, Debug, Deserialize)]

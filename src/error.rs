@@ -39,6 +39,27 @@ pub enum Error {
         what: &'static str,
     },
     DigestMismatch,
+    /// One request's bytes are not what its own checksum says; they were dropped.
+    ChecksumMismatch,
+    /// The client goes on from another place than we hold.
+    OffsetMismatch {
+        expected: u64,
+        provided: u64,
+    },
+    /// The length differs from what was said before.
+    LengthMismatch,
+    /// More bytes than the length that was said.
+    BeyondLength,
+    /// A finished upload takes nothing more.
+    AlreadyComplete,
+    /// Expired, given up, or lost: begin again.
+    UploadGone,
+    /// The bytes' wrapping is not what this address expects.
+    UnsupportedMedia,
+    /// The appeal asks for other kinds of files.
+    KindRefused,
+    /// A protocol version that we do not speak.
+    UnsupportedVersion,
     /// Nothing came for too long.
     TooSlow,
     /// The connection broke before the end.
@@ -48,6 +69,12 @@ pub enum Error {
     TooMany {
         retry_after_s: u64,
     },
+    /// More is under way than we can take at once.
+    Busy {
+        retry_after_s: u64,
+    },
+    /// In a flood: the work that was asked for was not done, or is too old.
+    WorkMissing,
     /// The database or the store is away, or the record cannot be written: nothing was done.
     TryLater,
     NoSpace,
@@ -76,10 +103,22 @@ impl Error {
             Error::TooLarge { .. } => (413, "too-large"),
             Error::QuotaExceeded { .. } => (413, "quota-exceeded"),
             Error::DigestMismatch => (422, "digest-mismatch"),
+            // The status that tus 1.0 gives it.
+            Error::ChecksumMismatch => (460, "checksum-mismatch"),
+            Error::OffsetMismatch { .. } => (409, "offset-mismatch"),
+            Error::LengthMismatch => (400, "length-mismatch"),
+            Error::BeyondLength => (413, "beyond-length"),
+            Error::AlreadyComplete => (409, "already-complete"),
+            Error::UploadGone => (410, "upload-gone"),
+            Error::UnsupportedMedia => (415, "unsupported-media"),
+            Error::KindRefused => (415, "kind-refused"),
+            Error::UnsupportedVersion => (412, "unsupported-version"),
             Error::TooSlow => (408, "too-slow"),
             Error::Interrupted => (400, "interrupted"),
             Error::Conflict => (409, "conflict"),
             Error::TooMany { .. } => (429, "too-many-requests"),
+            Error::Busy { .. } => (503, "busy"),
+            Error::WorkMissing => (403, "work-missing"),
             Error::TryLater => (503, "try-later"),
             Error::NoSpace => (507, "no-space"),
             Error::RangeNotSatisfiable { .. } => (416, "range-not-satisfiable"),

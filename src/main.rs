@@ -24,6 +24,7 @@ mod error;
 mod examine;
 mod intake;
 mod review;
+mod traffic;
 mod web;
 mod worker;
 
@@ -63,6 +64,8 @@ enum Command {
     /// Appeals
     #[command(subcommand)]
     Appeal(command::Appeal),
+    /// Take in a folder or a ZIP file that was handed over: a USB stick, an export of a mailbox
+    Import(command::Import),
     /// Check a receipt, and files against it, offline. Exit code: 0 proven, 1 contradicted, 2 undecided, 3 unusable
     Verify(command::Verify),
     /// Recompute the whole custody log on the server. Exit code: 0 sound, 1 contradicted
@@ -97,7 +100,9 @@ fn main() -> ExitCode {
         };
     }
     log_to_stderr();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    // Files are written where they come in, so that a stalled disk holds threads: some are kept spare.
+    let threads = std::thread::available_parallelism().map_or(2, usize::from) + 2;
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => return complain(&e),
     };
@@ -120,6 +125,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::User(c) => command::user(flags, c).await,
         Command::Token(c) => command::token(flags, c).await,
         Command::Appeal(c) => command::appeal(flags, c).await,
+        Command::Import(c) => command::import(flags, c).await,
         Command::Verify(c) => command::verify(&c),
         Command::Audit { json } => command::audit(flags, json).await,
         Command::Fixity { json } => command::fixity(flags, json).await,

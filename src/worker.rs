@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use crate::app::App;
 use crate::db::{self, jobs::Claimed};
 use crate::domain::job::Job;
-use crate::domain::value::{DAY_US, MINUTE_US, SECOND_US};
+use crate::domain::value::{HOUR_US, MINUTE_US, SECOND_US};
 use crate::error::Result;
 use crate::{examine, intake};
 
@@ -18,7 +18,7 @@ const LEASE_US: i64 = 3 * MINUTE_US;
 /// How often a running job's lease is renewed.
 const RENEW: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_secs(1);
-const SWEEP_EVERY_US: i64 = DAY_US;
+const SWEEP_EVERY_US: i64 = HOUR_US;
 
 /// Runs until the process ends. As many jobs at a time as examinations are configured.
 pub async fn run(app: Arc<App>) {
@@ -49,7 +49,7 @@ pub async fn run(app: Arc<App>) {
     }
 }
 
-/// Plans the daily sweep, and takes back what an earlier process of this node held when it died. (Another living
+/// Plans the sweep, and takes back what an earlier process of this node held when it died. (Another living
 /// process of the same name would see its jobs done twice, which changes nothing.)
 async fn begin(app: &App) -> Result<()> {
     let mut tx = app.db.begin().await?;
@@ -73,6 +73,7 @@ async fn work(app: Arc<App>, owner: String, claimed: Claimed) {
     let job = async {
         match claimed.job {
             Job::Examine(exhibit) => examine::examine(&app, exhibit).await,
+            Job::Restate(submission) => intake::restate(&app, submission).await,
             Job::Sweep => intake::sweep(&app).await.map(|staged| tracing::info!(staged, "swept")),
         }
     };

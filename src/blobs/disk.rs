@@ -1,17 +1,17 @@
 //! Blobs in a folder: `staging/<random>` while they come, `blobs/ab/cd/<sha256>` when they are kept.
 //!
-//! Keeping: flush, fsync the file, link it to its hash's path (which fails if it exists, so nothing is
-//! overwritten), fsync the folder, unlink the staged name. A crash before the link leaves a staged
+//! Parking: fsync the file, and the folder the first time. Keeping: fsync the file, link it to its hash's path
+//! (which fails if it exists, so nothing is overwritten), fsync the folder; the staged name goes last. A crash before the link leaves a staged
 //! file for the sweep; after it, a durable blob that the database may not know yet.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{ErrorKind, Write as _};
+use std::io::{ErrorKind, Seek as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio_util::io::ReaderStream;
@@ -21,8 +21,10 @@ use crate::app::random;
 use crate::domain::value::Sha256;
 use crate::error::{Error, Result};
 
-/// Bytes gathered before one hop to a thread that may block.
-const HOP_BYTES: usize = 128 * 1024;
+/// Bytes of one read.
+const READ_BYTES: usize = 128 * 1024;
+/// Staged files are named by sixteen random bytes.
+const HANDLE_CHARS: usize = 32;
 
 pub struct Disk {
     root: PathBuf,
@@ -38,7 +40,8 @@ pub struct Staged {
     folders: Folders,
     path: PathBuf,
     file: Option<File>,
-    buffer: BytesMut,
+    /// Whether somebody holds the handle: then it outlives us.
+    parked: bool,
 }
 
 /// Runs blocking file work off the async threads.
@@ -61,7 +64,34 @@ impl Disk {
         let (root, folders) = (self.root.clone(), self.folders.clone());
         blocking(move || {
             let file = File::create_new(&path)?;
-            Ok(Staged { root, folders, path, file: Some(file), buffer: BytesMut::new() })
+            Ok(Staged { root, folders, path, file: Some(file), parked: false })
+        })
+        .await
+    }
+
+    pub async fn resume(&self, handle: &str, offset: u64) -> Result<Option<Staged>> {
+        if handle.len() != HANDLE_CHARS || !handle.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(Error::Internal("a staging handle that we never gave out".into()));
+        }
+        let path = self.root.join("staging").join(handle);
+        let (root, folders) = (self.root.clone(), self.folders.clone());
+        blocking(move || {
+            let mut file = match File::options().read(true).write(true).open(&path) {
+                Ok(file) => file,
+                Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+                Err(e) => return Err(e.into()),
+            };
+            if file.metadata()?.len() < offset {
+                return Ok(None);
+            }
+            if file.metadata()?.nlink() > 1 {
+                // Linked to its hash, and then the commit failed: from now on those bytes may be somebody's evidence.
+                file = own_copy(file, &path)?;
+            }
+            // What stands behind the offset was never acknowledged, and may be torn.
+            file.set_len(offset)?;
+            file.seek(std::io::SeekFrom::End(0))?;
+            Ok(Some(Staged { root, folders, path, file: Some(file), parked: true }))
         })
         .await
     }
@@ -72,17 +102,18 @@ impl Disk {
             _ => e.into(),
         })?;
         file.seek(std::io::SeekFrom::Start(start)).await?;
-        let stream = ReaderStream::with_capacity(file.take(length), HOP_BYTES);
+        let stream = ReaderStream::with_capacity(file.take(length), READ_BYTES);
         Ok(stream.map(|r| r.map_err(Error::from)).boxed())
     }
 
-    pub async fn sweep_staged(&self) -> Result<u64> {
+    pub async fn sweep_staged(&self, handles: &[String]) -> Result<u64> {
         let folder = self.root.join("staging");
+        let handles: HashSet<String> = handles.iter().cloned().collect();
         blocking(move || {
             let mut swept = 0;
             for entry in fs::read_dir(folder)? {
                 let entry = entry?;
-                if old(&entry.metadata()?) {
+                if old(&entry.metadata()?) && !entry.file_name().to_str().is_some_and(|name| handles.contains(name)) {
                     fs::remove_file(entry.path())?;
                     swept += 1;
                 }
@@ -98,11 +129,6 @@ impl Disk {
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
             Err(e) => Err(e.into()),
         }
-    }
-
-    pub async fn remove(&self, key: &str) -> Result<()> {
-        tokio::fs::remove_file(self.path(key)?).await?;
-        Ok(())
     }
 
     pub fn free_bytes(&self) -> Option<u64> {
@@ -134,38 +160,36 @@ fn blob_path(root: &Path, key: &str) -> Result<PathBuf> {
 }
 
 impl Staged {
-    pub async fn append(&mut self, bytes: Bytes) -> Result<()> {
-        self.buffer.extend_from_slice(&bytes);
-        if self.buffer.len() >= HOP_BYTES {
-            self.flush().await?;
-        }
+    /// Written in place: the page cache takes it in microseconds, and a hop to another thread costs more than that, and
+    /// a buffer for every connection. A stalled disk holds up one of the runtime's threads, of which there are spare ones.
+    pub fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        // After a failed write nothing can be kept of these bytes any more.
+        let mut file = self.file.take().ok_or_else(failed_before)?;
+        file.write_all(bytes)?;
+        self.file = Some(file);
         Ok(())
     }
 
-    async fn flush(&mut self) -> Result<()> {
-        let Some(mut file) = self.file.take() else {
-            return Err(Error::Internal("a staged file that failed before".into()));
-        };
-        let mut buffer = std::mem::take(&mut self.buffer);
-        // A failed write leaves no file behind: nothing can be kept of these bytes any more.
-        let (file, buffer) = blocking(move || {
-            file.write_all(&buffer)?;
-            buffer.clear();
-            Ok((file, buffer))
+    pub async fn park(&mut self) -> Result<String> {
+        let file = self.file.take().ok_or_else(failed_before)?;
+        let folder = (!self.parked).then(|| self.root.join("staging"));
+        let file = blocking(move || {
+            file.sync_data()?;
+            if let Some(folder) = folder {
+                File::open(folder)?.sync_all()?;
+            }
+            Ok(file)
         })
         .await?;
         self.file = Some(file);
-        self.buffer = buffer;
-        Ok(())
+        self.parked = true;
+        Ok(self.path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default())
     }
 
-    pub async fn keep(mut self, sha256: Sha256) -> Result<String> {
-        self.flush().await?;
+    pub async fn keep(&mut self, sha256: Sha256) -> Result<String> {
         let key = sha256.to_string();
         let target = blob_path(&self.root, &key)?;
-        let Some(file) = self.file.take() else {
-            return Err(Error::Internal("a staged file that failed before".into()));
-        };
+        let file = self.file.take().ok_or_else(failed_before)?;
         let (staged, folders) = (self.path.clone(), self.folders.clone());
         blocking(move || {
             file.sync_all()?;
@@ -174,6 +198,26 @@ impl Staged {
         .await?;
         Ok(key)
     }
+
+    pub async fn discard(mut self) {
+        self.parked = true;
+        let path = std::mem::take(&mut self.path);
+        let _ = blocking(move || Ok(fs::remove_file(path)?)).await;
+    }
+}
+
+/// Puts a copy of the file into its place, so that what is linked elsewhere is never written to.
+fn own_copy(mut file: File, path: &Path) -> Result<File> {
+    let beside = path.with_extension("copy");
+    let mut copy = File::options().read(true).write(true).create(true).truncate(true).open(&beside)?;
+    std::io::copy(&mut file, &mut copy)?;
+    copy.sync_all()?;
+    fs::rename(&beside, path)?;
+    Ok(copy)
+}
+
+fn failed_before() -> Error {
+    Error::Internal("a staged file that failed before, or was kept".into())
 }
 
 fn link_durably(staged: &Path, target: &Path, file: &File, folders: &Folders) -> Result<()> {
@@ -205,7 +249,54 @@ fn link_durably(staged: &Path, target: &Path, file: &File, folders: &Folders) ->
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        // Kept or not, the staged name has served. Left behind after a crash, the sweep finds it.
-        let _ = fs::remove_file(&self.path);
+        // Parked bytes are acknowledged. Others have served; left behind after a crash, the sweep finds them.
+        if !self.parked {
+            let path = std::mem::take(&mut self.path);
+            match tokio::runtime::Handle::try_current() {
+                Ok(runtime) => drop(runtime.spawn_blocking(move || fs::remove_file(path))),
+                Err(_) => drop(fs::remove_file(path)),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn parked_bytes_go_on_where_they_were() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Disk::open(dir.path()).unwrap();
+        let mut staged = disk.stage().await.unwrap();
+        staged.append(b"hello ").unwrap();
+        let handle = staged.park().await.unwrap();
+        // Written after the park and never acknowledged: cut off again.
+        staged.append(b"lost").unwrap();
+        drop(staged);
+        assert!(disk.resume(&handle, 7 + 100).await.unwrap().is_none(), "more than is there");
+        let mut staged = disk.resume(&handle, 6).await.unwrap().unwrap();
+        staged.append(b"world").unwrap();
+        let sha256 = Sha256::of(b"hello world");
+        let key = staged.keep(sha256).await.unwrap();
+        assert_eq!(disk.length(&key).await.unwrap(), Some(11));
+        // The commit failed: the file is another's evidence by now, and ours must not write to it.
+        drop(staged);
+        let mut staged = disk.resume(&handle, 6).await.unwrap().unwrap();
+        staged.append(b"wOrld").unwrap();
+        drop(staged);
+        assert_eq!(fs::read(blob_path(dir.path(), &key).unwrap()).unwrap(), b"hello world");
+        let mut staged = disk.resume(&handle, 6).await.unwrap().unwrap();
+        staged.append(b"world").unwrap();
+        drop(staged);
+        // And it can be kept again.
+        let mut staged = disk.resume(&handle, 11).await.unwrap().unwrap();
+        assert_eq!(staged.keep(sha256).await.unwrap(), key);
+        staged.discard().await;
+        assert!(disk.resume(&handle, 11).await.unwrap().is_none());
+        assert_eq!(fs::read(blob_path(dir.path(), &key).unwrap()).unwrap(), b"hello world");
+        for wrong in ["", "..", "../blobs", "x/y"] {
+            assert!(disk.resume(wrong, 0).await.is_err(), "{wrong}");
+        }
     }
 }

@@ -1,9 +1,12 @@
 //! Where bytes live, found by their hash.
 //!
-//! **Contract.** Bytes are staged, then kept or discarded. When [`Staged::keep`] returns, the bytes are
-//! durable under the key it returns. Keeping the same hash twice succeeds. What is kept is never
-//! overwritten. Staged bytes that nobody kept may vanish at any time after a day. Nothing here knows
-//! of appeals, exhibits or names: keys are made of hashes and random ids.
+//! **Contract.** Bytes are staged, then kept, parked or discarded. When [`Staged::keep`] returns, the bytes are
+//! durable under the key it returns; keeping the same hash twice succeeds, and what is kept is never overwritten.
+//! When [`Staged::park`] returns, the bytes so far are durable, and [`Blobs::resume`] takes them up again from the
+//! handle it returned, on any node that reaches the store, cut to the offset that is asked for. What was parked
+//! survives everything but a discard and a sweep that does not know its handle; what was never parked vanishes when it
+//! is dropped, or within a day. Nothing here knows of appeals, exhibits or names: keys are made of hashes and random
+//! ids.
 
 mod disk;
 mod s3;
@@ -21,10 +24,10 @@ pub enum Blobs {
     S3(s3::S3),
 }
 
-/// Bytes on their way in. Dropping one discards it.
+/// Bytes on their way in. Dropping one that was never parked discards it.
 pub enum Staged {
     Disk(disk::Staged),
-    S3(s3::Staged),
+    S3(Box<s3::Staged>),
 }
 
 /// Bytes on their way out.
@@ -34,12 +37,13 @@ pub type Reader = BoxStream<'static, Result<Bytes>>;
 pub const GRACE: Duration = Duration::from_secs(24 * 3600);
 
 impl Blobs {
-    /// `url` is `file:DIR` or `s3://BUCKET/PREFIX?endpoint=URL&region=NAME`.
-    pub async fn open(url: &str) -> Result<Self> {
+    /// `url` is `file:DIR` or `s3://BUCKET/PREFIX?endpoint=URL&region=NAME`. An S3 store buffers up to `buffer_bytes_max`
+    /// of all uploads together; on a disk nothing is buffered.
+    pub async fn open(url: &str, buffer_bytes_max: usize) -> Result<Self> {
         if let Some(dir) = url.strip_prefix("file:") {
             Ok(Blobs::Disk(disk::Disk::open(dir.as_ref())?))
         } else if let Some(rest) = url.strip_prefix("s3://") {
-            Ok(Blobs::S3(s3::S3::open(rest).await?))
+            Ok(Blobs::S3(s3::S3::open(rest, buffer_bytes_max).await?))
         } else {
             Err(Error::Internal("a blob store is file:DIR or s3://BUCKET/PREFIX?endpoint=URL".into()))
         }
@@ -49,16 +53,27 @@ impl Blobs {
     pub async fn stage(&self, length: Option<u64>) -> Result<Staged> {
         Ok(match self {
             Blobs::Disk(d) => Staged::Disk(d.stage().await?),
-            Blobs::S3(s) => Staged::S3(s.stage(length)),
+            Blobs::S3(s) => Staged::S3(Box::new(s.stage(length))),
+        })
+    }
+
+    /// Takes up parked bytes, cut to `offset`. `None` when they are not there any more, or not so many.
+    pub async fn resume(&self, handle: &str, offset: u64) -> Result<Option<Staged>> {
+        Ok(match self {
+            Blobs::Disk(d) => d.resume(handle, offset).await?.map(Staged::Disk),
+            Blobs::S3(s) => s.resume(handle, offset).await?.map(|staged| Staged::S3(Box::new(staged))),
         })
     }
 
     /// Keeps a small blob whole and returns its key.
     pub async fn put(&self, bytes: Bytes) -> Result<String> {
         let sha256 = Sha256::of(&bytes);
-        let mut staged = self.stage(Some(bytes.len() as u64)).await?;
+        let length = bytes.len() as u64;
+        let mut staged = self.stage(Some(length)).await?;
         staged.append(bytes).await?;
-        staged.keep(sha256).await
+        let key = staged.keep(sha256, length).await?;
+        staged.discard().await;
+        Ok(key)
     }
 
     /// Opens `length` bytes from `start` on. The caller knows the size from the database.
@@ -69,12 +84,19 @@ impl Blobs {
         }
     }
 
-    /// Discards staged bytes that nobody has touched for [`GRACE`]; returns how many.
-    pub async fn sweep_staged(&self) -> Result<u64> {
+    /// Discards staged bytes that nobody has touched for [`GRACE`] and that none of these handles names; returns how
+    /// many.
+    pub async fn sweep_staged(&self, handles: &[String]) -> Result<u64> {
         match self {
-            Blobs::Disk(d) => d.sweep_staged().await,
-            Blobs::S3(s) => s.sweep_staged().await,
+            Blobs::Disk(d) => d.sweep_staged(handles).await,
+            Blobs::S3(s) => s.sweep_staged(handles).await,
         }
+    }
+
+    /// Whether bytes that are kept already should not be kept again. On a disk it costs nothing but the sync, and answers for
+    /// known bytes come no sooner than for new ones; on S3 it would cost a transfer.
+    pub const fn spares_known(&self) -> bool {
+        matches!(self, Blobs::S3(_))
     }
 
     /// Bytes of a kept blob; `None` when it is missing.
@@ -85,11 +107,14 @@ impl Blobs {
         }
     }
 
-    /// Removes a blob that lost a race: kept under a key of its own just now, and never referred to.
-    pub async fn remove(&self, key: &str) -> Result<()> {
+    /// Gives up a copy that lost a race: `mine` was kept just now and is referred to by nobody, because `theirs` holds
+    /// the same bytes. Does nothing where both are one.
+    pub async fn yield_to(&self, mine: &str, theirs: &str) -> Result<()> {
         match self {
-            Blobs::Disk(d) => d.remove(key).await,
-            Blobs::S3(s) => s.remove(key).await,
+            // A key is the bytes' own hash: there is only one copy.
+            Blobs::Disk(_) => Ok(()),
+            Blobs::S3(s) if mine != theirs => s.yield_to(mine).await,
+            Blobs::S3(_) => Ok(()),
         }
     }
 
@@ -120,23 +145,40 @@ impl Blobs {
 impl Staged {
     pub async fn append(&mut self, bytes: Bytes) -> Result<()> {
         match self {
-            Staged::Disk(s) => s.append(bytes).await,
+            Staged::Disk(s) => s.append(&bytes),
             Staged::S3(s) => s.append(bytes).await,
         }
     }
 
-    /// Makes the bytes durable under the hash that the caller computed while they came.
-    pub async fn keep(self, sha256: Sha256) -> Result<String> {
+    /// How many more bytes bring the staged ones to a place where [`Staged::park`] is cheap; `None` where every place is.
+    pub fn until_boundary(&self) -> Option<usize> {
         match self {
-            Staged::Disk(s) => s.keep(sha256).await,
-            Staged::S3(s) => s.keep(sha256).await,
+            Staged::Disk(_) => None,
+            Staged::S3(s) => Some(s.until_boundary()),
         }
     }
 
-    /// Throws the bytes away now rather than at the next sweep.
+    /// Makes what came so far durable and returns the handle that finds it again. The bytes may go on coming.
+    pub async fn park(&mut self) -> Result<String> {
+        match self {
+            Staged::Disk(s) => s.park().await,
+            Staged::S3(s) => s.park().await,
+        }
+    }
+
+    /// Makes the bytes durable for good, under the hash and size that the caller counted while they came. What was
+    /// parked stays until [`Staged::discard`], so that this can be done again should the caller's own commit fail.
+    pub async fn keep(&mut self, sha256: Sha256, size: u64) -> Result<String> {
+        match self {
+            Staged::Disk(s) => s.keep(sha256).await,
+            Staged::S3(s) => s.keep(sha256, size).await,
+        }
+    }
+
+    /// Throws away what is staged now rather than at the next sweep. What was kept stays kept.
     pub async fn discard(self) {
         match self {
-            Staged::Disk(s) => drop(s),
+            Staged::Disk(s) => s.discard().await,
             Staged::S3(s) => s.discard().await,
         }
     }

@@ -7,7 +7,8 @@
 //! not relied upon (some servers accept and ignore them); the same hash gives the same bytes, so
 //! putting it twice changes nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_s3::Client;
@@ -17,6 +18,9 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
 use tokio_util::io::ReaderStream;
 
 use super::{GRACE, Reader};
@@ -25,6 +29,12 @@ use crate::domain::value::Sha256;
 use crate::error::{Error, Result};
 
 const PART_BYTES_MIN: u64 = 8 << 20;
+/// The budget for buffers is counted in grains.
+const GRAIN: usize = 64 * 1024;
+const MEMORY_WAIT: Duration = Duration::from_secs(20);
+/// Who takes an upload over leaves numbers free for the parts that its last owner may still be sending.
+const NUMBERS_LEFT: i32 = 16;
+const NUMBERS_ROOMY: i32 = 8_000;
 /// S3 takes 10,000 parts; equal parts of `length / 9,000` leave room.
 const PARTS_AIM: u64 = 9_000;
 
@@ -32,6 +42,8 @@ const PARTS_AIM: u64 = 9_000;
 pub struct S3 {
     client: Client,
     bucket: String,
+    /// Buffered bytes of all uploads together, in grains.
+    memory: Arc<Semaphore>,
     /// Empty, or ends with a slash.
     prefix: String,
 }
@@ -39,14 +51,40 @@ pub struct S3 {
 pub struct Staged {
     store: S3,
     part_bytes: usize,
+    /// What the first part will hold, as far as it is known.
+    first_bytes: usize,
     buffer: BytesMut,
+    /// Our share of the common budget for buffers.
+    held: Option<OwnedSemaphorePermit>,
     multipart: Option<Multipart>,
+    sending: Option<JoinHandle<Result<Part>>>,
+    /// Where the bytes that fill no part yet were put when we were parked, and how many.
+    tail: Option<(String, usize)>,
+    stale_tail: Option<String>,
+    /// Whether somebody holds the handle: then it outlives us.
+    parked: bool,
 }
 
 struct Multipart {
     key: String,
     upload_id: String,
-    parts: Vec<CompletedPart>,
+    parts: Vec<Part>,
+    next: i32,
+    completed: bool,
+}
+
+/// A part that has arrived: its number, entity tag, SHA-256 in base64.
+#[derive(Clone, Serialize, Deserialize)]
+struct Part(i32, String, String);
+
+/// The handle of a parked upload.
+#[derive(Serialize, Deserialize)]
+struct Parked {
+    part_bytes: usize,
+    /// Key, upload id, and the parts that count: others of the same upload do not.
+    multipart: Option<(String, String, Vec<Part>)>,
+    tail: Option<(String, usize)>,
+    stale_tail: Option<String>,
 }
 
 fn away<E: std::error::Error + Send + Sync + 'static>(what: &'static str) -> impl Fn(E) -> Error {
@@ -63,7 +101,7 @@ fn status<E>(e: &SdkError<E>) -> Option<u16> {
 
 impl S3 {
     /// `rest` is `BUCKET[/PREFIX][?endpoint=URL&region=NAME]`.
-    pub async fn open(rest: &str) -> Result<Self> {
+    pub async fn open(rest: &str, buffer_bytes_max: usize) -> Result<Self> {
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
         let options: HashMap<&str, &str> = query.split('&').filter_map(|p| p.split_once('=')).collect();
@@ -94,7 +132,8 @@ impl S3 {
             "" => String::new(),
             p => format!("{p}/"),
         };
-        let store = Self { client: Client::from_conf(config.build()), bucket: bucket.to_owned(), prefix };
+        let memory = Arc::new(Semaphore::new(buffer_bytes_max.div_ceil(GRAIN)));
+        let store = Self { client: Client::from_conf(config.build()), bucket: bucket.to_owned(), memory, prefix };
         store.ping().await.map_err(|_| Error::Internal(format!("the S3 bucket {bucket} cannot be reached with these credentials")))?;
         Ok(store)
     }
@@ -102,11 +141,75 @@ impl S3 {
     pub fn stage(&self, length: Option<u64>) -> Staged {
         let mib = 1 << 20;
         let even = length.unwrap_or(0).div_ceil(PARTS_AIM).div_ceil(mib) * mib;
+        let part_bytes = usize::try_from(even.max(PART_BYTES_MIN)).unwrap_or(usize::MAX);
+        let first_bytes = length.and_then(|n| usize::try_from(n).ok()).unwrap_or(0).min(part_bytes);
+        self.staged(part_bytes, first_bytes)
+    }
+
+    fn staged(&self, part_bytes: usize, first_bytes: usize) -> Staged {
         Staged {
             store: self.clone(),
-            part_bytes: usize::try_from(even.max(PART_BYTES_MIN)).unwrap_or(usize::MAX),
+            part_bytes,
+            first_bytes,
             buffer: BytesMut::new(),
+            held: None,
             multipart: None,
+            sending: None,
+            tail: None,
+            stale_tail: None,
+            parked: false,
+        }
+    }
+
+    pub async fn resume(&self, handle: &str, offset: u64) -> Result<Option<Staged>> {
+        let parked: Parked = serde_json::from_str(handle).map_err(|_| Error::Internal("a staging handle that we never gave out".into()))?;
+        let mut staged = self.staged(parked.part_bytes, parked.part_bytes);
+        let whole_parts = parked.multipart.as_ref().map_or(0, |m| m.2.len());
+        let tail_bytes = parked.tail.as_ref().map_or(0, |t| t.1);
+        if (whole_parts * parked.part_bytes + tail_bytes) as u64 != offset {
+            return Ok(None);
+        }
+        if let Some((key, length)) = &parked.tail {
+            let mut reader = match self.open_range(key, 0, *length as u64).await {
+                Ok(reader) => reader,
+                Err(Error::TryLater) => return Err(Error::TryLater),
+                Err(_) => return Ok(None),
+            };
+            while let Some(chunk) = reader.next().await {
+                staged.append(chunk.map_err(|_| Error::TryLater)?).await?;
+            }
+            if staged.buffer.len() != *length {
+                return Ok(None);
+            }
+        }
+        staged.multipart = parked.multipart.map(|(key, upload_id, parts)| {
+            let last = parts.last().map_or(0, |p| p.0);
+            let next = last + if last < NUMBERS_ROOMY { NUMBERS_LEFT } else { 1 };
+            Multipart { key, upload_id, parts, next, completed: false }
+        });
+        (staged.tail, staged.stale_tail, staged.parked) = (parked.tail, parked.stale_tail, true);
+        Ok(Some(staged))
+    }
+
+    async fn put(&self, key: &str, sha256: Sha256, bytes: Bytes) -> Result<()> {
+        self.client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(self.key(key))
+            .checksum_sha256(sha256.base64())
+            .body(ByteStream::from(bytes))
+            .customize()
+            .disable_payload_signing()
+            .send()
+            .await
+            .map_err(away("writing"))?;
+        Ok(())
+    }
+
+    /// Removes a parked tail that nothing refers to any more; if that fails, the sweep will.
+    async fn forget(&self, key: &str) {
+        if let Err(e) = self.client.delete_object().bucket(&self.bucket).key(self.key(key)).send().await {
+            tracing::warn!(cause = %DisplayErrorContext(&e), "S3: a parked tail could not be removed; the sweep will try again");
         }
     }
 
@@ -133,7 +236,30 @@ impl S3 {
         Ok(stream.map(|r| r.map_err(Error::from)).boxed())
     }
 
-    pub async fn sweep_staged(&self) -> Result<u64> {
+    pub async fn sweep_staged(&self, handles: &[String]) -> Result<u64> {
+        let parked: Vec<Parked> = handles.iter().filter_map(|h| serde_json::from_str(h).ok()).collect();
+        let uploads: HashSet<&str> = parked.iter().filter_map(|p| Some(p.multipart.as_ref()?.1.as_str())).collect();
+        let tails: HashSet<String> = parked.iter().filter_map(|p| Some(self.key(&p.tail.as_ref()?.0))).collect();
+        Ok(self.sweep_multiparts(&uploads).await? + self.sweep_tails(&tails).await?)
+    }
+
+    async fn sweep_tails(&self, known: &HashSet<String>) -> Result<u64> {
+        let mut swept = 0;
+        let staging = format!("{}staging/", self.prefix);
+        let listed =
+            self.client.list_objects_v2().bucket(&self.bucket).prefix(staging).send().await.map_err(away("listing parked tails"))?;
+        for object in listed.contents() {
+            let (Some(key), Some(written)) = (object.key(), object.last_modified()) else { continue };
+            if is_old(written.secs()) && !known.contains(key) {
+                let removed = self.client.delete_object().bucket(&self.bucket).key(key).send().await;
+                removed.map_err(away("removing a parked tail"))?;
+                swept += 1;
+            }
+        }
+        Ok(swept)
+    }
+
+    async fn sweep_multiparts(&self, known: &HashSet<&str>) -> Result<u64> {
         let mut swept = 0;
         let listed = self
             .client
@@ -147,7 +273,7 @@ impl S3 {
             let (Some(key), Some(id), Some(begun)) = (upload.key(), upload.upload_id(), upload.initiated()) else {
                 continue;
             };
-            if is_old(begun.secs()) {
+            if is_old(begun.secs()) && !known.contains(id) {
                 self.abort(key, id).await;
                 swept += 1;
             }
@@ -163,8 +289,8 @@ impl S3 {
         }
     }
 
-    pub async fn remove(&self, key: &str) -> Result<()> {
-        self.client.delete_object().bucket(&self.bucket).key(self.key(key)).send().await.map_err(away("removing"))?;
+    pub async fn yield_to(&self, mine: &str) -> Result<()> {
+        self.client.delete_object().bucket(&self.bucket).key(self.key(mine)).send().await.map_err(away("removing"))?;
         Ok(())
     }
 
@@ -192,16 +318,51 @@ fn is_old(seconds: i64) -> bool {
 }
 
 impl Staged {
-    pub async fn append(&mut self, bytes: Bytes) -> Result<()> {
-        self.buffer.extend_from_slice(&bytes);
-        while self.buffer.len() > self.part_bytes {
-            let part = self.buffer.split_to(self.part_bytes).freeze();
-            self.send_part(part).await?;
+    pub async fn append(&mut self, mut bytes: Bytes) -> Result<()> {
+        while !bytes.is_empty() {
+            if self.buffer.len() == self.part_bytes {
+                self.send_part().await?;
+            }
+            let take = bytes.len().min(self.part_bytes - self.buffer.len());
+            self.hold(take).await?;
+            if self.buffer.capacity() == 0 {
+                self.buffer.reserve(self.first_bytes.max(take));
+            }
+            self.buffer.extend_from_slice(&bytes.split_to(take));
         }
         Ok(())
     }
 
-    async fn send_part(&mut self, part: Bytes) -> Result<()> {
+    /// Counts bytes that are about to be buffered against the common budget. Who gets none in time is sent away
+    /// politely: everybody waits for somebody else's part to end, and slow senders may hold theirs for long.
+    async fn hold(&mut self, bytes: usize) -> Result<()> {
+        let want = self.buffer.len() + bytes;
+        let missing = want.div_ceil(GRAIN).saturating_sub(self.held.as_ref().map_or(0, OwnedSemaphorePermit::num_permits));
+        if missing == 0 {
+            return Ok(());
+        }
+        let asked = self.store.memory.clone().acquire_many_owned(u32::try_from(missing).unwrap_or(u32::MAX));
+        let permit = match tokio::time::timeout(MEMORY_WAIT, asked).await {
+            Ok(Ok(permit)) => permit,
+            _ => return Err(Error::TryLater),
+        };
+        match &mut self.held {
+            Some(held) => held.merge(permit),
+            none => *none = Some(permit),
+        }
+        Ok(())
+    }
+
+    pub fn until_boundary(&self) -> usize {
+        match self.part_bytes - self.buffer.len() {
+            0 => self.part_bytes,
+            more => more,
+        }
+    }
+
+    /// Sends the buffered bytes as the next part, while the following ones come.
+    async fn send_part(&mut self) -> Result<()> {
+        self.sent().await?;
         let store = self.store.clone();
         let multipart = match &mut self.multipart {
             Some(m) => m,
@@ -217,85 +378,133 @@ impl Staged {
                     .await
                     .map_err(away("beginning an upload"))?;
                 let upload_id = begun.upload_id().unwrap_or_default().to_owned();
-                none.insert(Multipart { key, upload_id, parts: Vec::new() })
+                none.insert(Multipart { key, upload_id, parts: Vec::new(), next: 1, completed: false })
             }
         };
-        let number = i32::try_from(multipart.parts.len() + 1).unwrap_or(i32::MAX);
-        let sha256 = Sha256::of(&part).base64();
-        let sent = store
-            .client
-            .upload_part()
-            .bucket(&store.bucket)
-            .key(store.key(&multipart.key))
-            .upload_id(&multipart.upload_id)
-            .part_number(number)
-            .checksum_sha256(&sha256)
-            .body(ByteStream::from(part))
-            .customize()
-            .disable_payload_signing()
-            .send()
-            .await
-            .map_err(away("sending a part"))?;
-        multipart
-            .parts
-            .push(CompletedPart::builder().part_number(number).set_e_tag(sent.e_tag().map(str::to_owned)).checksum_sha256(sha256).build());
+        let number = multipart.next;
+        multipart.next += 1;
+        let (part, held) = (std::mem::take(&mut self.buffer).freeze(), self.held.take());
+        let (key, upload_id) = (store.key(&multipart.key), multipart.upload_id.clone());
+        self.sending = Some(tokio::spawn(async move {
+            let sha256 = Sha256::of(&part).base64();
+            let sent = store
+                .client
+                .upload_part()
+                .bucket(&store.bucket)
+                .key(key)
+                .upload_id(upload_id)
+                .part_number(number)
+                .checksum_sha256(&sha256)
+                .body(ByteStream::from(part))
+                .customize()
+                .disable_payload_signing()
+                .send()
+                .await
+                .map_err(away("sending a part"))?;
+            drop(held);
+            Ok(Part(number, sent.e_tag().unwrap_or_default().to_owned(), sha256))
+        }));
         Ok(())
     }
 
-    pub async fn keep(mut self, sha256: Sha256) -> Result<String> {
-        if self.multipart.is_none() {
-            return self.put_whole(sha256).await;
+    /// Waits until the part under way has arrived.
+    async fn sent(&mut self) -> Result<()> {
+        if let Some(sending) = self.sending.take() {
+            let part = sending.await.map_err(Error::internal)??;
+            if let Some(m) = &mut self.multipart {
+                m.parts.push(part);
+            }
         }
-        let last = self.buffer.split().freeze();
-        if !last.is_empty() {
-            self.send_part(last).await?;
-        }
-        let Some(Multipart { key, upload_id, parts }) = self.multipart.take() else {
-            return Err(Error::Internal("an upload without parts".into()));
-        };
-        let store = &self.store;
-        store
-            .client
-            .complete_multipart_upload()
-            .bucket(&store.bucket)
-            .key(store.key(&key))
-            .upload_id(upload_id)
-            .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts)).build())
-            .send()
-            .await
-            .map_err(away("completing an upload"))?;
-        Ok(key)
+        Ok(())
     }
 
-    async fn put_whole(mut self, sha256: Sha256) -> Result<String> {
-        let key = format!("blobs/{sha256}");
-        let body = self.buffer.split().freeze();
-        self.store
+    pub async fn park(&mut self) -> Result<String> {
+        if self.buffer.len() == self.part_bytes {
+            self.send_part().await?;
+        }
+        self.sent().await?;
+        // The one before the last is not in any committed row any more.
+        if let Some(stale) = self.stale_tail.take() {
+            self.store.forget(&stale).await;
+        }
+        self.stale_tail = self.tail.take().map(|t| t.0);
+        if !self.buffer.is_empty() {
+            let key = format!("staging/{}", data_encoding::HEXLOWER.encode(&random::<16>()));
+            let tail = Bytes::copy_from_slice(&self.buffer);
+            let length = tail.len();
+            self.store.put(&key, Sha256::of(&tail), tail).await?;
+            self.tail = Some((key, length));
+        }
+        self.parked = true;
+        let parked = Parked {
+            part_bytes: self.part_bytes,
+            multipart: self.multipart.as_ref().map(|m| (m.key.clone(), m.upload_id.clone(), m.parts.clone())),
+            tail: self.tail.clone(),
+            stale_tail: self.stale_tail.clone(),
+        };
+        serde_json::to_string(&parked).map_err(Error::internal)
+    }
+
+    pub async fn keep(&mut self, sha256: Sha256, size: u64) -> Result<String> {
+        if self.multipart.is_none() {
+            let key = format!("blobs/{sha256}");
+            self.store.put(&key, sha256, std::mem::take(&mut self.buffer).freeze()).await?;
+            self.held = None;
+            return Ok(key);
+        }
+        if !self.buffer.is_empty() {
+            self.send_part().await?;
+        }
+        self.sent().await?;
+        let Some(multipart) = &mut self.multipart else {
+            return Err(Error::Internal("an upload without parts".into()));
+        };
+        let parts = multipart
+            .parts
+            .iter()
+            .map(|Part(number, etag, sha256)| CompletedPart::builder().part_number(*number).e_tag(etag).checksum_sha256(sha256).build());
+        let done = self
+            .store
             .client
-            .put_object()
+            .complete_multipart_upload()
             .bucket(&self.store.bucket)
-            .key(self.store.key(&key))
-            .checksum_sha256(sha256.base64())
-            .body(ByteStream::from(body))
-            .customize()
-            .disable_payload_signing()
+            .key(self.store.key(&multipart.key))
+            .upload_id(&multipart.upload_id)
+            .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts.collect())).build())
             .send()
-            .await
-            .map_err(away("writing"))?;
-        Ok(key)
+            .await;
+        if let Err(e) = done {
+            // Completed before, and then the caller's commit failed, or the answer was lost.
+            if self.store.length(&multipart.key).await? != Some(size) {
+                return Err(away("completing an upload")(e));
+            }
+        }
+        multipart.completed = true;
+        Ok(multipart.key.clone())
     }
 
     pub async fn discard(mut self) {
-        if let Some(m) = self.multipart.take() {
+        self.parked = true;
+        if let Some(sending) = self.sending.take() {
+            sending.abort();
+        }
+        if let Some(m) = self.multipart.take().filter(|m| !m.completed) {
             self.store.abort(&self.store.key(&m.key), &m.upload_id).await;
+        }
+        for tail in self.tail.take().map(|t| t.0).into_iter().chain(self.stale_tail.take()) {
+            self.store.forget(&tail).await;
         }
     }
 }
 
 impl Drop for Staged {
     fn drop(&mut self) {
+        if self.parked {
+            return;
+        }
         // A cut connection drops us without a word: give the parts back now if we still can.
-        if let (Some(m), Ok(runtime)) = (self.multipart.take(), tokio::runtime::Handle::try_current()) {
+        let multipart = self.multipart.take().filter(|m| !m.completed);
+        if let (Some(m), Ok(runtime)) = (multipart, tokio::runtime::Handle::try_current()) {
             let store = self.store.clone();
             runtime.spawn(async move { store.abort(&store.key(&m.key), &m.upload_id).await });
         }

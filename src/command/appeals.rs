@@ -10,7 +10,8 @@ use crate::app::App;
 use crate::config::{Config, Flags};
 use crate::db;
 use crate::domain::actor::Actor;
-use crate::domain::appeal::{self as noun, AppealState, Area, Budgets, Text, normal_code};
+use crate::domain::appeal::{self as noun, AppealState, Area, Budgets, IntakeRules, Text, normal_code};
+use crate::domain::exhibit::{Kind, kept_name};
 use crate::domain::value::{Point, Utc};
 use crate::error::{Error, Result};
 use crate::review::{self, NewAppeal};
@@ -23,11 +24,28 @@ pub enum Appeal {
     Open { code: String },
     /// Close an appeal for good
     Close { code: String },
+    /// Flood mode: browsers work for their place, and small files go before large ones
+    Flood {
+        code: String,
+        #[arg(value_enum)]
+        state: OnOff,
+    },
+    /// List files that were begun and not finished
+    HalfSent {
+        #[arg(long)]
+        json: bool,
+    },
     /// List the appeals
     List {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum OnOff {
+    On,
+    Off,
 }
 
 #[derive(clap::Args)]
@@ -69,6 +87,12 @@ pub struct New {
     submission_files_max: Option<u64>,
     #[arg(long)]
     appeal_bytes_max: Option<u64>,
+    /// Hours that half-sent files can still be finished
+    #[arg(long, default_value_t = 72)]
+    half_sent_hours: u32,
+    /// Take only these kinds, as far as senders declare them: photo, video, audio, document. Without: everything
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
     /// Open it at once
     #[arg(long)]
     open: bool,
@@ -80,6 +104,8 @@ pub async fn appeal(flags: &Flags, command: Appeal) -> Result<ExitCode> {
         Appeal::New(new) => create(&app, *new).await?,
         Appeal::Open { code } => set_state(&app, &code, AppealState::Open).await?,
         Appeal::Close { code } => set_state(&app, &code, AppealState::Closed).await?,
+        Appeal::Flood { code, state } => set_flood(&app, &code, state == OnOff::On).await?,
+        Appeal::HalfSent { json } => half_sent(&app, json).await?,
         Appeal::List { json } => list(&app, json).await?,
     }
     Ok(ExitCode::SUCCESS)
@@ -104,6 +130,8 @@ async fn create(app: &App, new: New) -> Result<()> {
     if !(new.radius_m > 0.0 && new.radius_m <= 100_000.0) {
         return invalid("radius_m", "metres, more than 0 and up to 100000");
     }
+    let kinds: Option<Vec<Kind>> = new.only.iter().map(|k| Kind::parse(k)).collect();
+    let Some(kinds) = kinds else { return invalid("only", "photo, video, audio, document, other") };
     let d = Budgets::default();
     let text = Text { title: new.title, what: new.what, place: new.place };
     let made = review::create_appeal(
@@ -124,6 +152,7 @@ async fn create(app: &App, new: New) -> Result<()> {
                 submission_files_max: new.submission_files_max.unwrap_or(d.submission_files_max),
                 appeal_bytes_max: new.appeal_bytes_max.unwrap_or(d.appeal_bytes_max),
             },
+            intake: IntakeRules { half_sent_hours: new.half_sent_hours, kinds, flood: false },
             demo: false,
         },
     )
@@ -142,6 +171,37 @@ async fn set_state(app: &App, code: &str, state: AppealState) -> Result<()> {
     drop(tx);
     review::set_appeal_state(app, Actor::Operator, &found, state).await?;
     say!("{code} is now {}", state.as_str());
+    Ok(())
+}
+
+async fn set_flood(app: &App, code: &str, flood: bool) -> Result<()> {
+    let code = normal_code(code).ok_or(Error::NotFound)?;
+    let mut tx = app.db.read().await?;
+    let found: noun::Appeal = db::appeals::by_code(&mut tx, &code).await?.ok_or(Error::NotFound)?;
+    drop(tx);
+    let rules = IntakeRules { flood, ..found.intake.clone() };
+    review::set_appeal_intake(app, Actor::Operator, &found, &rules).await?;
+    say!("{code}: flood mode is {}", if flood { "on" } else { "off" });
+    Ok(())
+}
+
+async fn half_sent(app: &App, json: bool) -> Result<()> {
+    const SHOWN_MAX: i64 = 1_000;
+    let mut tx = app.db.begin().await?;
+    let agency = db::accounts::agency(&mut tx, app.new_id(), &app.config.agency, app.now()).await?;
+    let uploads = db::uploads::half_sent(&mut tx, agency, SHOWN_MAX).await?;
+    tx.commit().await?;
+    for u in uploads {
+        let (name, expires) = (kept_name(&u.name).0, Utc::from_micros(u.expires_at));
+        let touched = Utc::from_micros(u.touched_at);
+        if json {
+            let line = json!({"appeal": u.code, "name": name, "offset": u.durable_offset, "length": u.length, "touched_at": touched, "expires_at": expires});
+            say!("{line}");
+        } else {
+            let length = u.length.map_or_else(|| "?".to_owned(), |n| n.to_string());
+            say!("{:<20} {:>14} of {length:<14} last {touched}, until {expires}  {name}", u.code, u.durable_offset);
+        }
+    }
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 mod appeals;
 mod audits;
 mod doctor;
+mod import;
 mod people;
 mod serve;
 mod verify;
@@ -10,6 +11,7 @@ mod verify;
 pub use appeals::{Appeal, appeal};
 pub use audits::{audit, fixity};
 pub use doctor::doctor;
+pub use import::{Import, import};
 pub use people::{Token, User, token, user};
 pub use serve::{serve, worker};
 pub use verify::{Verify, verify};

@@ -3,7 +3,7 @@
 use sqlx::FromRow;
 
 use super::{Tx, bad_row, id, json, signed, to_json, unsigned};
-use crate::domain::appeal::{Appeal, AppealState, Area};
+use crate::domain::appeal::{Appeal, AppealState, Area, IntakeRules};
 use crate::domain::value::{Id, Point, Utc};
 use crate::error::Result;
 
@@ -23,6 +23,7 @@ struct Row {
     lon: f64,
     radius_m: f64,
     budgets: String,
+    intake: String,
     bytes_received: i64,
     files_received: i64,
     demo: i64,
@@ -46,6 +47,7 @@ impl Row {
             zone: self.zone,
             area: Area { centre: Point::new(self.lat, self.lon).ok_or_else(|| bad_row("place"))?, radius_m: self.radius_m },
             budgets: json(&self.budgets)?,
+            intake: json(&self.intake)?,
             bytes_received: unsigned(self.bytes_received),
             files_received: unsigned(self.files_received),
             demo: self.demo != 0,
@@ -57,11 +59,11 @@ impl Row {
 pub async fn create(tx: &mut Tx, a: &Appeal) -> Result<()> {
     sql!(run tx,
         "INSERT INTO appeal (id, agency_id, code, state, texts, default_language, emergency_number, from_at, to_at,
-           zone, lat, lon, radius_m, budgets, demo, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+           zone, lat, lon, radius_m, budgets, intake, demo, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
         a.id.blob(), a.agency.blob(), a.code.clone(), a.state.as_str(), to_json(&a.texts)?, a.default_language.clone(),
         a.emergency_number.clone(), a.from.micros(), a.to.micros(), a.zone.clone(), a.area.centre.lat, a.area.centre.lon,
-        a.area.radius_m, to_json(&a.budgets)?, i64::from(a.demo), a.created_at.micros())?;
+        a.area.radius_m, to_json(&a.budgets)?, to_json(&a.intake)?, i64::from(a.demo), a.created_at.micros())?;
     Ok(())
 }
 
@@ -93,6 +95,11 @@ pub async fn any_demo(tx: &mut Tx) -> Result<bool> {
 pub async fn set_state(tx: &mut Tx, appeal: Id, from: AppealState, to: AppealState) -> Result<bool> {
     let rows = sql!(run tx, "UPDATE appeal SET state = $3 WHERE id = $1 AND state = $2", appeal.blob(), from.as_str(), to.as_str())?;
     Ok(rows == 1)
+}
+
+pub async fn set_intake(tx: &mut Tx, appeal: Id, rules: &IntakeRules) -> Result<()> {
+    sql!(run tx, "UPDATE appeal SET intake = $2 WHERE id = $1", appeal.blob(), to_json(rules)?)?;
+    Ok(())
 }
 
 /// Counts one file of `size` bytes against the appeal, if it is open and its budget bears it.

@@ -116,6 +116,17 @@ pub async fn set_examined(tx: &mut Tx, e: &Exhibit, closeness: i64, now: Utc) ->
     Ok(())
 }
 
+/// What a later word on time and place changes in the row.
+pub async fn set_capture(tx: &mut Tx, e: &Exhibit, closeness: i64) -> Result<()> {
+    sql!(run tx,
+        "UPDATE exhibit SET t = $2, t_hi = $3, grade = $4, time_source = $5, lat = $6, lon = $7, acc_m = $8, place_source = $9,
+           closeness = $10, by_time = $11 WHERE id = $1",
+        e.id.blob(), e.when.map(|w| w.from.micros()), e.when.map(|w| w.to.micros()), e.when.map(|w| w.grade.as_str()),
+        e.when.map(|w| w.source.as_str()), e.place.map(|p| p.point.lat), e.place.map(|p| p.point.lon),
+        e.place.map(|p| p.radius_m), e.place.map(|p| p.source.as_str()), closeness, by_time(e.when))?;
+    Ok(())
+}
+
 pub async fn by_id(tx: &mut Tx, exhibit: Id) -> Result<Option<Exhibit>> {
     sql!(maybe tx, Row,
         "SELECT id, agency_id, appeal_id, submission_id, sha256, size, name, name_truncated, media_type, kind, state,
@@ -140,6 +151,34 @@ pub async fn of_submission(tx: &mut Tx, submission: Id) -> Result<Vec<Exhibit>> 
     .into_iter()
     .map(Row::exhibit)
     .collect()
+}
+
+/// Everything that came with this exhibit.
+pub async fn with_submission_of(tx: &mut Tx, appeal: Id, exhibit: Id) -> Result<Vec<Id>> {
+    let rows = sql!(all tx, (Vec<u8>,),
+        "SELECT id FROM exhibit WHERE appeal_id = $1 AND submission_id = (SELECT submission_id FROM exhibit WHERE id = $2) ORDER BY id",
+        appeal.blob(), exhibit.blob())?;
+    rows.into_iter().map(|r| id(&r.0)).collect()
+}
+
+/// Everything from the source of this exhibit's submission; nothing when that is not known.
+pub async fn with_source_of(tx: &mut Tx, appeal: Id, exhibit: Id) -> Result<Vec<Id>> {
+    let rows = sql!(all tx, (Vec<u8>,),
+        "SELECT e.id FROM exhibit e JOIN submission s ON s.id = e.submission_id WHERE e.appeal_id = $1 AND s.appeal_id = $1 AND s.source =
+           (SELECT s2.source FROM exhibit e2 JOIN submission s2 ON s2.id = e2.submission_id WHERE e2.id = $2) ORDER BY e.id",
+        appeal.blob(), exhibit.blob())?;
+    rows.into_iter().map(|r| id(&r.0)).collect()
+}
+
+pub async fn received_within(tx: &mut Tx, appeal: Id, from: Utc, to: Utc) -> Result<Vec<Id>> {
+    let rows = sql!(all tx, (Vec<u8>,),
+        "SELECT id FROM exhibit WHERE appeal_id = $1 AND by_arrival BETWEEN $2 AND $3 ORDER BY id", appeal.blob(), -to.micros(), -from.micros())?;
+    rows.into_iter().map(|r| id(&r.0)).collect()
+}
+
+pub async fn set_quarantine(tx: &mut Tx, exhibit: Id, why: Option<Quarantine>) -> Result<()> {
+    sql!(run tx, "UPDATE exhibit SET quarantine = $2 WHERE id = $1", exhibit.blob(), why.map(Quarantine::as_str))?;
+    Ok(())
 }
 
 /// Exhibits of an agency with exactly these bytes.

@@ -13,6 +13,7 @@ pub mod log;
 mod migrate;
 pub mod search;
 pub mod submissions;
+pub mod uploads;
 
 pub use engine::{Db, Tx};
 

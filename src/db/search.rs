@@ -156,7 +156,7 @@ mod tests {
 
     use super::*;
     use crate::db::{self, Db};
-    use crate::domain::appeal::{Appeal, AppealState, Area, Budgets};
+    use crate::domain::appeal::{Appeal, AppealState, Area, Budgets, IntakeRules};
     use crate::domain::capture::{Effective, Grade, Place, Source};
     use crate::domain::exhibit::{Kind, Quarantine, State};
     use crate::domain::review::closeness;
@@ -261,6 +261,7 @@ mod tests {
             zone: "UTC".into(),
             area: Area { centre: Point::new(-17.0, 180.0).unwrap(), radius_m: 1_000.0 },
             budgets: Budgets::default(),
+            intake: IntakeRules::default(),
             bytes_received: 0,
             files_received: 0,
             demo: false,
@@ -268,7 +269,7 @@ mod tests {
         };
         db::appeals::create(&mut tx, &appeal).await.unwrap();
         let submission = c.id();
-        db::submissions::create(&mut tx, submission, appeal.id, Sha256::of(b"t"), Sha256::of(b"r"), now).await.unwrap();
+        db::submissions::create(&mut tx, submission, appeal.id, Sha256::of(b"t"), Sha256::of(b"r"), None, now).await.unwrap();
         let sha256 = Sha256::of(b"content");
         db::contents::insert(&mut tx, agency, sha256, 1, "k", now).await.unwrap();
         let mut all = Vec::new();

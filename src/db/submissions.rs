@@ -5,10 +5,11 @@ use crate::domain::submission::{Statement, Submission};
 use crate::domain::value::{Id, Sha256, Utc};
 use crate::error::Result;
 
-pub async fn create(tx: &mut Tx, new: Id, appeal: Id, token: Sha256, receipt: Sha256, now: Utc) -> Result<()> {
+pub async fn create(tx: &mut Tx, new: Id, appeal: Id, token: Sha256, receipt: Sha256, source: Option<Sha256>, now: Utc) -> Result<()> {
     sql!(run tx,
-        "INSERT INTO submission (id, appeal_id, token_hash, receipt_hash, statement, opened_at) VALUES ($1, $2, $3, $4, $5, $6)",
-        new.blob(), appeal.blob(), token.blob(), receipt.blob(), to_json(&Statement::default())?, now.micros())?;
+        "INSERT INTO submission (id, appeal_id, token_hash, receipt_hash, statement, opened_at, source) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        new.blob(), appeal.blob(), token.blob(), receipt.blob(), to_json(&Statement::default())?, now.micros(),
+        source.map(|s| s.blob()))?;
     Ok(())
 }
 
@@ -32,6 +33,13 @@ pub async fn by_token(tx: &mut Tx, token: Sha256) -> Result<Option<Submission>> 
 
 pub async fn by_id(tx: &mut Tx, submission_id: Id) -> Result<Submission> {
     submission(sql!(one tx, Row, "SELECT id, appeal_id, statement, files, bytes FROM submission WHERE id = $1", submission_id.blob())?)
+}
+
+/// As [`by_id`], with the row held until commit: files that are accepted meanwhile take turns with it.
+pub async fn lock(tx: &mut Tx, submission: Id) -> Result<Submission> {
+    let text = tx.locking("SELECT id FROM submission WHERE id = $1", "SELECT id FROM submission WHERE id = $1 FOR UPDATE");
+    sql!(one tx, (Vec<u8>,), text, submission.blob())?;
+    by_id(tx, submission).await
 }
 
 pub async fn set_statement(tx: &mut Tx, submission: Id, statement: &Statement) -> Result<()> {

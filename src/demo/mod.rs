@@ -18,11 +18,12 @@ use crate::accounts;
 use crate::app::{App, random};
 use crate::db;
 use crate::domain::actor::{Actor, Role};
-use crate::domain::appeal::{Appeal, AppealState, Area, Budgets, Text};
+use crate::domain::appeal::{Appeal, AppealState, Area, Budgets, IntakeRules, Text};
 use crate::domain::submission::{Answer, Statement};
+use crate::domain::upload::FileClaims;
 use crate::domain::value::{DAY_US, HOUR_US, Id, MINUTE_US, Point, SECOND_US, Utc};
 use crate::error::{Error, Result};
-use crate::intake::{self, FileClaims};
+use crate::intake;
 use crate::review::{self, NewAppeal};
 
 pub const CODE: &str = "DEMO-26";
@@ -87,6 +88,7 @@ pub async fn prepare(app: &Arc<App>) -> Result<Option<Feed>> {
         zone: ZONE.into(),
         area: Area { centre, radius_m: 300.0 },
         budgets: Budgets::default(),
+        intake: IntakeRules::default(),
         demo: true,
     };
     let appeal = review::create_appeal(app, Actor::Operator, new).await?;
@@ -138,7 +140,7 @@ async fn of_device(app: &App, appeal: &Appeal, known: &mut BTreeMap<u32, Id>, de
     if let Some(id) = known.get(&device) {
         return Ok(*id);
     }
-    let opened = intake::open(app, appeal).await?;
+    let opened = intake::open(app, appeal, intake::Origin::Demo).await?;
     let statement = Statement {
         own: if device.is_multiple_of(5) { Answer::No } else { Answer::Yes },
         edited: if device.is_multiple_of(11) { Answer::Yes } else { Answer::No },
@@ -159,9 +161,9 @@ async fn hand_over(app: &App, appeal: &Appeal, submission: Id, bytes: Vec<u8>, n
     let room = intake::room(app, appeal, &submission)?;
     let length = bytes.len() as u64;
     let body = stream::iter([Ok::<_, Error>(bytes::Bytes::from(bytes))]);
-    let received = intake::receive(app, room, Some(length), None, body).await?;
-    let claims = FileClaims { name: name.as_bytes().to_vec(), media_type: None };
-    intake::accept(app, appeal, &submission, received, claims).await?;
+    let received = intake::receive(app, submission.id, room, Some(length), None, body).await?;
+    let claims = FileClaims { name: name.as_bytes().to_vec(), ..FileClaims::default() };
+    intake::accept(app, appeal, &submission, received, claims, None).await?;
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::exhibit::Kind;
 use super::value::{Id, Point, Utc};
 
 /// An appeal is written, then open, then closed; a closed one never opens again, so that its log
@@ -57,6 +58,40 @@ impl Default for Budgets {
     }
 }
 
+/// How this appeal takes files in, beyond its budgets.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct IntakeRules {
+    /// Half-sent files can be finished for this long.
+    pub half_sent_hours: u32,
+    /// Kinds that are taken; empty means all. Only what a sender *declares* to be another kind is refused, before
+    /// its bytes flow; content never decides.
+    pub kinds: Vec<Kind>,
+    /// More comes than can be taken: browsers work for their place in the queue, and small files go first.
+    pub flood: bool,
+}
+
+impl Default for IntakeRules {
+    fn default() -> Self {
+        Self { half_sent_hours: 72, kinds: Vec::new(), flood: false }
+    }
+}
+
+impl IntakeRules {
+    /// Whether a file that is declared to be of this media type may come.
+    pub fn take(&self, declared: Option<&str>) -> bool {
+        let kind = match declared.and_then(|t| t.split('/').next()) {
+            Some("image") => Kind::Photo,
+            Some("video") => Kind::Video,
+            Some("audio") => Kind::Audio,
+            Some("text") => Kind::Document,
+            // `application/…` and silence say too little.
+            _ => return true,
+        };
+        self.kinds.is_empty() || self.kinds.contains(&kind)
+    }
+}
+
 /// The circle that the appeal asks about.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Area {
@@ -83,6 +118,7 @@ pub struct Appeal {
     pub zone: String,
     pub area: Area,
     pub budgets: Budgets,
+    pub intake: IntakeRules,
     pub bytes_received: u64,
     pub files_received: u64,
     pub demo: bool,
@@ -121,6 +157,21 @@ mod tests {
         assert_eq!(normal_code("place-26").as_deref(), Some("PLACE-26"));
         for wrong in ["ab", "a b c", "é-é-é", "../x", &"a".repeat(33)] {
             assert_eq!(normal_code(wrong), None);
+        }
+    }
+
+    #[test]
+    fn only_a_declared_other_kind_is_refused() {
+        let rules = IntakeRules { kinds: vec![Kind::Photo, Kind::Video], ..IntakeRules::default() };
+        for (declared, taken) in [
+            (Some("image/jpeg"), true),
+            (Some("audio/ogg"), false),
+            (Some("application/octet-stream"), true),
+            (Some(""), true),
+            (None, true),
+        ] {
+            assert_eq!(rules.take(declared), taken, "{declared:?}");
+            assert!(IntakeRules::default().take(declared));
         }
     }
 }

@@ -12,7 +12,7 @@ use super::submission::{Answer, Statement};
 use super::value::{DAY_US, HOUR_US, MINUTE_US, Point, SECOND_US, Utc};
 
 /// Version of the rule below; stored with what it chose, so that it can be computed again.
-pub const RULE_VERSION: u32 = 1;
+pub const RULE_VERSION: u32 = 2;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -295,14 +295,15 @@ pub fn place_claims(found: &Found, reader: &str) -> Vec<PlaceClaim> {
 }
 
 /// The effective time: the best grade that has no problem; among equals the order of sources; among
-/// those the first in the file.
+/// those the first in the file, but the last of what a person said.
 pub fn effective_time(claims: &[TimeClaim]) -> Option<Effective> {
     claims
         .iter()
         .filter(|c| c.problem.is_none())
-        .filter_map(|c| Some((c, c.from?, c.to?)))
-        .min_by_key(|(c, _, _)| (c.grade, source_rank(c.source)))
-        .map(|(c, from, to)| Effective { from, to, grade: c.grade, source: c.source })
+        .enumerate()
+        .filter_map(|(n, c)| Some((n, c, c.from?, c.to?)))
+        .min_by_key(|(n, c, _, _)| (c.grade, source_rank(c.source), turn(c.source, *n)))
+        .map(|(_, c, from, to)| Effective { from, to, grade: c.grade, source: c.source })
 }
 
 /// The effective place: what the file states before what the witness tells.
@@ -310,9 +311,18 @@ pub fn effective_place(claims: &[PlaceClaim]) -> Option<Place> {
     claims
         .iter()
         .filter(|c| c.status == PlaceStatus::Stated)
-        .filter_map(|c| Some((c, Point::new(c.lat?, c.lon?)?)))
-        .min_by_key(|(c, _)| source_rank(c.source))
-        .map(|(c, point)| Place { point, radius_m: c.radius_m.unwrap_or(50.0), source: c.source })
+        .enumerate()
+        .filter_map(|(n, c)| Some((n, c, Point::new(c.lat?, c.lon?)?)))
+        .min_by_key(|(n, c, _)| (source_rank(c.source), turn(c.source, *n)))
+        .map(|(_, c, point)| Place { point, radius_m: c.radius_m.unwrap_or(50.0), source: c.source })
+}
+
+/// Files are read from the front; of a person's words the last count.
+const fn turn(source: Source, n: usize) -> isize {
+    match source {
+        Source::WitnessStatement => -n.cast_signed(),
+        _ => n.cast_signed(),
+    }
 }
 
 const fn source_rank(source: Source) -> u8 {

@@ -89,10 +89,13 @@ pub enum Quarantine {
     UnknownType,
     /// No bytes at all.
     Empty,
+    /// Put there by a person, with what came beside it in a flood.
+    Flood,
 }
 
 impl Quarantine {
-    pub const ALL: [Quarantine; 4] = [Quarantine::ActiveContent, Quarantine::Archive, Quarantine::UnknownType, Quarantine::Empty];
+    pub const ALL: [Quarantine; 5] =
+        [Quarantine::ActiveContent, Quarantine::Archive, Quarantine::UnknownType, Quarantine::Empty, Quarantine::Flood];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -100,6 +103,7 @@ impl Quarantine {
             Quarantine::Archive => "archive",
             Quarantine::UnknownType => "unknown-type",
             Quarantine::Empty => "empty",
+            Quarantine::Flood => "flood",
         }
     }
 

@@ -7,6 +7,8 @@ use super::value::Id;
 pub enum Job {
     /// Read an exhibit's time and place, and make its pictures.
     Examine(Id),
+    /// Give the files of a submission what their witness has said since.
+    Restate(Id),
     /// Throw away staged bytes that no acknowledged upload refers to.
     Sweep,
 }
@@ -15,13 +17,14 @@ impl Job {
     pub const fn kind(&self) -> &'static str {
         match self {
             Job::Examine(_) => "examine",
+            Job::Restate(_) => "restate",
             Job::Sweep => "sweep",
         }
     }
 
     pub fn subject(&self) -> String {
         match self {
-            Job::Examine(exhibit) => exhibit.to_string(),
+            Job::Examine(id) | Job::Restate(id) => id.to_string(),
             Job::Sweep => String::new(),
         }
     }
@@ -29,6 +32,7 @@ impl Job {
     pub fn parse(kind: &str, subject: &str) -> Option<Self> {
         match kind {
             "examine" => subject.parse().ok().map(Job::Examine),
+            "restate" => subject.parse().ok().map(Job::Restate),
             "sweep" => Some(Job::Sweep),
             _ => None,
         }

@@ -12,4 +12,6 @@ pub mod job;
 pub mod media;
 pub mod review;
 pub mod submission;
+pub mod upload;
 pub mod value;
+pub mod work;

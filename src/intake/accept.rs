@@ -18,17 +18,11 @@ use crate::domain::job::Job;
 use crate::domain::media::sniff;
 use crate::domain::review::closeness;
 use crate::domain::submission::Submission;
+use crate::domain::upload::FileClaims;
 use crate::domain::value::{Id, Sha256, Utc, shown};
 use crate::error::{Error, Result};
 
-use super::Received;
-
-/// What the sender says of a file: kept as claims, never believed.
-#[derive(Default)]
-pub struct FileClaims {
-    pub name: Vec<u8>,
-    pub media_type: Option<String>,
-}
+use super::receive::Received;
 
 /// What is acknowledged.
 #[derive(Clone, Debug)]
@@ -42,13 +36,19 @@ pub struct Accepted {
 /// Photos are examined before videos: they are quick, and most.
 const PRIORITY_PHOTO: i64 = 10;
 const PRIORITY_OTHER: i64 = 20;
-/// Keys that the blob store made up for a large file, whose hash it did not know yet.
-const OWN_KEY: &str = "blobs/";
 /// Characters of a name kept in the log's openings.
 const FULL_NAME_CHARS_MAX: usize = 4_000;
 
-pub async fn accept(app: &App, appeal: &Appeal, submission: &Submission, received: Received, claims: FileClaims) -> Result<Accepted> {
-    let Received { staged, sha256, size, head } = received;
+/// `session` names the resumable upload that brought the file, with the generation that may finish it.
+pub async fn accept(
+    app: &App,
+    appeal: &Appeal,
+    submission: &Submission,
+    received: Received,
+    claims: FileClaims,
+    session: Option<(Id, i64)>,
+) -> Result<Accepted> {
+    let Received { mut staged, sha256, size, head } = received;
     let mut tx = app.db.read().await?;
     let known = db::contents::blob_key(&mut tx, appeal.agency, sha256).await?;
     drop(tx);
@@ -57,15 +57,24 @@ pub async fn accept(app: &App, appeal: &Appeal, submission: &Submission, receive
         Some(key) => app.blobs.length(key).await? == Some(size),
         None => false,
     };
-    let key = match known.filter(|_| whole) {
-        Some(key) => {
-            staged.discard().await;
-            key
-        }
-        None => staged.keep(sha256).await?,
+    let key = match known.filter(|_| whole && app.blobs.spares_known()) {
+        Some(key) => key,
+        None => staged.keep(sha256, size).await?,
     };
 
     let now = app.now();
+    let mut tx = app.db.begin().await?;
+    let b = &appeal.budgets;
+    if !db::submissions::spend(&mut tx, submission.id, size, b.submission_bytes_max, b.submission_files_max).await? {
+        return Err(Error::QuotaExceeded { what: "submission" });
+    }
+    if !db::appeals::spend(&mut tx, appeal.id, size, b.appeal_bytes_max).await? {
+        // Closed while the file was on its way, or its budget is spent.
+        let closed = db::appeals::by_id(&mut tx, appeal.id).await?.state != appeal.state;
+        return Err(if closed { Error::AppealClosed } else { Error::QuotaExceeded { what: "appeal" } });
+    }
+    // As it stands now, and locked: a statement that comes later finds this exhibit and adds to it.
+    let submission = &db::submissions::by_id(&mut tx, submission.id).await?;
     let sniffed = sniff(&head);
     let (name, name_truncated) = kept_name(&claims.name);
     let frame = capture::Frame { zone: &appeal.zone, received_at: now, reader: "intake" };
@@ -91,16 +100,6 @@ pub async fn accept(app: &App, appeal: &Appeal, submission: &Submission, receive
         version: 0,
     };
 
-    let mut tx = app.db.begin().await?;
-    let b = &appeal.budgets;
-    if !db::submissions::spend(&mut tx, submission.id, size, b.submission_bytes_max, b.submission_files_max).await? {
-        return Err(Error::QuotaExceeded { what: "submission" });
-    }
-    if !db::appeals::spend(&mut tx, appeal.id, size, b.appeal_bytes_max).await? {
-        // Closed while the file was on its way, or its budget is spent.
-        let closed = db::appeals::by_id(&mut tx, appeal.id).await?.state != appeal.state;
-        return Err(if closed { Error::AppealClosed } else { Error::QuotaExceeded { what: "appeal" } });
-    }
     let held = db::contents::insert(&mut tx, appeal.agency, sha256, size, &key, now).await?;
     db::exhibits::insert(&mut tx, &exhibit, closeness(appeal, exhibit.when, exhibit.place)).await?;
     for claim in &times {
@@ -110,15 +109,20 @@ pub async fn accept(app: &App, appeal: &Appeal, submission: &Submission, receive
         db::exhibits::add_place_claim(&mut tx, app.new_id(), exhibit.id, claim, now).await?;
     }
     attest::append(app, &mut tx, received_event(&exhibit, &claims)).await?;
+    if let Some((upload, generation)) = session
+        && !db::uploads::finish(&mut tx, upload, generation, exhibit.id, size, now).await?
+    {
+        return Err(Error::Conflict);
+    }
     let priority = if size < 32 << 20 { PRIORITY_PHOTO } else { PRIORITY_OTHER };
     db::jobs::enqueue(&mut tx, app.new_id(), Job::Examine(exhibit.id), priority, now).await?;
     tx.commit().await?;
     app.work.notify_one();
-    if held != key && key.starts_with(OWN_KEY) && !key.ends_with(&sha256.to_string()) {
-        // Somebody else's copy of the same new bytes was faster, and ours lies under a key that nobody else has.
-        if let Err(e) = app.blobs.remove(&key).await {
-            tracing::warn!(cause = %e, "a second copy of the same bytes was left behind");
-        }
+    app.traffic.progress.file(submission.id, now);
+    staged.discard().await;
+    // Somebody else's copy of the same new bytes may have been faster.
+    if let Err(e) = app.blobs.yield_to(&key, &held).await {
+        tracing::warn!(cause = %e, "a second copy of the same bytes was left behind");
     }
 
     Ok(Accepted { exhibit: exhibit.id, sha256, size, received_at: now })
@@ -135,6 +139,9 @@ fn received_event(e: &Exhibit, claims: &FileClaims) -> Draft {
         .private("appeal", e.appeal.to_string())
         .private("submission", e.submission.to_string())
         .private("name", full_name);
+    if let Some(path) = &claims.relative_path {
+        draft = draft.private("relative_path", shown(path, FULL_NAME_CHARS_MAX));
+    }
     if let Some(declared) = &claims.media_type {
         draft = draft.private("declared_type", shown(declared, 200));
     }

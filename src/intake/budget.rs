@@ -19,6 +19,11 @@ impl Room {
     }
 }
 
+/// Whether the appeal takes what a sender declares a file to be. Asked before its bytes; what they are decides nothing.
+pub fn admits(appeal: &Appeal, declared: Option<&str>) -> Result<()> {
+    if appeal.intake.take(declared) { Ok(()) } else { Err(Error::KindRefused) }
+}
+
 /// The room for one more file, or the refusal.
 pub fn room(app: &App, appeal: &Appeal, submission: &Submission) -> Result<Room> {
     match appeal.state {

@@ -1,18 +1,24 @@
 //! A witness's bytes become an exhibit.
 //!
-//! `open` a submission, `receive` a file's bytes in one pass, `accept` them: bytes durable first, then
-//! one transaction with the exhibit, its custody event and its job.
+//! `open` a submission, `receive` a file's bytes in one pass (or `begin` and `append` to a resumable upload), `accept`
+//! them: bytes durable first, then one transaction with the exhibit, its custody event and its job.
 
 mod accept;
+mod admit;
 mod budget;
 mod open;
 mod receive;
+mod restate;
+mod session;
 mod sweep;
 
-pub use accept::{FileClaims, accept};
-pub use budget::{Room, room};
-pub use open::{open, state};
-pub use receive::{Received, receive};
+pub use accept::{Accepted, accept};
+pub use admit::{WAIT_S, admit, challenge};
+pub use budget::{Room, admits, room};
+pub use open::{Origin, open, state};
+pub use receive::{drain, receive};
+pub use restate::restate;
+pub use session::{Append, Checksum, End, NewUpload, Progress, append, begin, finished, look, terminate};
 pub use sweep::sweep;
 
 use crate::app::App;
@@ -25,7 +31,7 @@ use crate::error::{Error, Result};
 /// Records that a file was refused, and why. Refusals that nobody could act on (a cut connection) are
 /// not events.
 pub async fn reject(app: &App, submission: &Submission, why: &Error) -> Result<()> {
-    if !matches!(why, Error::TooLarge { .. } | Error::QuotaExceeded { .. } | Error::DigestMismatch) {
+    if !matches!(why, Error::TooLarge { .. } | Error::QuotaExceeded { .. } | Error::DigestMismatch | Error::KindRefused) {
         return Ok(());
     }
     let mut tx = app.db.begin().await?;

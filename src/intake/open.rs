@@ -8,9 +8,11 @@ use crate::db;
 use crate::domain::actor::Actor;
 use crate::domain::appeal::{Appeal, AppealState};
 use crate::domain::custody::{Draft, EventType, SubjectKind};
+use crate::domain::job::Job;
 use crate::domain::submission::{ReceiptCode, Statement};
-use crate::domain::value::Id;
+use crate::domain::value::{Id, Sha256};
 use crate::error::{Error, Result};
+use crate::traffic::Block;
 
 pub struct Opened {
     pub id: Id,
@@ -19,8 +21,21 @@ pub struct Opened {
     pub receipt: ReceiptCode,
 }
 
+/// How a submission comes to be.
+pub enum Origin {
+    /// Somebody outside, from this address block.
+    Public(Block),
+    /// An officer at the command line, with what was handed to them.
+    HandIn { officer: String, source: String },
+    /// The demonstration.
+    Demo,
+}
+
+/// Claims are examined and restated before everything else that waits.
+const PRIORITY_RESTATE: i64 = 5;
+
 /// Opens a submission to an open appeal. A draft appeal does not exist for the public.
-pub async fn open(app: &App, appeal: &Appeal) -> Result<Opened> {
+pub async fn open(app: &App, appeal: &Appeal, origin: Origin) -> Result<Opened> {
     match appeal.state {
         AppealState::Open => {}
         AppealState::Closed => return Err(Error::AppealClosed),
@@ -28,20 +43,41 @@ pub async fn open(app: &App, appeal: &Appeal) -> Result<Opened> {
     }
     let (id, receipt) = (app.new_id(), app.new_receipt());
     let (token, token_hash) = app.new_secret();
-    let mut tx = app.db.begin().await?;
-    db::submissions::create(&mut tx, id, appeal.id, token_hash, receipt.hash(), app.now()).await?;
-    let draft = Draft::new(EventType::SubmissionOpened, Actor::Witness(id))
+    let mut draft = Draft::new(EventType::SubmissionOpened, Actor::Witness(id))
         .about(SubjectKind::Submission, id)
         .private("appeal", appeal.id.to_string());
+    let mut source_digest = None;
+    match origin {
+        Origin::Public(block) => {
+            app.traffic.gate.opening(appeal.id, block)?;
+            source_digest = Some(source_of(app, block));
+        }
+        Origin::HandIn { officer, source } => {
+            draft.actor = Actor::Operator;
+            draft = draft.fact("handed_in", true).private("officer", officer).private("source", source);
+        }
+        Origin::Demo => {}
+    }
+    let mut tx = app.db.begin().await?;
+    db::submissions::create(&mut tx, id, appeal.id, token_hash, receipt.hash(), source_digest, app.now()).await?;
     attest::append(app, &mut tx, draft).await?;
     tx.commit().await?;
     Ok(Opened { id, token, receipt })
 }
 
-/// Writes down what the witness says. It counts for the files that come after it; what was said before
-/// stays in the log as a commitment.
+/// What is kept of an address: a keyed digest, enough to find what came from the same place, useless to find the place.
+fn source_of(app: &App, block: Block) -> Sha256 {
+    Sha256::from_bytes(app.mac(format!("source|{}", block.text()).as_bytes()))
+}
+
+/// Writes down what the witness says. It counts for the files that come after it, and is added to the claims of those
+/// that are there; what was said before stays in the log as a commitment.
 pub async fn state(app: &App, submission: Id, statement: &Statement) -> Result<()> {
     let mut tx = app.db.begin().await?;
+    let before = db::submissions::lock(&mut tx, submission).await?;
+    if before.statement == *statement {
+        return Ok(());
+    }
     db::submissions::set_statement(&mut tx, submission, statement).await?;
     let mut draft = Draft::new(EventType::SubmissionStated, Actor::Witness(submission))
         .about(SubjectKind::Submission, submission)
@@ -50,5 +86,10 @@ pub async fn state(app: &App, submission: Id, statement: &Statement) -> Result<(
     let said = Statement { contact: String::new(), ..statement.clone() };
     draft = draft.private("statement", json!(serde_json::to_string(&said).map_err(Error::internal)?));
     attest::append(app, &mut tx, draft).await?;
-    tx.commit().await
+    if before.files > 0 {
+        db::jobs::enqueue(&mut tx, app.new_id(), Job::Restate(submission), PRIORITY_RESTATE, app.now()).await?;
+    }
+    tx.commit().await?;
+    app.work.notify_one();
+    Ok(())
 }

@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::attest;
 use crate::db;
 use crate::domain::actor::Actor;
-use crate::domain::appeal::{Appeal, AppealState, Area, Budgets, Text};
+use crate::domain::appeal::{Appeal, AppealState, Area, Budgets, IntakeRules, Text};
 use crate::domain::custody::{Draft, EventType, SubjectKind};
 use crate::domain::value::Utc;
 use crate::error::{Error, Result};
@@ -22,6 +22,7 @@ pub struct NewAppeal {
     pub zone: String,
     pub area: Area,
     pub budgets: Budgets,
+    pub intake: IntakeRules,
     pub demo: bool,
 }
 
@@ -44,6 +45,7 @@ pub async fn create_appeal(app: &App, by: Actor, new: NewAppeal) -> Result<Appea
         zone: new.zone,
         area: new.area,
         budgets: new.budgets,
+        intake: new.intake,
         bytes_received: 0,
         files_received: 0,
         demo: new.demo,
@@ -58,6 +60,18 @@ pub async fn create_appeal(app: &App, by: Actor, new: NewAppeal) -> Result<Appea
     tx.commit().await?;
     app.demo.fetch_or(appeal.demo, Ordering::Relaxed);
     Ok(appeal)
+}
+
+/// Changes how an appeal takes files in.
+pub async fn set_appeal_intake(app: &App, by: Actor, appeal: &Appeal, rules: &IntakeRules) -> Result<()> {
+    let mut tx = app.db.begin().await?;
+    db::appeals::set_intake(&mut tx, appeal.id, rules).await?;
+    let draft = Draft::new(EventType::AppealChanged, by)
+        .about(SubjectKind::Appeal, appeal.id)
+        .fact("flood", rules.flood)
+        .fact("half_sent_hours", rules.half_sent_hours);
+    attest::append(app, &mut tx, draft).await?;
+    tx.commit().await
 }
 
 /// Opens or closes an appeal. What may follow what is the noun's rule; a step that it does not know, or that

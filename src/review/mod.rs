@@ -1,11 +1,13 @@
 //! Appeals are written and opened, and an investigator works the queue. Every look is an event, committed before the first byte flows.
 
 mod appeals;
+mod bulk;
 mod decide;
 mod look;
 mod queue;
 
-pub use appeals::{NewAppeal, create_appeal, set_appeal_state};
+pub use appeals::{NewAppeal, create_appeal, set_appeal_intake, set_appeal_state};
+pub use bulk::{BulkAct, BulkScope, bulk, bulk_count};
 pub use decide::decide;
 pub use look::{Look, look, look_is_recorded, one_exhibit, play};
 pub use queue::page;

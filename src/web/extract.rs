@@ -9,6 +9,7 @@ use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Json, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
+use ipnet::IpNet;
 use serde::de::DeserializeOwned;
 
 use super::language::{Language, cookie};
@@ -30,9 +31,7 @@ pub fn session_cookie(app: &App) -> &'static str {
 
 /// `Authorization: Bearer …`.
 pub fn bearer(headers: &HeaderMap) -> Option<Sha256> {
-    let text = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = text.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| Sha256::of(token.trim().as_bytes()))
+    secret(headers).map(|token| Sha256::of(token.as_bytes()))
 }
 
 /// The person behind a request, if there is one.
@@ -124,13 +123,29 @@ pub async fn by_receipt(app: &App, code: &str) -> Result<(Submission, Appeal, Re
     Ok((submission, appeal, code))
 }
 
-/// The submission in the path, if the bearer token is its own. Anything else is not found.
-pub async fn by_token(app: &App, headers: &HeaderMap, id: Id) -> Result<(Submission, Appeal)> {
-    let token = bearer(headers).ok_or(Error::Unauthorized)?;
+/// The text of `Authorization: Bearer …`.
+pub fn secret(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, secret) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())
+}
+
+/// The submission that a token or a receipt code opens: whoever holds the receipt may go on from another device.
+/// Anything else is not found.
+pub async fn by_secret(app: &App, secret: &str) -> Result<(Submission, Appeal)> {
     let mut tx = app.db.read().await?;
-    let submission = db::submissions::by_token(&mut tx, token).await?.filter(|s| s.id == id).ok_or(Error::NotFound)?;
+    let found = match ReceiptCode::parse(secret) {
+        Some(code) => db::submissions::by_receipt(&mut tx, code.hash()).await?,
+        None => db::submissions::by_token(&mut tx, Sha256::of(secret.as_bytes())).await?,
+    };
+    let submission = found.ok_or(Error::NotFound)?;
     let appeal = db::appeals::by_id(&mut tx, submission.appeal).await?;
     Ok((submission, appeal))
+}
+
+/// The submission in the path, if the bearer secret is its own.
+pub async fn by_token(app: &App, headers: &HeaderMap, id: Id) -> Result<(Submission, Appeal)> {
+    let found = by_secret(app, secret(headers).ok_or(Error::Unauthorized)?).await?;
+    if found.0.id == id { Ok(found) } else { Err(Error::NotFound) }
 }
 
 /// What every page shows around its own content.
@@ -160,14 +175,30 @@ impl FromRequestParts<AppState> for Frame {
     }
 }
 
-/// The address at the other end, where the listener told it.
+/// The address at the other end. What a proxy says of it is believed only from the proxies that the configuration names,
+/// and only as far back as the first address that is not one of them: anybody can write the rest.
 pub struct Peer(pub IpAddr);
 
 impl FromRequestParts<AppState> for Peer {
     type Rejection = Error;
-    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self> {
-        Ok(Peer(parts.extensions.get::<SocketAddr>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), SocketAddr::ip)))
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
+        let peer = parts.extensions.get::<SocketAddr>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), SocketAddr::ip);
+        Ok(Peer(forwarded(peer, &parts.headers, &app.config.trusted_proxies)))
     }
+}
+
+fn forwarded(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    let is_proxy = |ip: IpAddr| trusted.iter().any(|net| net.contains(&ip.to_canonical()));
+    let mut last = peer;
+    let hops: Vec<&str> = headers.get_all("x-forwarded-for").iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(',')).collect();
+    for hop in hops.into_iter().rev() {
+        if !is_proxy(last) {
+            break;
+        }
+        let Ok(ip) = hop.trim().parse::<IpAddr>() else { break };
+        last = ip;
+    }
+    last.to_canonical()
 }
 
 /// An id in the path; anything else is simply not found.
@@ -206,5 +237,29 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Body<T> {
             JsonRejection::MissingJsonContentType(_) => Error::Malformed("the body must be application/json".into()),
             _ => Error::Malformed("the body cannot be read".into()),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_named_proxies_are_believed() {
+        let trusted: Vec<IpNet> = vec!["127.0.0.1/32".parse().unwrap(), "10.0.0.0/8".parse().unwrap()];
+        for (peer, header, believed) in [
+            ("203.0.113.9", "198.51.100.1", "203.0.113.9"),
+            ("127.0.0.1", "198.51.100.1", "198.51.100.1"),
+            ("::ffff:127.0.0.1", "198.51.100.1", "198.51.100.1"),
+            // The client wrote the first one itself.
+            ("127.0.0.1", "1.2.3.4, 198.51.100.1", "198.51.100.1"),
+            ("127.0.0.1", "1.2.3.4, 198.51.100.1, 10.1.1.1", "198.51.100.1"),
+            ("127.0.0.1", "nonsense", "127.0.0.1"),
+            ("127.0.0.1", "198.51.100.1, nonsense", "127.0.0.1"),
+        ] {
+            let headers = HeaderMap::from_iter([(header::HeaderName::from_static("x-forwarded-for"), header.parse().unwrap())]);
+            assert_eq!(forwarded(peer.parse().unwrap(), &headers, &trusted), believed.parse::<IpAddr>().unwrap(), "{peer} {header}");
+        }
+        assert_eq!(forwarded("127.0.0.1".parse().unwrap(), &HeaderMap::new(), &trusted), "127.0.0.1".parse::<IpAddr>().unwrap());
     }
 }

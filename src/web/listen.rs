@@ -35,6 +35,7 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, router: Router, stop: i
         .max_header_size(HEADER_BYTES_MAX)
         .max_headers(100);
     let graceful = GracefulShutdown::new();
+    let write_timeout_ms = u32::try_from(app.config.limits.write_seconds.saturating_mul(1000)).unwrap_or(u32::MAX);
     let slots = Arc::new(Semaphore::new(app.config.limits.connections_max));
     let mut stop = std::pin::pin!(stop);
     loop {
@@ -52,6 +53,8 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, router: Router, stop: i
             () = &mut stop => break,
         };
         let _ = stream.set_nodelay(true);
+        // A client that takes nothing of an answer is given up by the kernel: hyper has no deadline for writing.
+        let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, write_timeout_ms);
         let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service(router.clone(), peer)));
         let watched = graceful.watch(connection);
         tokio::spawn(async move {

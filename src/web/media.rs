@@ -3,10 +3,15 @@
 //! Nothing that a witness sent is ever served as something that runs: pictures are re-encoded, originals
 //! leave as attachments or, for the few types that browsers play, under a sandboxing policy and `nosniff`.
 
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::sync::Mutex;
+
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
+use bytes::Bytes;
 use rust_embed::RustEmbed;
 
 use super::extract::{AppState, Params, PathId, Reviewer};
@@ -55,6 +60,9 @@ pub async fn view(
 }
 
 async fn picture(app: &AppState, e: &Exhibit, what: Look) -> Result<Response> {
+    if e.quarantine.is_some() {
+        return Err(Error::NotFound);
+    }
     let mut tx = app.db.read().await?;
     let x = db::contents::examination(&mut tx, e.agency, e.sha256).await?.ok_or(Error::NotFound)?;
     drop(tx);
@@ -180,7 +188,8 @@ fn locked_down(response: &mut Response, media_type: &'static str, cache: &'stati
 #[folder = "src/web/assets"]
 struct Assets;
 
-pub async fn asset(Path(file): Path<String>) -> Result<Response> {
+/// A built file, compressed where the browser takes that: a phone on a bad uplink waits for every kilobyte.
+pub async fn asset(Path(file): Path<String>, headers: HeaderMap) -> Result<Response> {
     let asset = Assets::get(&file).ok_or(Error::NotFound)?;
     let kind = match file.rsplit('.').next() {
         Some("css") => "text/css; charset=utf-8",
@@ -188,7 +197,26 @@ pub async fn asset(Path(file): Path<String>) -> Result<Response> {
         Some("svg") => "image/svg+xml",
         _ => "application/octet-stream",
     };
-    Ok(([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "public, max-age=3600")], asset.data.into_owned()).into_response())
+    let known = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "public, max-age=3600"), (header::VARY, "Accept-Encoding")];
+    let gzip = headers.get(header::ACCEPT_ENCODING).and_then(|v| v.to_str().ok()).is_some_and(|v| v.contains("gzip"));
+    if gzip {
+        return Ok((known, [(header::CONTENT_ENCODING, "gzip")], compressed(&file, &asset.data)?).into_response());
+    }
+    Ok((known, asset.data.into_owned()).into_response())
+}
+
+/// Each file is compressed once.
+fn compressed(file: &str, data: &[u8]) -> Result<Bytes> {
+    static DONE: Mutex<BTreeMap<String, Bytes>> = Mutex::new(BTreeMap::new());
+    let mut done = DONE.lock().map_err(Error::internal)?;
+    if let Some(bytes) = done.get(file) {
+        return Ok(bytes.clone());
+    }
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(data)?;
+    let bytes = Bytes::from(encoder.finish()?);
+    done.insert(file.to_owned(), bytes.clone());
+    Ok(bytes)
 }
 
 #[cfg(test)]

@@ -2,10 +2,8 @@
 //! headers that stand on every one of them.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use askama::Template;
-use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
@@ -18,7 +16,8 @@ use super::extract::AppState;
 use super::language::{COOKIE, Language, from_query};
 use crate::error::Error;
 
-const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
+/// What every page may do, unless its handler says otherwise.
+pub const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
     media-src 'self' blob:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 impl IntoResponse for Error {
@@ -65,7 +64,7 @@ pub async fn frame(State(app): State<AppState>, request: Request, next: Next) ->
     let mut response = if one_host { next.run(Request::from_parts(parts, body)).await } else { Error::BadHost.into_response() };
     if let Some(error) = error_of(&mut response) {
         let kept: Vec<(HeaderName, HeaderValue)> =
-            response.headers().get(header::ALLOW).map(|v| (header::ALLOW, v.clone())).into_iter().collect();
+            response.headers().iter().filter(|(name, _)| outlives_error(name)).map(|(n, v)| (n.clone(), v.clone())).collect();
         response = rendered(&error, language, for_program, app.demo.load(Ordering::Relaxed));
         response.headers_mut().extend(kept);
     }
@@ -79,6 +78,11 @@ pub async fn frame(State(app): State<AppState>, request: Request, next: Next) ->
     response
 }
 
+/// Headers that a handler puts beside an error, and that its form must not lose: the upload protocols speak in them.
+fn outlives_error(name: &HeaderName) -> bool {
+    *name == header::ALLOW || *name == header::LOCATION || ["tus-", "upload-"].iter().any(|p| name.as_str().starts_with(p))
+}
+
 /// The error that an answer carries, or that the router's own empty answers stand for.
 fn error_of(response: &mut Response) -> Option<Error> {
     if let Some(error) = response.extensions_mut().remove::<Error>() {
@@ -88,7 +92,7 @@ fn error_of(response: &mut Response) -> Option<Error> {
         StatusCode::METHOD_NOT_ALLOWED => Some(Error::MethodNotAllowed),
         StatusCode::FORBIDDEN => Some(Error::CrossOrigin),
         StatusCode::INTERNAL_SERVER_ERROR => Some(Error::Internal("a handler panicked".into())),
-        StatusCode::PAYLOAD_TOO_LARGE => Some(Error::QuotaExceeded { what: "request" }),
+        StatusCode::PAYLOAD_TOO_LARGE if is_plain(response) => Some(Error::QuotaExceeded { what: "request" }),
         // The framework's own refusals are bare text.
         status if status.is_client_error() && is_plain(response) => match status {
             StatusCode::UNPROCESSABLE_ENTITY => Some(Error::Invalid { field: "form", why: "a field is missing or makes no sense".into() }),
@@ -125,6 +129,10 @@ fn rendered(error: &Error, language: Language, for_program: bool, demo: bool) ->
         match error {
             Error::TooLarge { bytes_max } => problem["max_bytes"] = json!(bytes_max),
             Error::QuotaExceeded { what } => problem["quota"] = json!(what),
+            Error::OffsetMismatch { expected, provided } => {
+                problem["expected-offset"] = json!(expected);
+                problem["provided-offset"] = json!(provided);
+            }
             Error::Invalid { field, .. } | Error::InvalidFilter { field, .. } => problem["field"] = json!(field),
             _ => {}
         }
@@ -137,7 +145,7 @@ fn rendered(error: &Error, language: Language, for_program: bool, demo: bool) ->
         (status, Html(html)).into_response()
     };
     let extra = match error {
-        Error::TooMany { retry_after_s } => Some((header::RETRY_AFTER, retry_after_s.to_string())),
+        Error::TooMany { retry_after_s } | Error::Busy { retry_after_s } => Some((header::RETRY_AFTER, retry_after_s.to_string())),
         Error::TryLater | Error::NoSpace => Some((header::RETRY_AFTER, "30".to_owned())),
         Error::Unauthorized => Some((header::WWW_AUTHENTICATE, "Bearer".to_owned())),
         Error::RangeNotSatisfiable { size } => Some((header::CONTENT_RANGE, format!("bytes */{size}"))),
@@ -169,6 +177,14 @@ pub fn words(language: Language, code: &str) -> (String, String) {
         "quota-exceeded" => (fl!(t, "error-quota"), fl!(t, "error-quota-text")),
         "digest-mismatch" => (fl!(t, "error-digest"), fl!(t, "error-digest-text")),
         "too-slow" | "interrupted" => (fl!(t, "error-interrupted"), fl!(t, "error-interrupted-text")),
+        "checksum-mismatch" => (fl!(t, "error-checksum"), fl!(t, "error-checksum-text")),
+        "offset-mismatch" | "length-mismatch" | "beyond-length" => (fl!(t, "error-offset"), fl!(t, "error-offset-text")),
+        "already-complete" => (fl!(t, "error-complete"), fl!(t, "error-complete-text")),
+        "upload-gone" => (fl!(t, "error-gone"), fl!(t, "error-gone-text")),
+        "unsupported-media" | "unsupported-version" => (fl!(t, "error-unsupported"), fl!(t, "error-unsupported-text")),
+        "kind-refused" => (fl!(t, "error-kind"), fl!(t, "error-kind-text")),
+        "busy" => (fl!(t, "error-busy"), fl!(t, "error-busy-text")),
+        "work-missing" => (fl!(t, "error-work"), fl!(t, "error-work-text")),
         "conflict" => (fl!(t, "error-conflict"), fl!(t, "error-conflict-text")),
         "too-many-requests" => (fl!(t, "error-too-many"), fl!(t, "error-too-many-text")),
         "try-later" | "no-space" => (fl!(t, "error-try-later"), fl!(t, "error-try-later-text")),
@@ -194,7 +210,6 @@ fn headers(response: &mut Response, https: bool) {
             HeaderName::from_static("permissions-policy"),
             "camera=(), microphone=(), geolocation=(self), payment=(), usb=(), browsing-topics=()",
         ),
-        (header::X_FRAME_OPTIONS, "DENY"),
     ];
     for (name, value) in fixed {
         h.insert(name, HeaderValue::from_static(value));
@@ -204,23 +219,6 @@ fn headers(response: &mut Response, https: bool) {
     }
     // Handlers may be stricter (media) or allow caching (assets, tiles), never looser on policy.
     h.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(CSP));
+    h.entry(header::X_FRAME_OPTIONS).or_insert(HeaderValue::from_static("DENY"));
     h.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-}
-
-/// Reads a little of what a refused client is still sending, so that it lives to read the answer: a
-/// connection closed on unread bytes is reset, and the refusal with it.
-pub async fn linger(body: Body) {
-    use futures_util::StreamExt as _;
-    const BYTES_MAX: usize = 4 << 20;
-    let mut stream = body.into_data_stream();
-    let drain = async {
-        let mut bytes = 0;
-        while let Some(Ok(chunk)) = stream.next().await {
-            bytes += chunk.len();
-            if bytes > BYTES_MAX {
-                break;
-            }
-        }
-    };
-    let _ = tokio::time::timeout(Duration::from_secs(2), drain).await;
 }

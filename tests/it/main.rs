@@ -5,8 +5,10 @@
 mod bad_input;
 mod crash;
 mod files;
+mod flood;
 mod memory;
 mod pages;
+mod resumable;
 mod rights;
 mod story;
 mod support;

@@ -130,6 +130,26 @@ impl Server {
         }
     }
 
+    /// A second node on the same database, store and key.
+    pub async fn beside(&self) -> Self {
+        let port = free_port();
+        let key = self.dir.path().join("keys/log.seed").to_string_lossy().into_owned();
+        let extra = [("TEMOIN_LOG__SEED_FILE".to_owned(), key), ("TEMOIN_NODE".to_owned(), "n2".to_owned())];
+        let mut other = Self {
+            pair: self.pair,
+            dir: tempfile::tempdir().unwrap(),
+            base: format!("http://127.0.0.1:{port}"),
+            http: self.http.clone(),
+            port,
+            database: self.database.clone(),
+            blobs: self.blobs.clone(),
+            child: None,
+            extra: self.extra.iter().cloned().chain(extra).collect(),
+        };
+        other.run().await;
+        other
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.as_ref().unwrap().id()
     }

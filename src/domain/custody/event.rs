@@ -32,6 +32,8 @@ macro_rules! event_types {
 
 event_types! {
     AppealCreated = "appeal.created",
+    /// How it takes files in was changed.
+    AppealChanged = "appeal.changed",
     AppealOpened = "appeal.opened",
     AppealClosed = "appeal.closed",
     /// A witness began to hand something over.
@@ -40,11 +42,18 @@ event_types! {
     SubmissionStated = "submission.stated",
     /// A file was refused; nothing of it was kept.
     UploadRejected = "upload.rejected",
+    /// The witness gave a half-sent file up; nothing of it was kept.
+    UploadTerminated = "upload.terminated",
+    /// A half-sent file was thrown away when its time was over.
+    UploadExpired = "upload.expired",
     ExhibitReceived = "exhibit.received",
     ExhibitExamined = "exhibit.examined",
     /// An exhibit was opened, or one of its pictures was shown.
     ExhibitViewed = "exhibit.viewed",
     ExhibitDownloaded = "exhibit.downloaded",
+    /// Put behind glass by a person.
+    ExhibitQuarantined = "exhibit.quarantined",
+    ExhibitReleased = "exhibit.released",
     ExhibitDecided = "exhibit.decided",
     /// A page of thumbnails was shown; commits to the list of exhibits.
     GridViewed = "grid.viewed",

@@ -63,7 +63,7 @@ pub struct PlaceAnswer {
 impl ExhibitAnswer {
     fn new(e: Exhibit, token: &str) -> Self {
         Self {
-            thumbnail: e.has_thumbnail.then(|| format!("/api/v1/exhibits/{}/thumbnail?look={token}", e.id)),
+            thumbnail: (e.has_thumbnail && e.quarantine.is_none()).then(|| format!("/api/v1/exhibits/{}/thumbnail?look={token}", e.id)),
             time: e.when.map(|w| TimeAnswer { from: w.from, to: w.to, grade: w.grade.as_str(), source: w.source.as_str() }),
             place: e.place.map(|p| PlaceAnswer { lat: p.point.lat, lon: p.point.lon, radius_m: p.radius_m, source: p.source.as_str() }),
             id: e.id,

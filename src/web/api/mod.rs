@@ -1,9 +1,11 @@
 //! The API for programs, described by itself at `/api/v1/openapi.json`.
 
+pub mod claims;
 pub mod exhibits;
 pub mod health;
 pub mod log;
 pub mod submissions;
+pub mod uploads;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -51,6 +53,7 @@ impl utoipa::Modify for Schemes {
 pub fn described() -> (Router<AppState>, utoipa::openapi::OpenApi) {
     let (router, mut api) = OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(submissions::open))
+        .routes(routes!(submissions::work))
         .routes(routes!(submissions::state))
         .routes(routes!(submissions::show))
         .routes(routes!(submissions::proof))
@@ -65,6 +68,8 @@ pub fn described() -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .split_for_parts();
     let (_, uploads) = upload_routes().split_for_parts();
     api.merge(uploads);
+    let (_, resumable) = OpenApiRouter::<AppState>::new().routes(routes!(uploads::create)).split_for_parts();
+    api.merge(resumable);
     (router, api)
 }
 
@@ -75,7 +80,7 @@ fn upload_routes() -> OpenApiRouter<AppState> {
 /// Routes whose bodies bound themselves.
 pub fn uploads() -> Router<AppState> {
     let (router, _) = upload_routes().split_for_parts();
-    router.layer(DefaultBodyLimit::disable())
+    router.layer(DefaultBodyLimit::disable()).merge(uploads::router())
 }
 
 /// The description as JSON text.

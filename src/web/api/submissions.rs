@@ -1,5 +1,7 @@
 //! Handing files over, for programs.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::body::Body as HttpBody;
 use axum::extract::{Path, State};
@@ -10,13 +12,17 @@ use utoipa::ToSchema;
 
 use crate::attest;
 use crate::db;
-use crate::domain::exhibit::State as ExhibitState;
+use crate::domain::exhibit::{State as ExhibitState, kept_name};
 use crate::domain::submission::{Answer, Statement};
+use crate::domain::upload::FileClaims;
+use crate::domain::upload::UploadState;
 use crate::domain::value::{Id, Point, Sha256, Utc, shown};
 use crate::error::{Error, Result};
-use crate::intake::{self, FileClaims};
-use crate::web::extract::{AppState, Body, PathId, by_token, public_appeal};
-use crate::web::respond::linger;
+use crate::intake;
+use crate::traffic::Block;
+use crate::web::api::claims::{announced_digest, disposition_name};
+use crate::web::api::uploads;
+use crate::web::extract::{AppState, Body, PathId, Peer, by_token, public_appeal};
 
 /// What a witness says of the files that follow. Everything is optional.
 #[derive(Deserialize, ToSchema, Default)]
@@ -99,15 +105,42 @@ pub struct OpenedAnswer {
     params(("code" = String, Path, description = "The appeal's short code")),
     request_body(content = Option<StatementBody>),
     responses((status = 201, body = OpenedAnswer), (status = 404, description = "No such appeal"), (status = 410, description = "The appeal is closed")))]
-pub async fn open(State(app): State<AppState>, Path(code): Path<String>, headers: HeaderMap, body: bytes::Bytes) -> Result<Response> {
+pub async fn open(
+    State(app): State<AppState>,
+    peer: Peer,
+    Path(code): Path<String>,
+    headers: HeaderMap,
+    body: bytes::Bytes,
+) -> Result<Response> {
     let appeal = public_appeal(&app, &code).await?;
+    let work = headers.get("temoin-work").and_then(|v| v.to_str().ok()).and_then(|v| v.split_once(':'));
+    intake::admit(&app, &appeal, work.map(|w| w.0), work.map(|w| w.1))?;
     let statement = statement_of(&headers, &body)?;
-    let opened = intake::open(&app, &appeal).await?;
+    let opened = intake::open(&app, &appeal, intake::Origin::Public(Block::of(peer.0))).await?;
     if let Some(statement) = statement {
         intake::state(&app, opened.id, &statement).await?;
     }
     let answer = OpenedAnswer { id: opened.id, token: opened.token, receipt: opened.receipt.grouped() };
     Ok((StatusCode::CREATED, Json(answer)).into_response())
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct WorkAnswer {
+    /// Whether the appeal asks for work now.
+    needed: bool,
+    challenge: String,
+    /// Find a text so that SHA-256 of `challenge:text` begins with so many zero bits, and open the submission with
+    /// `Temoin-Work: challenge:text` within the hour. Or come back with `challenge:` after 20 seconds.
+    bits: u32,
+}
+
+/// What a client must do to open a submission while the appeal is in flood mode
+#[utoipa::path(get, path = "/api/v1/appeals/{code}/work", tag = "witness", params(("code" = String, Path)),
+    responses((status = 200, body = WorkAnswer), (status = 404, description = "No such appeal")))]
+pub async fn work(State(app): State<AppState>, Path(code): Path<String>) -> Result<Json<WorkAnswer>> {
+    let appeal = public_appeal(&app, &code).await?;
+    let challenge = intake::challenge(&app, &appeal);
+    Ok(Json(WorkAnswer { needed: appeal.intake.flood, challenge, bits: app.config.limits.flood_work_bits }))
 }
 
 /// An empty body states nothing; anything else must be a statement.
@@ -161,98 +194,50 @@ pub struct FileAnswer {
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses((status = 201, body = FileAnswer), (status = 413, description = "Too large, or a budget is spent"),
         (status = 422, description = "The digest does not match"), (status = 410, description = "The appeal is closed")))]
-pub async fn send(State(app): State<AppState>, PathId(id): PathId, headers: HeaderMap, body: HttpBody) -> Result<Response> {
+pub async fn send(State(app): State<AppState>, peer: Peer, PathId(id): PathId, headers: HeaderMap, body: HttpBody) -> Result<Response> {
     let (submission, appeal) = by_token(&app, &headers, id).await?;
     let expected = announced_digest(&headers)?;
     let length = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
     let claims = FileClaims {
         name: headers.get(header::CONTENT_DISPOSITION).map(|v| disposition_name(v.as_bytes())).unwrap_or_default(),
         media_type: headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).map(str::to_owned),
+        relative_path: None,
     };
-    let room = match intake::room(&app, &appeal, &submission) {
+    let _pass = match app.traffic.gate.upload(Block::of(peer.0), length, appeal.intake.flood) {
+        Ok(pass) => pass,
+        Err(busy) => {
+            turn_away(&headers, body).await;
+            return Err(busy);
+        }
+    };
+    let room = intake::admits(&appeal, claims.media_type.as_deref()).and_then(|()| intake::room(&app, &appeal, &submission));
+    let room = match room {
         Ok(room) if length.is_none_or(|n| n <= room.bytes_max) => room,
         refused => {
             let refusal = refused.map_or_else(|e| e, |room| room.refusal());
             intake::reject(&app, &submission, &refusal).await?;
-            linger(body).await;
+            turn_away(&headers, body).await;
             return Err(refusal);
         }
     };
-    let received = match intake::receive(&app, room, length, expected, body.into_data_stream()).await {
+    let received = match intake::receive(&app, submission.id, room, length, expected, body.into_data_stream()).await {
         Ok(received) => received,
         Err(refusal) => {
             intake::reject(&app, &submission, &refusal).await?;
             return Err(refusal);
         }
     };
-    let a = intake::accept(&app, &appeal, &submission, received, claims).await?;
+    let a = intake::accept(&app, &appeal, &submission, received, claims, None).await?;
     let answer = FileAnswer { exhibit: a.exhibit, sha256: a.sha256, size: a.size, received_at: a.received_at };
     Ok((StatusCode::CREATED, [("repr-digest", a.sha256.repr_digest())], Json(answer)).into_response())
 }
 
-/// The SHA-256 that the client announced in `Repr-Digest` or `Content-Digest`, if any; two must agree. Other algorithms
-/// are ignored, as RFC 9530 allows; a SHA-256 that cannot be read is refused rather than ignored.
-fn announced_digest(headers: &HeaderMap) -> Result<Option<Sha256>> {
-    let unreadable = || Error::Invalid { field: "Repr-Digest", why: "not sha-256=:base64:".into() };
-    let mut announced = None;
-    for value in ["repr-digest", "content-digest"].into_iter().flat_map(|name| headers.get_all(name)) {
-        for member in value.to_str().map_err(|_| unreadable())?.split(',').map(str::trim) {
-            let Some(digest) = member.strip_prefix("sha-256=") else { continue };
-            let parsed = digest.strip_prefix(':').and_then(|d| d.strip_suffix(':')).and_then(Sha256::from_base64).ok_or_else(unreadable)?;
-            if announced.is_some_and(|a| a != parsed) {
-                return Err(Error::DigestMismatch);
-            }
-            announced = Some(parsed);
-        }
+/// A client that waits for `100 Continue` has sent nothing yet; any other is heard out for a moment, or it would not live
+/// to read the answer.
+async fn turn_away(headers: &HeaderMap, body: HttpBody) {
+    if !headers.contains_key(header::EXPECT) {
+        intake::drain(body.into_data_stream()).await;
     }
-    Ok(announced)
-}
-
-/// The file name of a `Content-Disposition`: `filename*` (RFC 8187) before `filename`.
-fn disposition_name(value: &[u8]) -> Vec<u8> {
-    let text: Vec<u8> = value.to_vec();
-    let find = |key: &[u8]| text.windows(key.len()).position(|w| w.eq_ignore_ascii_case(key)).map(|at| &text[at + key.len()..]);
-    if let Some(rest) = find(b"filename*=") {
-        let encoded: Vec<u8> = rest.iter().copied().take_while(|b| *b != b';').collect();
-        let encoded = encoded.splitn(3, |b| *b == b'\'').nth(2).unwrap_or(&encoded).to_vec();
-        return percent_decoded(&encoded);
-    }
-    let Some(rest) = find(b"filename=") else { return Vec::new() };
-    match rest.split_first() {
-        Some((b'"', quoted)) => {
-            let (mut name, mut escaped) = (Vec::new(), false);
-            for &b in quoted {
-                match (escaped, b) {
-                    (false, b'\\') => escaped = true,
-                    (false, b'"') => break,
-                    _ => {
-                        name.push(b);
-                        escaped = false;
-                    }
-                }
-            }
-            name
-        }
-        _ => rest.iter().copied().take_while(|b| !matches!(b, b';' | b' ')).collect(),
-    }
-}
-
-fn percent_decoded(bytes: &[u8]) -> Vec<u8> {
-    let (mut out, mut at) = (Vec::with_capacity(bytes.len()), 0);
-    while at < bytes.len() {
-        let hex = bytes.get(at + 1..at + 3).and_then(|h| std::str::from_utf8(h).ok()).and_then(|h| u8::from_str_radix(h, 16).ok());
-        match (bytes[at], hex) {
-            (b'%', Some(byte)) => {
-                out.push(byte);
-                at += 3;
-            }
-            (b, _) => {
-                out.push(b);
-                at += 1;
-            }
-        }
-    }
-    out
 }
 
 #[derive(Serialize, ToSchema)]
@@ -261,6 +246,21 @@ pub struct SubmissionAnswer {
     id: Id,
     appeal: String,
     files: Vec<SentFile>,
+    /// Files that were begun and can be finished, from any device.
+    unfinished: Vec<Unfinished>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Unfinished {
+    /// Address to go on with, under this server.
+    upload: String,
+    name: String,
+    length: Option<u64>,
+    offset: u64,
+    /// What the client that began it called it.
+    fingerprint: Option<String>,
+    #[schema(value_type = String, format = DateTime)]
+    expires_at: Utc,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -275,6 +275,8 @@ pub struct SentFile {
     received_at: Utc,
     /// `received`, `ready` once examined, `looked_at` once decided on. What was decided is not told.
     state: &'static str,
+    /// What the client that sent it called it.
+    fingerprint: Option<String>,
 }
 
 /// What a witness may know of a file's state.
@@ -293,9 +295,12 @@ pub async fn show(State(app): State<AppState>, PathId(id): PathId, headers: Head
     let (submission, appeal) = by_token(&app, &headers, id).await?;
     let mut tx = app.db.read().await?;
     let files = db::exhibits::of_submission(&mut tx, submission.id).await?;
+    let marks: BTreeMap<Id, String> = db::uploads::fingerprints(&mut tx, submission.id).await?.into_iter().collect();
+    let open = db::uploads::of_submission(&mut tx, submission.id, UploadState::Open).await?;
     let files = files
         .into_iter()
         .map(|e| SentFile {
+            fingerprint: marks.get(&e.id).cloned(),
             exhibit: e.id,
             name: e.name,
             size: e.size,
@@ -304,7 +309,18 @@ pub async fn show(State(app): State<AppState>, PathId(id): PathId, headers: Head
             state: public_state(e.state),
         })
         .collect();
-    Ok(Json(SubmissionAnswer { id, appeal: appeal.code, files }))
+    let unfinished = open
+        .into_iter()
+        .map(|u| Unfinished {
+            upload: format!("{}/{}", uploads::PATH, app.upload_key(u.id)),
+            name: kept_name(&u.claims.name).0,
+            length: u.length,
+            offset: u.offset,
+            fingerprint: u.fingerprint,
+            expires_at: u.expires_at,
+        })
+        .collect();
+    Ok(Json(SubmissionAnswer { id, appeal: appeal.code, files, unfinished }))
 }
 
 /// The receipt of one file: a C2SP tlog-proof that can be checked offline
@@ -319,23 +335,4 @@ pub async fn proof(State(app): State<AppState>, Path((id, exhibit)): Path<(Strin
     db::exhibits::by_id(&mut tx, exhibit).await?.filter(|e| e.submission == submission.id).ok_or(Error::NotFound)?;
     let text = attest::proof_of_receipt(&app, &mut tx, exhibit).await?.ok_or(Error::TryLater)?;
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_in_content_disposition() {
-        for (header, name) in [
-            (&b"attachment; filename=\"a b.jpg\""[..], &b"a b.jpg"[..]),
-            (b"attachment; filename=a.jpg; x=1", b"a.jpg"),
-            (b"attachment; filename=\"x.jpg\"; filename*=UTF-8''%C3%A9.jpg", "é.jpg".as_bytes()),
-            (b"attachment; filename=\"a\\\"b\"", b"a\"b"),
-            (b"attachment", b""),
-            (b"filename*=UTF-8''%ff%", b"\xff%"),
-        ] {
-            assert_eq!(disposition_name(header), name);
-        }
-    }
 }

@@ -106,7 +106,7 @@ pub async fn show(State(app): State<AppState>, Reviewer(person): Reviewer, frame
     let names: Vec<(String, String)> = db::accounts::list(&mut tx).await?.into_iter().map(|a| (a.id.to_string(), a.name)).collect();
     let entries = db::log::of_subject(&mut tx, "exhibit", &e.id.to_string()).await?;
     drop(tx);
-    let viewable = x.as_ref().is_some_and(|x| x.view_key.is_some());
+    let viewable = e.quarantine.is_none() && x.as_ref().is_some_and(|x| x.view_key.is_some());
     let can_play = playable(&e.media_type) && e.quarantine.is_none();
     let (notes, raw) = x.map_or_else(Default::default, |x| (x.notes, serde_json::from_str(&x.raw).unwrap_or_default()));
     page(&ExhibitPage {

@@ -1,6 +1,7 @@
 //! The investigator's pages.
 
 pub mod appeals;
+pub mod bulk;
 pub mod exhibit;
 pub mod queue;
 

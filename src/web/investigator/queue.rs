@@ -87,7 +87,7 @@ pub async fn show(
                     fl!(t, "place-distance", metres = format!("{metres:.0}"), doubt = format!("{:.0}", p.radius_m))
                 },
             ),
-            thumbnail: e.has_thumbnail.then_some(token),
+            thumbnail: (e.has_thumbnail && e.quarantine.is_none()).then_some(token),
             behind_glass: e.quarantine.is_some(),
             name: e.name,
         })

@@ -1,8 +1,10 @@
 //! The witness's pages: they work without JavaScript, without an account, on a phone.
 
 pub mod appeal;
+pub mod progress;
 pub mod receipt;
 pub mod send;
+mod words;
 
 use crate::domain::value::Utc;
 use crate::web::language::Language;

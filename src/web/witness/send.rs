@@ -5,22 +5,24 @@
 
 use askama::Template;
 use axum::extract::{Path, Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use i18n_embed::fluent::FluentLanguageLoader;
 use i18n_embed_fl::fl;
 
 use super::receipt::{Problem, receipt_page};
-use super::{moment_words, size_words};
+use super::{moment_words, size_words, words};
 use crate::db;
 use crate::domain::appeal::Appeal;
 use crate::domain::submission::{Answer, Statement, Submission};
-use crate::domain::value::{HOUR_US, MINUTE_US, Utc, shown};
+use crate::domain::upload::FileClaims;
+use crate::domain::value::{HOUR_US, MINUTE_US, Point, Utc, shown};
 use crate::error::{Error, Result};
-use crate::intake::{self, FileClaims};
-use crate::web::extract::{AppState, Frame, by_receipt};
+use crate::intake;
+use crate::traffic::Block;
+use crate::web::extract::{AppState, Frame, Peer, by_receipt};
 use crate::web::form::{Form, Part};
-use crate::web::respond::{linger, page, words};
+use crate::web::respond::{CSP, page, words as problem_words};
 
 #[derive(Template)]
 #[template(path = "witness_send.html")]
@@ -35,6 +37,29 @@ struct SendPage {
     from: String,
     to: String,
     file_max: String,
+    /// For the island: what the words above are in numbers.
+    id: String,
+    from_at: String,
+    to_at: String,
+    lat: f64,
+    lon: f64,
+    radius: f64,
+    tiles: String,
+    words: String,
+    /// What was said before: nobody is asked twice.
+    own: &'static str,
+    edited: &'static str,
+    at_place: &'static str,
+    place_words: String,
+    pin_lat: String,
+    pin_lon: String,
+    said: String,
+}
+
+/// The page's policy: its progress frame, and the pictures of the map where the operator names a server of them.
+fn policy(tiles: &str) -> String {
+    let host = tiles.split_once("://").map(|(scheme, rest)| format!(" {scheme}://{}", rest.split('/').next().unwrap_or_default()));
+    format!("{CSP}; frame-src 'self'").replace("img-src 'self'", &format!("img-src 'self'{}", host.unwrap_or_default()))
 }
 
 pub async fn show(State(app): State<AppState>, frame: Frame, Path(receipt): Path<String>) -> Result<Response> {
@@ -42,8 +67,25 @@ pub async fn show(State(app): State<AppState>, frame: Frame, Path(receipt): Path
     intake::room(&app, &appeal, &submission)?;
     let language = frame.language;
     let text = appeal.text(language.tag());
-    page(&SendPage {
+    let said = submission.statement;
+    let coordinate = |pick: fn(Point) -> f64| said.point.map(|p| pick(p).to_string()).unwrap_or_default();
+    let mut response = page(&SendPage {
         t: language.texts(),
+        words: words::island(language),
+        id: submission.id.to_string(),
+        from_at: appeal.from.to_string(),
+        to_at: appeal.to.to_string(),
+        lat: appeal.area.centre.lat,
+        lon: appeal.area.centre.lon,
+        radius: appeal.area.radius_m,
+        tiles: app.config.map_tiles.clone(),
+        own: said.own.as_str(),
+        edited: said.edited.as_str(),
+        at_place: said.at_place.as_str(),
+        pin_lat: coordinate(|p| p.lat),
+        pin_lon: coordinate(|p| p.lon),
+        place_words: said.place_words,
+        said: said.words,
         title: text.title.clone(),
         place: text.place.clone(),
         agency: appeal.agency_name.clone(),
@@ -53,14 +95,31 @@ pub async fn show(State(app): State<AppState>, frame: Frame, Path(receipt): Path
         zone: appeal.zone.clone(),
         file_max: size_words(appeal.budgets.file_bytes_max, language),
         frame,
-    })
+    })?;
+    let policy = HeaderValue::from_str(&policy(&app.config.map_tiles)).map_err(Error::internal)?;
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    Ok(response)
 }
 
-pub async fn submit(State(app): State<AppState>, frame: Frame, Path(receipt): Path<String>, request: Request) -> Result<Response> {
+pub async fn submit(
+    State(app): State<AppState>,
+    peer: Peer,
+    frame: Frame,
+    Path(receipt): Path<String>,
+    request: Request,
+) -> Result<Response> {
     let (submission, appeal, code) = by_receipt(&app, &receipt).await?;
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
+    let _pass = match app.traffic.gate.upload(Block::of(peer.0), length, appeal.intake.flood) {
+        Ok(pass) => pass,
+        Err(busy) => {
+            intake::drain(request.into_body().into_data_stream()).await;
+            return Err(busy);
+        }
+    };
     if let Err(refusal) = intake::room(&app, &appeal, &submission) {
         intake::reject(&app, &submission, &refusal).await?;
-        linger(request.into_body()).await;
+        intake::drain(request.into_body().into_data_stream()).await;
         return Err(refusal);
     }
     let form = Form::read(&app, request).await?;
@@ -96,7 +155,7 @@ async fn take(app: &AppState, appeal: &Appeal, submission: &Submission, mut form
                 return Err(refusal);
             }
             intake::reject(app, submission, &refusal).await?;
-            let (title, text) = words(frame.language, refusal.status_and_code().1);
+            let (title, text) = problem_words(frame.language, refusal.status_and_code().1);
             problems.push(Problem { file: shown(&file, 255), title, text });
             if problems.len() >= PROBLEMS_MAX {
                 return Ok(problems);
@@ -111,7 +170,7 @@ async fn take(app: &AppState, appeal: &Appeal, submission: &Submission, mut form
 
 async fn one_file(app: &AppState, submission: &Submission, mut part: Part<'_>) -> Result<(), (String, Error)> {
     let name = part.file_name.clone();
-    let claims = FileClaims { name: name.clone().into_bytes(), media_type: part.content_type.clone() };
+    let claims = FileClaims { name: name.clone().into_bytes(), media_type: part.content_type.clone(), relative_path: None };
     let named = |e: Error| (name.clone(), e);
     // Budgets are asked anew for each file: the ones before have spent.
     let fresh = async {
@@ -121,15 +180,16 @@ async fn one_file(app: &AppState, submission: &Submission, mut part: Part<'_>) -
         Ok::<_, Error>((submission, appeal))
     };
     let (submission, appeal) = fresh.await.map_err(named)?;
+    intake::admits(&appeal, claims.media_type.as_deref()).map_err(named)?;
     let room = intake::room(app, &appeal, &submission).map_err(named)?;
     // What is left of a refused part is skipped by the next one's reading, in bounded time.
-    let received = intake::receive(app, room, None, None, part.stream()).await.map_err(named)?;
+    let received = intake::receive(app, submission.id, room, None, None, part.stream()).await.map_err(named)?;
     if name.is_empty() && received.size == 0 {
         // What browsers send for a file input that nobody used.
         received.staged.discard().await;
         return Ok(());
     }
-    intake::accept(app, &appeal, &submission, received, claims).await.map(drop).map_err(named)
+    intake::accept(app, &appeal, &submission, received, claims, None).await.map(drop).map_err(named)
 }
 
 /// The form's fields as they come.

@@ -1,0 +1,182 @@
+//! `temoin import FOLDER|ZIP --appeal …`: what somebody handed over, through the same intake as a witness's files.
+//!
+//! One submission per run, opened by the operator in the officer's name. Every file keeps its path as a claim. A file that
+//! cannot be taken is named, the others still count, and the exit code says so.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use crate::app::App;
+use crate::config::{Config, Flags};
+use crate::db;
+use crate::domain::appeal::{Appeal, normal_code};
+use crate::domain::submission::Statement;
+use crate::domain::upload::FileClaims;
+use crate::domain::value::{Id, shown};
+use crate::error::{Error, Result};
+use crate::intake::{self, Accepted, Origin};
+
+#[derive(clap::Args)]
+pub struct Import {
+    /// A folder, or a ZIP file
+    path: PathBuf,
+    /// Code of the appeal
+    #[arg(long)]
+    appeal: String,
+    /// Who took it in
+    #[arg(long)]
+    officer: String,
+    /// Where it comes from: whose stick, which mailbox
+    #[arg(long)]
+    source: String,
+    /// One JSON object per file
+    #[arg(long)]
+    json: bool,
+}
+
+/// Bytes read at once, and how many such pieces wait between the reading thread and the intake.
+const PIECE_BYTES: usize = 256 * 1024;
+const PIECES: usize = 4;
+
+pub async fn import(flags: &Flags, asked: Import) -> Result<ExitCode> {
+    if asked.officer.trim().is_empty() || asked.source.trim().is_empty() {
+        return Err(Error::Invalid { field: "officer", why: "name the officer and the source".into() });
+    }
+    let app = App::open(Config::load(flags)?).await?;
+    let code = normal_code(&asked.appeal).ok_or(Error::NotFound)?;
+    let mut tx = app.db.read().await?;
+    let appeal = db::appeals::by_code(&mut tx, &code).await?.ok_or(Error::NotFound)?;
+    drop(tx);
+    let files = list(&asked.path)?;
+    let opened =
+        intake::open(&app, &appeal, Origin::HandIn { officer: shown(&asked.officer, 200), source: shown(&asked.source, 1_000) }).await?;
+    let words = format!("{} ({})", shown(&asked.source, 1_000), shown(&asked.officer, 200));
+    intake::state(&app, opened.id, &Statement { words, ..Statement::default() }).await?;
+    let bar = ProgressBar::new(files.iter().map(|f| f.size).sum()).with_style(
+        ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes}, {eta} left  {msg}").unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    let mut refused = 0;
+    for (n, file) in files.iter().enumerate() {
+        bar.set_message(format!("{} of {}", n + 1, files.len()));
+        let done = one(&app, &appeal, opened.id, &asked.path, file, &bar).await;
+        refused += u64::from(done.is_err());
+        report(&asked, file, &done, &bar);
+    }
+    bar.finish_and_clear();
+    let taken = files.len() as u64 - refused;
+    if !asked.json {
+        say!("{taken} files taken in, {refused} refused. Receipt: {}", opened.receipt.grouped());
+    }
+    app.db.close().await;
+    Ok(ExitCode::from(u8::from(refused > 0)))
+}
+
+fn report(asked: &Import, file: &Entry, done: &Result<Accepted>, bar: &ProgressBar) {
+    let line = match (done, asked.json) {
+        (Ok(a), true) => json!({"path": file.path, "exhibit": a.exhibit, "sha256": a.sha256, "size": a.size}).to_string(),
+        (Err(e), true) => json!({"path": file.path, "error": e.status_and_code().1}).to_string(),
+        (Err(e), false) => format!("not taken: {}: {e}", shown(&file.path, 1_000)),
+        (Ok(_), false) => return,
+    };
+    bar.suspend(|| say!("{line}"));
+}
+
+/// One file to take in.
+struct Entry {
+    /// Its path within what was handed over.
+    path: String,
+    size: u64,
+    /// Its place in the ZIP file.
+    index: Option<usize>,
+}
+
+/// Every file below the folder, or in the ZIP, in the order of their paths. Links are not followed: they lead out of what
+/// was handed over.
+fn list(path: &Path) -> Result<Vec<Entry>> {
+    let mut files = Vec::new();
+    if path.is_dir() {
+        let mut folders = vec![path.to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(&folder)? {
+                let entry = entry?;
+                let kind = entry.file_type()?;
+                if kind.is_dir() {
+                    folders.push(entry.path());
+                } else if kind.is_file() {
+                    let within = entry.path().strip_prefix(path).map(|p| p.to_string_lossy().into_owned()).unwrap_or_default();
+                    files.push(Entry { path: within, size: entry.metadata()?.len(), index: None });
+                }
+            }
+        }
+    } else {
+        let mut zip = open_zip(path)?;
+        for index in 0..zip.len() {
+            let entry = zip.by_index_raw(index).map_err(|e| unreadable(&e))?;
+            if entry.is_file() {
+                files.push(Entry { path: entry.name().map_err(|e| unreadable(&e))?.into_owned(), size: entry.size(), index: Some(index) });
+            }
+        }
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
+}
+
+fn open_zip(path: &Path) -> Result<zip::ZipArchive<File>> {
+    let file = File::open(path).map_err(|e| Error::Internal(format!("{} cannot be read: {e}", path.display())))?;
+    zip::ZipArchive::new(file).map_err(|e| unreadable(&e))
+}
+
+fn unreadable(e: &zip::result::ZipError) -> Error {
+    Error::Invalid { field: "path", why: format!("neither a folder nor a ZIP file that can be read: {e}") }
+}
+
+async fn one(app: &Arc<App>, appeal: &Appeal, submission: Id, root: &Path, file: &Entry, bar: &ProgressBar) -> Result<Accepted> {
+    let mut tx = app.db.read().await?;
+    let submission = db::submissions::by_id(&mut tx, submission).await?;
+    let appeal = db::appeals::by_id(&mut tx, appeal.id).await?;
+    drop(tx);
+    let room = intake::room(app, &appeal, &submission)?;
+    let (send, receive) = mpsc::channel(PIECES);
+    let (root, within, index, counted) = (root.to_owned(), file.path.clone(), file.index, bar.clone());
+    // A reader that fails sends its error as the last piece; one that nobody listens to any more ends.
+    tokio::task::spawn_blocking(move || {
+        let outcome = match index {
+            Some(index) => open_zip(&root).and_then(|mut zip| {
+                let mut entry = zip.by_index(index).map_err(|e| unreadable(&e))?;
+                pump(&mut entry, &send, &counted)
+            }),
+            None => File::open(root.join(within)).map_err(Error::from).and_then(|mut file| pump(&mut file, &send, &counted)),
+        };
+        if let Err(e) = outcome {
+            let _ = send.blocking_send(Err(e));
+        }
+    });
+    let body = futures_util::stream::unfold(receive, |mut receive| async move { Some((receive.recv().await?, receive)) });
+    // The length is what the medium says, which may lie: it bounds nothing and is not checked.
+    let received = intake::receive(app, submission.id, room, None, None, body).await?;
+    let claims = FileClaims { name: file.path.clone().into_bytes(), media_type: None, relative_path: Some(file.path.clone()) };
+    intake::accept(app, &appeal, &submission, received, claims, None).await
+}
+
+fn pump(from: &mut impl Read, to: &mpsc::Sender<Result<Bytes>>, bar: &ProgressBar) -> Result<()> {
+    loop {
+        let mut piece = vec![0; PIECE_BYTES];
+        let n = from.read(&mut piece)?;
+        if n == 0 {
+            return Ok(());
+        }
+        piece.truncate(n);
+        bar.inc(n as u64);
+        if to.blocking_send(Ok(Bytes::from(piece))).is_err() {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! A witness says where and when after files have arrived: what was told becomes a claim of each of them, beside the
+//! earlier ones, which stay.
+
+use crate::app::App;
+use crate::db;
+use crate::domain::capture::{Frame, Source, effective_place, effective_time, told_claims};
+use crate::domain::review::closeness;
+use crate::domain::value::Id;
+use crate::error::Result;
+
+/// One transaction per exhibit. Run twice, it finds its claims already there.
+pub async fn restate(app: &App, submission: Id) -> Result<()> {
+    let mut tx = app.db.read().await?;
+    let exhibits = db::exhibits::of_submission(&mut tx, submission).await?;
+    drop(tx);
+    for exhibit in exhibits {
+        one(app, submission, exhibit.id).await?;
+    }
+    Ok(())
+}
+
+async fn one(app: &App, submission: Id, exhibit: Id) -> Result<()> {
+    let now = app.now();
+    let mut tx = app.db.begin().await?;
+    let mut e = db::exhibits::lock(&mut tx, exhibit).await?;
+    let appeal = db::appeals::by_id(&mut tx, e.appeal).await?;
+    let statement = db::submissions::by_id(&mut tx, submission).await?.statement;
+    let (mut times, mut places) = db::exhibits::claims(&mut tx, exhibit).await?;
+    let frame = Frame { zone: &appeal.zone, received_at: e.received_at, reader: "intake" };
+    let told = told_claims(&statement, &appeal, &e.name, &frame);
+    for claim in told.0.into_iter().filter(|c| c.source == Source::WitnessStatement) {
+        if times.iter().rfind(|c| c.source == Source::WitnessStatement) != Some(&claim) {
+            db::exhibits::add_time_claim(&mut tx, app.new_id(), exhibit, &claim, now).await?;
+            times.push(claim);
+        }
+    }
+    for claim in told.1 {
+        if places.iter().rfind(|c| c.source == Source::WitnessStatement) != Some(&claim) {
+            db::exhibits::add_place_claim(&mut tx, app.new_id(), exhibit, &claim, now).await?;
+            places.push(claim);
+        }
+    }
+    e.when = effective_time(&times);
+    e.place = effective_place(&places);
+    db::exhibits::set_capture(&mut tx, &e, closeness(&appeal, e.when, e.place)).await?;
+    tx.commit().await
+}

@@ -1,0 +1,28 @@
+//! What is under way on this node: whose turn it is at an upload, how far a submission has come, who may still come in.
+//! All of it is in memory and lost with the process, on purpose: nothing here is evidence.
+
+mod gate;
+mod progress;
+mod spent;
+mod turns;
+
+pub use gate::{Block, Gate, Pass};
+pub use progress::Progress;
+pub use spent::Spent;
+pub use turns::{Turn, Turns};
+
+use crate::config::Config;
+
+pub struct Traffic {
+    pub turns: Turns,
+    pub progress: Progress,
+    pub gate: Gate,
+    /// Challenges that opened a submission.
+    pub spent: Spent,
+}
+
+impl Traffic {
+    pub fn new(config: &Config) -> Self {
+        Self { turns: Turns::default(), progress: Progress::default(), gate: Gate::new(&config.limits), spent: Spent::default() }
+    }
+}

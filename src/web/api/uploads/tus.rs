@@ -1,0 +1,308 @@
+//! tus 1.0.0 (<https://tus.io/protocols/resumable-upload>): core, creation, creation-with-upload,
+//! creation-defer-length, checksum, expiration, termination. Where the text leaves a status open, the answers are those
+//! of the public conformance suite.
+//!
+//! Not offered: concatenation (SHA-256 goes through a file in order) and checksum-trailer.
+
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use data_encoding::BASE64;
+
+use super::{Come, bytes, put, put_accepted};
+use crate::app::App;
+use crate::domain::upload::{Dialect, FileClaims, Upload, UploadState};
+use crate::domain::value::{Sha256, Utc};
+use crate::error::{Error, Result};
+use crate::intake::{self, Append, Checksum, End, NewUpload};
+use crate::traffic::Pass;
+
+pub const VERSION: &str = "tus-resumable";
+const SPOKEN: &str = "1.0.0";
+const EXTENSIONS: &str = "creation,creation-with-upload,creation-defer-length,checksum,expiration,termination";
+const BODY_TYPE: &str = "application/offset+octet-stream";
+/// Characters of a path or mark that a client may give.
+const CLAIM_CHARS_MAX: usize = 1_000;
+
+pub fn options(app: &App) -> Response {
+    let _ = app;
+    let mut response = StatusCode::OK.into_response();
+    let h = response.headers_mut();
+    put(h, VERSION, SPOKEN);
+    put(h, "tus-version", SPOKEN);
+    put(h, "tus-extension", EXTENSIONS);
+    put(h, "tus-checksum-algorithm", "sha1,sha256");
+    response
+}
+
+/// The answer with what stands on every one of them, refusals too.
+fn framed(outcome: Result<Response>) -> Result<Response> {
+    let mut response = outcome.unwrap_or_else(|e| {
+        let mut response = e.clone().into_response();
+        match e {
+            Error::OffsetMismatch { expected, .. } => put(response.headers_mut(), "upload-offset", expected),
+            Error::UnsupportedVersion => put(response.headers_mut(), "tus-version", SPOKEN),
+            _ => {}
+        }
+        response
+    });
+    put(response.headers_mut(), VERSION, SPOKEN);
+    Ok(response)
+}
+
+fn version(come: &Come) -> Result<()> {
+    if come.text(VERSION) == Some(SPOKEN) { Ok(()) } else { Err(Error::UnsupportedVersion) }
+}
+
+pub async fn create(come: Come, body: Body) -> Result<Response> {
+    framed(try_create(come, body).await)
+}
+
+async fn try_create(come: Come, body: Body) -> Result<Response> {
+    version(&come)?;
+    let begun = match Metadata::read(&come.headers) {
+        Ok(metadata) => begin(&come, &metadata).await,
+        Err(e) => Err(e),
+    };
+    let (upload, pass) = match begun {
+        Ok(begun) => begun,
+        Err(e) => {
+            come.turn_away(body).await;
+            return Err(e);
+        }
+    };
+    let mut response = StatusCode::CREATED.into_response();
+    put(response.headers_mut(), "location", come.location(upload.id));
+    if let Some(pass) = pass {
+        let ask = Append {
+            offset: 0,
+            length: None,
+            announced: come.announced().filter(|_| come.has_body()),
+            end: End::AtLength,
+            checksum: checksum(&come)?,
+            fresh: true,
+            expects: come.expects(),
+        };
+        let turn = come.app.traffic.turns.take(upload.id).await?;
+        let done = intake::append(&come.app, pass, turn, upload.id, ask, bytes(body)).await?;
+        describe(response.headers_mut(), &done.upload, done.accepted.as_ref());
+    } else {
+        describe(response.headers_mut(), &upload, None);
+    }
+    Ok(response)
+}
+
+/// The upload, and the right to send its first bytes if it has any with it (or is whole without any).
+async fn begin(come: &Come, metadata: &Metadata) -> Result<(Upload, Option<Pass>)> {
+    let (submission, appeal) = come.submission(metadata.token.as_deref()).await?;
+    if metadata.submission.as_ref().is_some_and(|s| *s != submission.id.to_string()) {
+        return Err(Error::NotFound);
+    }
+    let length = match (come.headers.get("upload-length"), come.text("upload-defer-length")) {
+        (Some(_), None) => Some(number(come, "upload-length")?),
+        (None, Some("1")) => None,
+        _ => return Err(Error::Malformed("one of Upload-Length and Upload-Defer-Length: 1".into())),
+    };
+    if come.has_body() && come.text("content-type") != Some(BODY_TYPE) {
+        return Err(Error::UnsupportedMedia);
+    }
+    if length.zip(come.announced()).is_some_and(|(whole, now)| now > whole) {
+        return Err(Error::BeyondLength);
+    }
+    let new = NewUpload {
+        dialect: Dialect::Tus,
+        length,
+        claims: metadata.claims.clone(),
+        expected: metadata.sha256,
+        fingerprint: metadata.fingerprint.clone(),
+        metadata: metadata.text.clone(),
+    };
+    let pass = come.has_body() || length == Some(0);
+    let pass = pass.then(|| come.pass(length.or(come.announced()), appeal.intake.flood)).transpose()?;
+    Ok((intake::begin(&come.app, &appeal, &submission, new).await?, pass))
+}
+
+pub async fn one(come: Come, method: Method, found: Result<Upload>, body: Body) -> Result<Response> {
+    framed(try_one(come, method, found, body).await)
+}
+
+async fn try_one(come: Come, method: Method, found: Result<Upload>, body: Body) -> Result<Response> {
+    version(&come)?;
+    let upload = found?;
+    match method {
+        Method::HEAD => look(&come, &upload).await,
+        Method::PATCH => patch(&come, &upload, body).await,
+        Method::DELETE => {
+            let turn = come.app.traffic.turns.take(upload.id).await?;
+            intake::terminate(&come.app, upload.id, &turn).await?;
+            Ok(StatusCode::NO_CONTENT.into_response())
+        }
+        _ => Err(Error::MethodNotAllowed),
+    }
+}
+
+async fn look(come: &Come, upload: &Upload) -> Result<Response> {
+    // Ends a request that still hangs, so that what is told now stays true.
+    let turn = come.app.traffic.turns.take(upload.id).await?;
+    let upload = intake::finished(&come.app, turn, upload.id).await?;
+    if upload.state == UploadState::Gone {
+        return Err(Error::UploadGone);
+    }
+    let mut response = StatusCode::OK.into_response();
+    let h = response.headers_mut();
+    describe(h, &upload, None);
+    match upload.length {
+        Some(length) => put(h, "upload-length", length),
+        None => put(h, "upload-defer-length", 1),
+    }
+    if !upload.metadata.is_empty() {
+        put(h, "upload-metadata", &upload.metadata);
+    }
+    put(h, "cache-control", "no-store");
+    Ok(response)
+}
+
+async fn patch(come: &Come, upload: &Upload, body: Body) -> Result<Response> {
+    if come.text("content-type") != Some(BODY_TYPE) {
+        return Err(Error::UnsupportedMedia);
+    }
+    let ask = Append {
+        offset: number(come, "upload-offset")?,
+        length: come.headers.contains_key("upload-length").then(|| number(come, "upload-length")).transpose()?,
+        announced: come.announced(),
+        end: End::AtLength,
+        checksum: checksum(come)?,
+        fresh: false,
+        expects: come.expects(),
+    };
+    let pass = match come.pass(upload.length.or(ask.announced), come.appeal_of(upload).await?.intake.flood) {
+        Ok(pass) => pass,
+        Err(busy) => {
+            come.turn_away(body).await;
+            return Err(busy);
+        }
+    };
+    let turn = come.app.traffic.turns.take(upload.id).await?;
+    let done = intake::append(&come.app, pass, turn, upload.id, ask, bytes(body)).await?;
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    describe(response.headers_mut(), &done.upload, done.accepted.as_ref());
+    Ok(response)
+}
+
+fn describe(h: &mut HeaderMap, upload: &Upload, accepted: Option<&intake::Accepted>) {
+    put(h, "upload-offset", upload.offset);
+    put(h, "upload-expires", http_date(upload.expires_at));
+    if let Some(accepted) = accepted {
+        put_accepted(h, accepted);
+    }
+}
+
+/// IMF-fixdate (RFC 9110 §5.6.7).
+fn http_date(at: Utc) -> String {
+    at.timestamp().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
+/// A plain number in a header; anything else is malformed, never zero.
+fn number(come: &Come, name: &str) -> Result<u64> {
+    let wrong = || Error::Malformed(format!("{name} must be a number of bytes"));
+    let text = come.text(name).ok_or_else(wrong)?;
+    if !text.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(wrong());
+    }
+    text.parse::<u64>().ok().filter(|n| i64::try_from(*n).is_ok()).ok_or_else(wrong)
+}
+
+fn checksum(come: &Come) -> Result<Option<Checksum>> {
+    let Some(value) = come.headers.get("upload-checksum") else { return Ok(None) };
+    let wrong = || Error::Malformed("Upload-Checksum must be sha1 or sha256 and base64".into());
+    let (algorithm, digest) = value.to_str().map_err(|_| wrong())?.trim().split_once(' ').ok_or_else(wrong)?;
+    let digest = BASE64.decode(digest.trim().as_bytes()).map_err(|_| wrong())?;
+    match algorithm {
+        "sha1" => Ok(Some(Checksum::Sha1(digest))),
+        "sha256" => Ok(Some(Checksum::Sha256(digest))),
+        _ => Err(wrong()),
+    }
+}
+
+/// `Upload-Metadata`: comma-separated pairs of a key and, after a space, its value in base64.
+#[derive(Default)]
+struct Metadata {
+    /// As it came, without the secret.
+    text: String,
+    token: Option<String>,
+    submission: Option<String>,
+    claims: FileClaims,
+    sha256: Option<Sha256>,
+    fingerprint: Option<String>,
+}
+
+impl Metadata {
+    fn read(headers: &HeaderMap) -> Result<Self> {
+        let wrong = |why: &str| Error::Malformed(format!("Upload-Metadata: {why}"));
+        let mut metadata = Self::default();
+        let Some(value) = headers.get("upload-metadata") else { return Ok(metadata) };
+        let (mut kept, mut keys) = (Vec::new(), Vec::new());
+        for pair in value.to_str().map_err(|_| wrong("not ASCII"))?.split(',').map(str::trim).filter(|p| !p.is_empty()) {
+            let (key, encoded) = pair.split_once(' ').unwrap_or((pair, ""));
+            if keys.contains(&key) {
+                return Err(wrong("a key stands twice"));
+            }
+            keys.push(key);
+            let value = BASE64.decode(encoded.trim().as_bytes()).map_err(|_| wrong("a value is not base64"))?;
+            if key != "token" {
+                kept.push(pair);
+            }
+            metadata.set(key, value)?;
+        }
+        metadata.text = kept.join(",");
+        Ok(metadata)
+    }
+
+    fn set(&mut self, key: &str, value: Vec<u8>) -> Result<()> {
+        let text = || crate::domain::value::shown(&String::from_utf8_lossy(&value), CLAIM_CHARS_MAX);
+        match key {
+            "token" => self.token = Some(text()),
+            "submission" => self.submission = Some(text()),
+            // Uppy says `name` and `type`.
+            "filename" => self.claims.name = value,
+            "name" if self.claims.name.is_empty() => self.claims.name = value,
+            "filetype" | "type" => self.claims.media_type = Some(text()),
+            "relative_path" => self.claims.relative_path = Some(text()),
+            "fingerprint" => self.fingerprint = Some(text()),
+            "sha256" => {
+                let digest = Sha256::from_hex(&text());
+                self.sha256 = Some(digest.ok_or_else(|| Error::Malformed("Upload-Metadata: sha256 must be hexadecimal".into()))?);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::header;
+
+    use super::*;
+
+    fn read(text: &str) -> Result<Metadata> {
+        Metadata::read(&HeaderMap::from_iter([(header::HeaderName::from_static("upload-metadata"), text.parse().unwrap())]))
+    }
+
+    #[test]
+    fn metadata() {
+        let m = read("filename w6kuanBn, token c2VjcmV0,bare, filetype aW1hZ2UvanBlZw==").unwrap();
+        assert_eq!(m.claims.name, "é.jpg".as_bytes());
+        assert_eq!(m.claims.media_type.as_deref(), Some("image/jpeg"));
+        assert_eq!(m.token.as_deref(), Some("secret"));
+        assert_eq!(m.text, "filename w6kuanBn,bare,filetype aW1hZ2UvanBlZw==");
+        for wrong in ["filename %%%", "a YQ==,a YQ==", "sha256 YQ=="] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn dates() {
+        assert_eq!(http_date("2026-07-14T20:05:09Z".parse().unwrap()), "Tue, 14 Jul 2026 20:05:09 GMT");
+    }
+}
