@@ -1,0 +1,187 @@
+//! What every benchmark needs: the floor, the real server, and how much of a processor they used.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::routing::post;
+use futures_util::StreamExt as _;
+use sha2::Digest as _;
+
+pub fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap()
+}
+
+/// Whether this process was started to be the floor; then it is, and never returns.
+pub fn floor_or_go_on() {
+    if let Ok(folder) = std::env::var("TEMOIN_BENCH_FLOOR") {
+        runtime().block_on(floor(folder.into()));
+    }
+}
+
+pub fn median(mut v: Vec<f64>) -> f64 {
+    v.sort_by(f64::total_cmp);
+    v[v.len() / 2]
+}
+
+/// The floor: what any server that hashes and syncs must do, and nothing else.
+async fn floor(folder: PathBuf) {
+    let app = Router::new().route("/", post(floor_upload)).layer(axum::extract::DefaultBodyLimit::disable()).with_state(folder);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    println!("{}", listener.local_addr().unwrap());
+    std::io::stdout().flush().unwrap();
+    axum::serve(listener, app).await.unwrap();
+}
+
+async fn floor_upload(State(folder): State<PathBuf>, body: Body) -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let name = NEXT.fetch_add(1, Ordering::Relaxed).to_string();
+    let path = folder.join(&name);
+    let mut file = std::fs::File::create(&path).unwrap();
+    let (mut stream, mut hasher) = (body.into_data_stream(), sha2::Sha256::new());
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.unwrap();
+        hasher.update(&chunk);
+        file.write_all(&chunk).unwrap();
+    }
+    let sha = data_encoding::HEXLOWER.encode(&hasher.finalize());
+    tokio::task::spawn_blocking(move || {
+        file.sync_all().unwrap();
+        std::fs::rename(&path, folder.join(format!("{name}.kept"))).unwrap();
+        std::fs::File::open(&folder).unwrap().sync_all().unwrap();
+    })
+    .await
+    .unwrap();
+    sha
+}
+
+pub struct Running {
+    child: Child,
+    pub base: String,
+    pub dir: tempfile::TempDir,
+    pub database: Option<String>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Running {
+    pub fn cpu_s(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+        // utime and stime, in hundredths of a second.
+        (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+    }
+
+    /// Resident memory now and at its peak, in megabytes.
+    pub fn rss_mb(&self) -> (f64, f64) {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let of = |key: &str| {
+            let line = status.lines().find(|l| l.starts_with(key)).unwrap();
+            line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() * 1024.0 / 1e6
+        };
+        (of("VmRSS"), of("VmHWM"))
+    }
+
+    pub fn cli(&self, args: &[&str], input: &str) -> String {
+        let mut command = server_command(self.dir.path(), "127.0.0.1:0", self.database.as_deref());
+        let mut child = command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap().trim().to_owned()
+    }
+
+    pub fn sql(&self, text: &str) {
+        let done = match &self.database {
+            None => Command::new("sqlite3").args(["-cmd", ".timeout 60000"]).arg(self.dir.path().join("temoin.db")).arg(text).status(),
+            Some(url) => Command::new("psql").args([url, "-qc", text]).status(),
+        };
+        assert!(done.unwrap().success());
+    }
+}
+
+fn server_command(dir: &Path, listen: &str, database: Option<&str>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_temoin"));
+    command.env("TEMOIN_DATA", dir).env("TEMOIN_LISTEN", listen).env("TEMOIN_DATABASE", database.unwrap_or_default()).current_dir(dir);
+    command
+}
+
+fn scratch() -> tempfile::TempDir {
+    tempfile::tempdir_in(std::env::var("TEMOIN_BENCH_DIR").unwrap_or_else(|_| "/tmp".into())).unwrap()
+}
+
+/// The real server with an open appeal BENCH; `settings` are environment variables.
+pub async fn temoin(database: Option<String>, settings: &[(&str, String)]) -> Running {
+    let dir = scratch();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let listen = format!("127.0.0.1:{port}");
+    let child = server_command(dir.path(), &listen, database.as_deref())
+        .envs(settings.iter().map(|(k, v)| (*k, v)))
+        .arg("serve")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let running = Running { child, base: format!("http://{listen}"), dir, database };
+    while reqwest::get(format!("{}/healthz", running.base)).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    running.cli(
+        &[
+            "appeal",
+            "new",
+            "BENCH",
+            "--title",
+            "b",
+            "--what",
+            "b",
+            "--place",
+            "b",
+            "--from",
+            "2026-07-14T22:00:00Z",
+            "--to",
+            "2026-07-14T23:00:00Z",
+            "--near",
+            "48.85,2.35",
+            "--open",
+            "--submission-files-max",
+            "1000000",
+        ],
+        "",
+    );
+    running
+}
+
+pub fn bare() -> Running {
+    let dir = scratch();
+    let mut child =
+        Command::new(std::env::current_exe().unwrap()).env("TEMOIN_BENCH_FLOOR", dir.path()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
+    Running { child, base: format!("http://{}/", line.trim()), dir, database: None }
+}
+
+/// A place to post files to: address and bearer token.
+#[derive(Clone)]
+pub struct Door(pub String, pub String);
+
+pub async fn submission(server: &Running) -> Door {
+    let opened: serde_json::Value = reqwest::Client::new()
+        .post(format!("{}/api/v1/appeals/BENCH/submissions", server.base))
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    let url = format!("{}/api/v1/submissions/{}/files", server.base, opened["id"].as_str().unwrap());
+    Door(url, opened["token"].as_str().unwrap().to_owned())
+}
