@@ -2,81 +2,29 @@
 // axe checks every page they meet. The server is the real program, started by this file.
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { chromium } from 'playwright-core';
-import AxeModule from '@axe-core/playwright';
+import { PASSWORD, PHONE, look, startBrowser, startServer, until } from './support.js';
 
-const AxeBuilder = AxeModule.default ?? AxeModule;
-const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'RGAAv4'];
-const PHONE = { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
-const PASSWORD = 'correct horse battery';
-const binary = process.env.TEMOIN_TEST_BINARY;
-const shots = new URL('./shots/', import.meta.url).pathname;
-let data, base, server, browser, settings;
-
-const freePort = () => new Promise((resolve) => {
-  const s = createServer().listen(0, '127.0.0.1', () => { const { port } = s.address(); s.close(() => resolve(port)); });
-});
-
-function cli(args, input = '') {
-  const done = spawnSync(binary, args, { env: settings, input, encoding: 'utf8' });
-  assert.equal(done.status, 0, done.stderr);
-  return done.stdout.trim();
-}
+let data, base, server, browser, cli;
 
 before(async () => {
-  assert.ok(binary, 'TEMOIN_TEST_BINARY names the program; infra/test.sh sets it');
-  mkdirSync(shots, { recursive: true });
-  data = mkdtempSync(join(tmpdir(), 'temoin-browser-'));
-  const port = await freePort();
-  base = `http://127.0.0.1:${port}`;
-  settings = { ...process.env, TEMOIN_DATA: data, TEMOIN_LISTEN: `127.0.0.1:${port}`, TEMOIN_LIMITS__FREE_BYTES_MIN: '0' };
-  if (process.env.TEMOIN_TEST_PAIR === 'grown') {
-    const admin = process.env.TEMOIN_TEST_POSTGRES;
-    assert.ok(admin, 'infra/servers.sh starts PostgreSQL and Garage');
-    const name = `browser_${process.pid}`;
-    assert.equal(spawnSync('psql', [admin, '-qc', `CREATE DATABASE ${name}`]).status, 0);
-    settings.TEMOIN_DATABASE = admin.replace(/[^/]*$/, name);
-    settings.TEMOIN_BLOBS = process.env.TEMOIN_TEST_S3.replace('PREFIX', name);
-  }
-  server = spawn(binary, ['serve', '--demo'], { env: settings, stdio: 'ignore' });
-  for (let n = 0; ; n++) {
-    try { await fetch(`${base}/healthz`); break; } catch { assert.ok(n < 300, 'the server did not start'); await new Promise((r) => setTimeout(r, 100)); }
-  }
+  server = await startServer({ args: ['--demo'] });
+  ({ data, base, cli } = server);
   for (const role of ['investigator', 'auditor', 'administrator']) cli(['user', 'add', `test-${role}`, '--role', role, '--password-stdin'], PASSWORD);
-  // The whole demonstration is fed and examined.
-  for (let n = 0; ; n++) {
+  await until('the whole demonstration is fed and examined', async () => {
     const { files } = JSON.parse(cli(['appeal', 'list', '--json']));
     const { jobs_waiting: jobs } = await (await fetch(`${base}/readyz`)).json();
-    if (files >= 304 && jobs <= 1) break;
-    assert.ok(n < 300, 'the demonstration is not examined');
-    await new Promise((r) => setTimeout(r, 400));
-  }
-  browser = await chromium.launch({
-    executablePath: '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic', '--no-first-run'],
-  });
+    return files >= 304 && jobs <= 1;
+  }, 300, 400);
+  browser = await startBrowser();
 });
 
 after(async () => {
   await browser?.close();
-  server?.kill();
-  if (data) rmSync(data, { recursive: true, force: true });
+  server?.stop();
 });
-
-async function look(page, name, { script = true } = {}) {
-  await page.screenshot({ path: join(shots, `${name}.png`), fullPage: true });
-  const wide = script ? await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth) : 0;
-  assert.ok(wide <= 0, `${name}: nothing scrolls sideways`);
-  if (!script) return;
-  const { violations } = await new AxeBuilder({ page }).withTags(TAGS).analyze();
-  assert.deepEqual(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html.slice(0, 120)).join(' | ')}`), [], name);
-}
 
 async function photo() {
   const page = await browser.newPage();

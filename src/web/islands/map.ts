@@ -1,0 +1,52 @@
+// The witness's map: one pin for "I was here". Fetched only when somebody asks for it. Without a server of map pictures it
+// is a plan: the appeal's area, a grid of hundred metres and a scale.
+import L from 'leaflet';
+
+export interface Place { lat: number; lon: number }
+export interface MapOptions {
+  centre: Place;
+  radiusM: number;
+  tiles: string;
+  attribution: string;
+  label: string;
+  start: Place | null;
+  picked: (place: Place) => void;
+}
+
+export function openMap(box: HTMLElement, o: MapOptions): { set: (place: Place) => void } {
+  const map = L.map(box, { zoomControl: true, attributionControl: o.tiles !== '', keyboard: true });
+  const centre = L.latLng(o.centre.lat, o.centre.lon);
+  map.fitBounds(centre.toBounds(o.radiusM * 3));
+  if (o.tiles) L.tileLayer(o.tiles, { maxZoom: 19, attribution: o.attribution }).addTo(map);
+  else grid(map, centre, o.radiusM);
+  L.control.scale({ imperial: false }).addTo(map);
+  L.circle(centre, { radius: o.radiusM, className: 'area', interactive: false }).addTo(map);
+  L.marker(centre, { icon: L.divIcon({ className: 'here', html: '', iconSize: [12, 12] }), interactive: false, keyboard: false, title: o.label }).addTo(map);
+  const pin = L.marker(centre, {
+    draggable: true, autoPan: true, title: o.label, alt: o.label,
+    icon: L.divIcon({ className: 'pin', html: '', iconSize: [28, 28], iconAnchor: [14, 28] }),
+  });
+  const set = (place: Place): void => {
+    pin.setLatLng([place.lat, place.lon]).addTo(map);
+    if (!map.getBounds().contains([place.lat, place.lon])) map.panTo([place.lat, place.lon]);
+  };
+  const tell = (at: L.LatLng): void => { set({ lat: at.lat, lon: at.lng }); o.picked({ lat: at.lat, lon: at.wrap().lng }); };
+  map.on('click', (e) => tell(e.latlng));
+  pin.on('dragend', () => tell(pin.getLatLng()));
+  // Without a pointer: arrows move the map, Enter sets the pin in its middle.
+  box.addEventListener('keydown', (e) => { if (e.key === 'Enter') { e.preventDefault(); tell(map.getCenter()); } });
+  if (o.start) set(o.start);
+  return { set };
+}
+
+function grid(map: L.Map, centre: L.LatLng, radiusM: number): void {
+  const step = radiusM > 2000 ? 1000 : 100;
+  const lines = Math.min(40, Math.ceil((radiusM * 4) / step));
+  const dLat = step / 111_320;
+  const dLon = dLat / Math.max(0.05, Math.cos((centre.lat * Math.PI) / 180));
+  for (let n = -lines; n <= lines; n++) {
+    const style = { className: 'grid', interactive: false, weight: 1 };
+    L.polyline([[centre.lat + n * dLat, centre.lng - lines * dLon], [centre.lat + n * dLat, centre.lng + lines * dLon]], style).addTo(map);
+    L.polyline([[centre.lat - lines * dLat, centre.lng + n * dLon], [centre.lat + lines * dLat, centre.lng + n * dLon]], style).addTo(map);
+  }
+}

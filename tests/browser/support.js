@@ -1,0 +1,77 @@
+// Starts the real program for a test file, on the pair that TEMOIN_TEST_PAIR names, and a browser beside it.
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+import AxeModule from '@axe-core/playwright';
+
+const AxeBuilder = AxeModule.default ?? AxeModule;
+const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'RGAAv4'];
+const binary = process.env.TEMOIN_TEST_BINARY;
+export const PHONE = { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
+export const PASSWORD = 'correct horse battery';
+export const shots = new URL('./shots/', import.meta.url).pathname;
+
+export const freePort = () => new Promise((resolve) => {
+  const s = createServer().listen(0, '127.0.0.1', () => { const { port } = s.address(); s.close(() => resolve(port)); });
+});
+
+export const until = async (what, holds, tries = 300, ms = 100) => {
+  for (let n = 0; n < tries; n++) {
+    if (await holds()) return;
+    await new Promise((r) => setTimeout(r, ms));
+  }
+  assert.fail(what);
+};
+
+export async function startServer({ args = [], env = {} } = {}) {
+  assert.ok(binary, 'TEMOIN_TEST_BINARY names the program; infra/test.sh sets it');
+  mkdirSync(shots, { recursive: true });
+  const data = mkdtempSync(join(tmpdir(), 'temoin-browser-'));
+  const port = await freePort();
+  const base = `http://127.0.0.1:${port}`;
+  const settings = { ...process.env, TEMOIN_DATA: data, TEMOIN_LISTEN: `127.0.0.1:${port}`, TEMOIN_LIMITS__FREE_BYTES_MIN: '0', ...env };
+  if (process.env.TEMOIN_TEST_PAIR === 'grown') {
+    const admin = process.env.TEMOIN_TEST_POSTGRES;
+    assert.ok(admin, 'infra/servers.sh starts PostgreSQL and Garage');
+    const name = `browser_${process.pid}`;
+    assert.equal(spawnSync('psql', [admin, '-qc', `CREATE DATABASE ${name}`]).status, 0);
+    settings.TEMOIN_DATABASE = admin.replace(/[^/]*$/, name);
+    settings.TEMOIN_BLOBS = process.env.TEMOIN_TEST_S3.replace('PREFIX', name);
+  }
+  const cli = (words, input = '') => {
+    const done = spawnSync(binary, words, { env: settings, input, encoding: 'utf8' });
+    assert.equal(done.status, 0, done.stderr);
+    return done.stdout.trim();
+  };
+  const child = spawn(binary, ['serve', ...args], { env: settings, stdio: 'ignore' });
+  await until('the server did not start', () => fetch(`${base}/healthz`).then(() => true, () => false));
+  const stop = () => { child.kill(); rmSync(data, { recursive: true, force: true }); };
+  return { base, port, data, cli, stop };
+}
+
+/** An open appeal around 48.85, 2.35. */
+export function newAppeal(server, code, extra = []) {
+  server.cli(['appeal', 'new', code, '--title', 'Essai sur le pont', '--what', 'Quelque chose', '--place', 'Le pont', '--from', '2026-07-14T22:00:00+02:00',
+    '--to', '2026-07-14T22:30:00+02:00', '--near', '48.85,2.35', '--open', ...extra]);
+}
+
+export function startBrowser() {
+  return chromium.launch({
+    executablePath: '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-quic', '--no-first-run'],
+  });
+}
+
+/** A picture of the page, nothing that scrolls sideways, and axe without a finding. */
+export async function look(page, name, { script = true } = {}) {
+  await page.screenshot({ path: join(shots, `${name}.png`), fullPage: true });
+  const wide = script ? await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth) : 0;
+  assert.ok(wide <= 0, `${name}: nothing scrolls sideways`);
+  if (!script) return;
+  const { violations } = await new AxeBuilder({ page }).withTags(TAGS).analyze();
+  assert.deepEqual(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html.slice(0, 120)).join(' | ')}`), [], name);
+}

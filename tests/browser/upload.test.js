@@ -1,0 +1,253 @@
+// A witness's phone on a bad day: slow, cut, offline, reloaded, its tab killed; in French and English, with and without
+// script. The server is the real program; what comes between is a small proxy of this file that cuts connections.
+import { test, before, after } from 'node:test';
+import assert from 'node:assert/strict';
+import { createHash, randomFillSync } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer, connect } from 'node:net';
+import { join } from 'node:path';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
+import { PHONE, look, newAppeal, startBrowser, startServer, until } from './support.js';
+
+let server, browser;
+const hash = (bytes) => createHash('sha256').update(bytes).digest('hex');
+
+before(async () => {
+  server = await startServer({ env: { TEMOIN_LIMITS__FLOOD_WORK_BITS: '10' } });
+  newAppeal(server, 'PONT');
+  browser = await startBrowser();
+});
+
+after(async () => {
+  await browser?.close();
+  server?.stop();
+});
+
+/** Passes bytes on at a pace, and cuts every connection after so many. Addresses in answers lead back to the proxy. */
+async function badNetwork({ bytesPerSecond = 0, cutAfter = 0 }) {
+  const state = { cuts: 0, cutAfter, open: new Set() };
+  const listener = createServer((phone) => {
+    const far = connect(server.port, '127.0.0.1');
+    state.open.add(phone);
+    let passed = 0;
+    const end = () => { phone.destroy(); far.destroy(); state.open.delete(phone); };
+    phone.on('data', (chunk) => {
+      passed += chunk.length;
+      if (state.cutAfter && passed > state.cutAfter) { state.cuts++; phone.resetAndDestroy(); far.resetAndDestroy(); return; }
+      far.write(chunk);
+      if (bytesPerSecond) { phone.pause(); setTimeout(() => phone.resume(), (1000 * chunk.length) / bytesPerSecond); }
+    });
+    far.on('data', (chunk) => phone.write(chunk));
+    phone.on('close', end).on('error', end);
+    far.on('close', end).on('error', end);
+  });
+  await new Promise((resolve) => { listener.listen(0, '127.0.0.1', resolve); });
+  return { state, base: `http://127.0.0.1:${listener.address().port}`, close: () => { for (const s of state.open) s.destroy(); listener.close(); } };
+}
+
+async function begin(base, { locale = 'en-GB', ...more } = {}) {
+  const context = await browser.newContext({ ...PHONE, locale, ...more });
+  const page = await context.newPage();
+  const broken = [];
+  page.on('pageerror', (e) => broken.push(String(e)));
+  await page.goto(`${base}/a/PONT`);
+  await page.click('button.main');
+  await page.waitForURL(/\/send$/);
+  if (more.javaScriptEnabled !== false) await page.waitForFunction(() => document.documentElement.classList.contains('script'));
+  return { context, page, broken };
+}
+
+const state = (page, name) => page.locator('li.file', { hasText: name }).locator('.word').textContent();
+const done = (page, name, word = 'Received', tries = 600) => until(`${name} did not arrive: ${name}`, async () => (await state(page, name)) === word, tries);
+
+async function received(page) {
+  await page.waitForURL(/\/r\/[A-Z2-7-]{31}$/);
+  return page.textContent('main');
+}
+
+const noise = (length) => randomFillSync(Buffer.alloc(length));
+
+for (const [locale, words] of [['en-GB', { got: 'Received', thanks: 'Received. Thank you.' }], ['fr-FR', { got: 'Reçu', thanks: 'Bien reçu. Merci.' }]]) {
+  test(`files are on their way while the questions are asked, ${locale}`, async () => {
+    const { context, page, broken } = await begin(server.base, { locale });
+    await look(page, `upload-${locale}-1-empty`);
+    const bytes = await page.screenshot({ type: 'jpeg' });
+    await page.setInputFiles('#media', [{ name: 'pont.jpg', mimeType: 'image/jpeg', buffer: bytes }, { name: 'film.mp4', mimeType: 'video/mp4', buffer: noise(700_000) }]);
+    // Before anything else is said or pressed, both have arrived.
+    await done(page, 'pont.jpg', words.got);
+    await done(page, 'film.mp4', words.got);
+    // A JPEG without a place: the page says so, and asks.
+    assert.ok(await page.isVisible('#place-removed'));
+    await page.check('input[name=own][value=yes]');
+    await page.check('input[name=when][value=during]');
+    await page.click('#show-map');
+    await page.waitForSelector('#map .leaflet-marker-pane');
+    await page.focus('#map');
+    await page.keyboard.press('Enter');
+    assert.match(await page.textContent('#pinned'), /48[.]85/);
+    assert.ok(await page.isChecked('input[name=at_place][value=no]'));
+    await look(page, `upload-${locale}-2-answers`);
+    await page.click('#send-button');
+    const text = await received(page);
+    assert.ok(text.includes(words.thanks) && text.includes(hash(bytes)), text);
+    // The answers are there, and nobody is asked twice.
+    await page.goto(`${page.url()}/send`);
+    assert.ok(await page.isChecked('input[name=own][value=yes]'));
+    assert.match(await page.inputValue('input[name=lat]'), /^48[.]85/);
+    // The same picture again is recognised before it is sent.
+    await page.waitForFunction(() => document.documentElement.classList.contains('script'));
+    const sent = [];
+    page.on('request', (r) => { if (r.url().includes('/uploads')) sent.push(r.method()); });
+    await page.setInputFiles('#media', [{ name: 'again.jpg', mimeType: 'image/jpeg', buffer: bytes }]);
+    await until('the repeat is known', async () => /already|déjà/.test(await state(page, 'again.jpg')));
+    assert.deepEqual(sent, []);
+    assert.deepEqual(broken, []);
+    await context.close();
+  });
+}
+
+test('cut every few hundred kilobytes, everything arrives, and nothing twice', async () => {
+  const network = await badNetwork({ cutAfter: 1_500_000 });
+  const { context, page, broken } = await begin(network.base);
+  const [a, b] = [noise(5_000_000), noise(3_000_000)];
+  await page.setInputFiles('#any', [{ name: 'a.mp4', mimeType: 'video/mp4', buffer: a }, { name: 'b.mp4', mimeType: 'video/mp4', buffer: b }]);
+  // Whole chunks never get through: what was kept of each makes the progress, once checksums are left out.
+  await until('the network was cut', async () => network.state.cuts >= 3);
+  network.state.cutAfter = 20_000_000;
+  await done(page, 'a.mp4');
+  await done(page, 'b.mp4');
+  await page.click('#send-button');
+  const text = await received(page);
+  assert.ok(text.includes(hash(a)) && text.includes(hash(b)), text);
+  assert.deepEqual(broken, []);
+  await context.close();
+  network.close();
+});
+
+test('without a network it waits, says so, and goes on by itself', async () => {
+  const network = await badNetwork({ bytesPerSecond: 400_000 });
+  const { context, page } = await begin(network.base);
+  const bytes = noise(2_000_000);
+  await page.setInputFiles('#any', [{ name: 'film.mp4', mimeType: 'video/mp4', buffer: bytes }]);
+  await until('it is on its way', async () => Number(await page.getAttribute('#bar', 'value')) > 0);
+  await context.setOffline(true);
+  for (const s of network.state.open) s.destroy();
+  await until('the page says so', async () => /No network/.test(await page.textContent('#total')));
+  await look(page, 'upload-offline');
+  await context.setOffline(false);
+  await done(page, 'film.mp4');
+  await page.click('#send-button');
+  assert.ok((await received(page)).includes(hash(bytes)));
+  await context.close();
+  network.close();
+});
+
+test('after a reload and in another browser the half-sent file is finished', async () => {
+  const network = await badNetwork({ bytesPerSecond: 3_000_000 });
+  const { context, page } = await begin(network.base);
+  const path = join(server.data, 'long.mp4');
+  const bytes = noise(40_000_000);
+  writeFileSync(path, bytes);
+  await page.setInputFiles('#any', path);
+  // One chunk has been acknowledged.
+  await until('a chunk has arrived', async () => Number(await page.getAttribute('#bar', 'value')) > 18_000_000, 600);
+  const address = page.url();
+  // The tab is killed: no goodbye.
+  page.on('dialog', (d) => d.accept());
+  await context.close();
+  network.close();
+
+  const other = await browser.newContext({ ...PHONE, locale: 'en-GB' });
+  const again = await other.newPage();
+  await again.goto(address.replace(network.base, server.base));
+  await again.waitForSelector('#unfinished:not([hidden])');
+  assert.match(await again.textContent('#unfinished-list'), /long[.]mp4 · 16.* \/ 40/);
+  await look(again, 'upload-unfinished');
+  let sent = 0;
+  again.on('request', (r) => { if (r.method() === 'PATCH') sent += r.postDataBuffer()?.length ?? 0; });
+  let created = 0;
+  again.on('request', (r) => { if (r.method() === 'POST' && r.url().endsWith('/uploads')) created++; });
+  await again.setInputFiles('#any', path);
+  await done(again, 'long.mp4');
+  assert.equal(created, 0, 'the same upload goes on');
+  assert.ok(sent <= 24_000_000, `nothing is sent twice: ${sent}`);
+  await again.click('#send-button');
+  assert.ok((await received(again)).includes(hash(bytes)));
+  await other.close();
+});
+
+test('pause, go on, remove; a refusal is said in words', async () => {
+  newAppeal(server, 'PETIT', ['--file-bytes-max', '100000']);
+  const network = await badNetwork({ bytesPerSecond: 300_000 });
+  const { context, page } = await begin(network.base);
+  await page.setInputFiles('#any', [{ name: 'one.mp4', mimeType: 'video/mp4', buffer: noise(900_000) }]);
+  await until('it is on its way', async () => (await state(page, 'one.mp4')) === 'Sending…');
+  await page.click('#pause');
+  await until('it pauses', async () => (await state(page, 'one.mp4')) === 'Paused');
+  assert.equal(await page.textContent('#pause'), 'Go on');
+  await page.click('#pause');
+  await done(page, 'one.mp4');
+  await context.close();
+  network.close();
+
+  const small = await browser.newContext({ ...PHONE, locale: 'en-GB' });
+  const other = await small.newPage();
+  await other.goto(`${server.base}/a/PETIT`);
+  await other.click('button.main');
+  await other.waitForFunction(() => document.documentElement.classList.contains('script'));
+  await other.setInputFiles('#any', [{ name: 'large.mp4', mimeType: 'video/mp4', buffer: noise(200_000) }, { name: 'small.jpg', mimeType: 'image/jpeg', buffer: noise(50_000) }]);
+  await until('the refusal is said', async () => /larger than this appeal takes/.test(await state(other, 'large.mp4')));
+  await done(other, 'small.jpg');
+  assert.match(await other.textContent('#alert'), /large[.]mp4/);
+  await look(other, 'upload-refused');
+  await other.click('#send-button');
+  await until('what is missing is said', async () => /1 of 2 files arrived/.test(await other.textContent('#alert')));
+  await other.locator('li.file', { hasText: 'large.mp4' }).getByRole('button', { name: 'Remove' }).click();
+  await other.click('#send-button');
+  await received(other);
+  await small.close();
+});
+
+test('without script the form sends everything, and the frame tells', async () => {
+  const network = await badNetwork({ bytesPerSecond: 300_000 });
+  const { context, page } = await begin(network.base, { locale: 'fr-FR', javaScriptEnabled: false });
+  const bytes = noise(1_500_000);
+  await page.check('input[name=own][value=yes]');
+  await page.setInputFiles('#media', [{ name: 'petit.jpg', mimeType: 'image/jpeg', buffer: noise(100_000) }]);
+  await page.setInputFiles('#any', [{ name: 'film.mp4', mimeType: 'video/mp4', buffer: bytes }]);
+  const frame = page.frames().find((f) => f.url().endsWith('/progress'));
+  assert.ok(frame, 'the progress frame');
+  await page.click('#send-button', { noWaitAfter: true });
+  await until('the frame tells', async () => /1 fichier reçu/.test((await frame.textContent('body').catch(() => '')).replace(/[\u2068\u2069]/g, '')), 200, 50);
+  await page.waitForURL(/\/r\/[A-Z2-7-]{31}$/);
+  assert.ok((await page.textContent('main')).includes(hash(bytes)));
+  await context.close();
+  network.close();
+});
+
+test('in a flood the browser works for its place', async () => {
+  server.cli(['appeal', 'flood', 'PONT', 'on']);
+  const { context, page } = await begin(server.base);
+  assert.match(page.url(), /\/send$/);
+  await context.close();
+  const plain = await browser.newContext({ ...PHONE, locale: 'en-GB', javaScriptEnabled: false });
+  const waiting = await plain.newPage();
+  await waiting.goto(`${server.base}/a/PONT`);
+  await waiting.click('button.main');
+  assert.match(await waiting.textContent('main'), /Please wait 20 seconds/);
+  await look(waiting, 'flood', { script: false });
+  await plain.close();
+  server.cli(['appeal', 'flood', 'PONT', 'off']);
+});
+
+test('the page is usable soon on a slow phone, and small', async () => {
+  const { context, page } = await begin(server.base);
+  const html = Buffer.from(await (await fetch(page.url())).arrayBuffer());
+  const asset = (name) => readFileSync(new URL(`../../src/web/assets/${name}`, import.meta.url));
+  const [htmlCss, js] = [brotliCompressSync(html).length + brotliCompressSync(asset('app.css')).length, gzipSync(asset('upload.js')).length];
+  assert.ok(htmlCss <= 20_000, `HTML and CSS: ${htmlCss}`);
+  assert.ok(js <= 25_000, `script: ${js}`);
+  const served = await fetch(`${server.base}/assets/upload.js`, { headers: { 'accept-encoding': 'gzip' } });
+  assert.equal(served.headers.get('content-encoding'), 'gzip');
+  await context.close();
+});
