@@ -48,6 +48,7 @@ pub struct Limits {
     pub uploads_per_block_max: usize,
     pub openings_per_block_hour: u64,
     pub openings_per_appeal_hour: u64,
+    pub files_per_block_hour: u64,
     pub bytes_per_block_hour: u64,
     pub flood_large_bytes: u64,
     pub flood_large_max: usize,

@@ -113,9 +113,10 @@ impl Disk {
             let mut swept = 0;
             for entry in fs::read_dir(folder)? {
                 let entry = entry?;
-                if old(&entry.metadata()?) && !entry.file_name().to_str().is_some_and(|name| handles.contains(name)) {
-                    fs::remove_file(entry.path())?;
-                    swept += 1;
+                // Finished meanwhile, most likely.
+                let Ok(meta) = entry.metadata() else { continue };
+                if old(&meta) && !entry.file_name().to_str().is_some_and(|name| handles.contains(name)) {
+                    swept += u64::from(fs::remove_file(entry.path()).is_ok());
                 }
             }
             Ok(swept)

@@ -166,6 +166,23 @@ impl Staged {
         }
     }
 
+    /// Called when the handle that [`Staged::park`] or [`Staged::seal`] returned is committed: what older handles needed goes.
+    pub async fn committed(&mut self) {
+        match self {
+            Staged::Disk(_) => {}
+            Staged::S3(s) => s.committed().await,
+        }
+    }
+
+    /// Called when the last byte is here. Where keeping could not be repeated otherwise, parks everything and returns the
+    /// handle to commit first.
+    pub async fn seal(&mut self) -> Result<Option<String>> {
+        match self {
+            Staged::Disk(_) => Ok(None),
+            Staged::S3(s) => s.seal().await,
+        }
+    }
+
     /// Makes the bytes durable for good, under the hash and size that the caller counted while they came. What was
     /// parked stays until [`Staged::discard`], so that this can be done again should the caller's own commit fail.
     pub async fn keep(&mut self, sha256: Sha256, size: u64) -> Result<String> {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation};
 use aws_sdk_s3::error::{DisplayErrorContext, SdkError};
 use aws_sdk_s3::primitives::ByteStream;
@@ -31,12 +32,22 @@ use crate::error::{Error, Result};
 const PART_BYTES_MIN: u64 = 8 << 20;
 /// The budget for buffers is counted in grains.
 const GRAIN: usize = 64 * 1024;
+/// A store that does not answer must not hold an upload, and all that wait behind it, for ever.
+const CONNECT_WAIT: Duration = Duration::from_secs(5);
+const ANSWER_WAIT: Duration = Duration::from_secs(120);
 const MEMORY_WAIT: Duration = Duration::from_secs(20);
-/// Who takes an upload over leaves numbers free for the parts that its last owner may still be sending.
-const NUMBERS_LEFT: i32 = 16;
-const NUMBERS_ROOMY: i32 = 8_000;
-/// S3 takes 10,000 parts; equal parts of `length / 9,000` leave room.
-const PARTS_AIM: u64 = 9_000;
+
+/// Who takes an upload over leaves numbers free for the parts that its last owner may still be sending: many while they are
+/// plenty, fewer later. 5,000 parts fit, however often an upload is taken up.
+const fn numbers_left(last: i32) -> i32 {
+    match last {
+        ..2_000 => 16,
+        2_000..8_000 => 2,
+        _ => 1,
+    }
+}
+/// S3 takes 10,000 parts, some of whose numbers stay unused: equal parts of `length / 4,000` leave room.
+const PARTS_AIM: u64 = 4_000;
 
 #[derive(Clone)]
 pub struct S3 {
@@ -60,7 +71,8 @@ pub struct Staged {
     sending: Option<JoinHandle<Result<Part>>>,
     /// Where the bytes that fill no part yet were put when we were parked, and how many.
     tail: Option<(String, usize)>,
-    stale_tail: Option<String>,
+    /// Tails of earlier handles: of use until a newer one is committed.
+    stale_tails: Vec<String>,
     /// Whether somebody holds the handle: then it outlives us.
     parked: bool,
 }
@@ -73,9 +85,9 @@ struct Multipart {
     completed: bool,
 }
 
-/// A part that has arrived: its number, entity tag, SHA-256 in base64.
+/// A part that has arrived: its number, entity tag, SHA-256 in base64, length.
 #[derive(Clone, Serialize, Deserialize)]
-struct Part(i32, String, String);
+struct Part(i32, String, String, usize);
 
 /// The handle of a parked upload.
 #[derive(Serialize, Deserialize)]
@@ -84,7 +96,7 @@ struct Parked {
     /// Key, upload id, and the parts that count: others of the same upload do not.
     multipart: Option<(String, String, Vec<Part>)>,
     tail: Option<(String, usize)>,
-    stale_tail: Option<String>,
+    stale_tails: Vec<String>,
 }
 
 fn away<E: std::error::Error + Send + Sync + 'static>(what: &'static str) -> impl Fn(E) -> Error {
@@ -124,6 +136,7 @@ impl S3 {
             .region(Region::new(options.get("region").copied().unwrap_or("us-east-1").to_owned()))
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+            .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_WAIT).operation_attempt_timeout(ANSWER_WAIT).build())
             .force_path_style(true);
         if let Some(endpoint) = options.get("endpoint") {
             config = config.endpoint_url(endpoint.replace("%3A", ":").replace("%2F", "/"));
@@ -156,7 +169,7 @@ impl S3 {
             multipart: None,
             sending: None,
             tail: None,
-            stale_tail: None,
+            stale_tails: Vec::new(),
             parked: false,
         }
     }
@@ -164,9 +177,9 @@ impl S3 {
     pub async fn resume(&self, handle: &str, offset: u64) -> Result<Option<Staged>> {
         let parked: Parked = serde_json::from_str(handle).map_err(|_| Error::Internal("a staging handle that we never gave out".into()))?;
         let mut staged = self.staged(parked.part_bytes, parked.part_bytes);
-        let whole_parts = parked.multipart.as_ref().map_or(0, |m| m.2.len());
+        let in_parts: usize = parked.multipart.iter().flat_map(|m| &m.2).map(|p| p.3).sum();
         let tail_bytes = parked.tail.as_ref().map_or(0, |t| t.1);
-        if (whole_parts * parked.part_bytes + tail_bytes) as u64 != offset {
+        if (in_parts + tail_bytes) as u64 != offset {
             return Ok(None);
         }
         if let Some((key, length)) = &parked.tail {
@@ -184,10 +197,10 @@ impl S3 {
         }
         staged.multipart = parked.multipart.map(|(key, upload_id, parts)| {
             let last = parts.last().map_or(0, |p| p.0);
-            let next = last + if last < NUMBERS_ROOMY { NUMBERS_LEFT } else { 1 };
+            let next = last + numbers_left(last);
             Multipart { key, upload_id, parts, next, completed: false }
         });
-        (staged.tail, staged.stale_tail, staged.parked) = (parked.tail, parked.stale_tail, true);
+        (staged.tail, staged.stale_tails, staged.parked) = (parked.tail, parked.stale_tails, true);
         Ok(Some(staged))
     }
 
@@ -246,14 +259,15 @@ impl S3 {
     async fn sweep_tails(&self, known: &HashSet<String>) -> Result<u64> {
         let mut swept = 0;
         let staging = format!("{}staging/", self.prefix);
-        let listed =
-            self.client.list_objects_v2().bucket(&self.bucket).prefix(staging).send().await.map_err(away("listing parked tails"))?;
-        for object in listed.contents() {
-            let (Some(key), Some(written)) = (object.key(), object.last_modified()) else { continue };
-            if is_old(written.secs()) && !known.contains(key) {
-                let removed = self.client.delete_object().bucket(&self.bucket).key(key).send().await;
-                removed.map_err(away("removing a parked tail"))?;
-                swept += 1;
+        let mut pages = self.client.list_objects_v2().bucket(&self.bucket).prefix(staging).into_paginator().send();
+        while let Some(listed) = pages.next().await {
+            for object in listed.map_err(away("listing parked tails"))?.contents() {
+                let (Some(key), Some(written)) = (object.key(), object.last_modified()) else { continue };
+                if is_old(written.secs()) && !known.contains(key) {
+                    let removed = self.client.delete_object().bucket(&self.bucket).key(key).send().await;
+                    removed.map_err(away("removing a parked tail"))?;
+                    swept += 1;
+                }
             }
         }
         Ok(swept)
@@ -261,24 +275,33 @@ impl S3 {
 
     async fn sweep_multiparts(&self, known: &HashSet<&str>) -> Result<u64> {
         let mut swept = 0;
-        let listed = self
-            .client
-            .list_multipart_uploads()
-            .bucket(&self.bucket)
-            .prefix(format!("{}blobs/", self.prefix))
-            .send()
-            .await
-            .map_err(away("listing unfinished uploads"))?;
-        for upload in listed.uploads() {
-            let (Some(key), Some(id), Some(begun)) = (upload.key(), upload.upload_id(), upload.initiated()) else {
-                continue;
-            };
-            if is_old(begun.secs()) && !known.contains(id) {
-                self.abort(key, id).await;
-                swept += 1;
+        let (mut key_marker, mut id_marker) = (None, None);
+        loop {
+            let listed = self
+                .client
+                .list_multipart_uploads()
+                .bucket(&self.bucket)
+                .prefix(format!("{}blobs/", self.prefix))
+                .set_key_marker(key_marker)
+                .set_upload_id_marker(id_marker)
+                .send()
+                .await
+                .map_err(away("listing unfinished uploads"))?;
+            for upload in listed.uploads() {
+                let (Some(key), Some(id), Some(begun)) = (upload.key(), upload.upload_id(), upload.initiated()) else {
+                    continue;
+                };
+                if is_old(begun.secs()) && !known.contains(id) {
+                    self.abort(key, id).await;
+                    swept += 1;
+                }
+            }
+            key_marker = listed.next_key_marker().map(str::to_owned);
+            id_marker = listed.next_upload_id_marker().map(str::to_owned);
+            if !listed.is_truncated().unwrap_or(false) || key_marker.is_none() {
+                return Ok(swept);
             }
         }
-        Ok(swept)
     }
 
     pub async fn length(&self, key: &str) -> Result<Option<u64>> {
@@ -384,6 +407,7 @@ impl Staged {
         let number = multipart.next;
         multipart.next += 1;
         let (part, held) = (std::mem::take(&mut self.buffer).freeze(), self.held.take());
+        let length = part.len();
         let (key, upload_id) = (store.key(&multipart.key), multipart.upload_id.clone());
         self.sending = Some(tokio::spawn(async move {
             let sha256 = Sha256::of(&part).base64();
@@ -402,7 +426,7 @@ impl Staged {
                 .await
                 .map_err(away("sending a part"))?;
             drop(held);
-            Ok(Part(number, sent.e_tag().unwrap_or_default().to_owned(), sha256))
+            Ok(Part(number, sent.e_tag().unwrap_or_default().to_owned(), sha256, length))
         }));
         Ok(())
     }
@@ -423,11 +447,7 @@ impl Staged {
             self.send_part().await?;
         }
         self.sent().await?;
-        // The one before the last is not in any committed row any more.
-        if let Some(stale) = self.stale_tail.take() {
-            self.store.forget(&stale).await;
-        }
-        self.stale_tail = self.tail.take().map(|t| t.0);
+        self.stale_tails.extend(self.tail.take().map(|t| t.0));
         if !self.buffer.is_empty() {
             let key = format!("staging/{}", data_encoding::HEXLOWER.encode(&random::<16>()));
             let tail = Bytes::copy_from_slice(&self.buffer);
@@ -435,12 +455,34 @@ impl Staged {
             self.store.put(&key, Sha256::of(&tail), tail).await?;
             self.tail = Some((key, length));
         }
+        self.handle()
+    }
+
+    pub async fn committed(&mut self) {
+        for stale in std::mem::take(&mut self.stale_tails) {
+            self.store.forget(&stale).await;
+        }
+    }
+
+    pub async fn seal(&mut self) -> Result<Option<String>> {
+        if self.multipart.is_none() {
+            return Ok(None);
+        }
+        if !self.buffer.is_empty() {
+            self.send_part().await?;
+        }
+        self.sent().await?;
+        self.stale_tails.extend(self.tail.take().map(|t| t.0));
+        self.handle().map(Some)
+    }
+
+    fn handle(&mut self) -> Result<String> {
         self.parked = true;
         let parked = Parked {
             part_bytes: self.part_bytes,
             multipart: self.multipart.as_ref().map(|m| (m.key.clone(), m.upload_id.clone(), m.parts.clone())),
             tail: self.tail.clone(),
-            stale_tail: self.stale_tail.clone(),
+            stale_tails: self.stale_tails.clone(),
         };
         serde_json::to_string(&parked).map_err(Error::internal)
     }
@@ -462,7 +504,7 @@ impl Staged {
         let parts = multipart
             .parts
             .iter()
-            .map(|Part(number, etag, sha256)| CompletedPart::builder().part_number(*number).e_tag(etag).checksum_sha256(sha256).build());
+            .map(|Part(number, etag, sha256, _)| CompletedPart::builder().part_number(*number).e_tag(etag).checksum_sha256(sha256).build());
         let done = self
             .store
             .client
@@ -491,7 +533,7 @@ impl Staged {
         if let Some(m) = self.multipart.take().filter(|m| !m.completed) {
             self.store.abort(&self.store.key(&m.key), &m.upload_id).await;
         }
-        for tail in self.tail.take().map(|t| t.0).into_iter().chain(self.stale_tail.take()) {
+        for tail in self.tail.take().map(|t| t.0).into_iter().chain(std::mem::take(&mut self.stale_tails)) {
             self.store.forget(&tail).await;
         }
     }

@@ -88,7 +88,7 @@ pub struct New {
     #[arg(long)]
     appeal_bytes_max: Option<u64>,
     /// Hours that half-sent files can still be finished
-    #[arg(long, default_value_t = 72)]
+    #[arg(long, default_value_t = 72, value_parser = clap::value_parser!(u32).range(1..=8_760))]
     half_sent_hours: u32,
     /// Take only these kinds, as far as senders declare them: photo, video, audio, document. Without: everything
     #[arg(long, value_delimiter = ',')]

@@ -22,6 +22,12 @@ pub async fn insert(tx: &mut Tx, agency: Id, sha256: Sha256, size: u64, key: &st
     Ok(row.0)
 }
 
+/// Bytes whose blob was lost lie elsewhere now.
+pub async fn set_blob_key(tx: &mut Tx, agency: Id, sha256: Sha256, key: &str) -> Result<()> {
+    sql!(run tx, "UPDATE content SET blob_key = $3 WHERE agency_id = $1 AND sha256 = $2", agency.blob(), sha256.blob(), key.to_owned())?;
+    Ok(())
+}
+
 /// Every original with its size and key, page by page, for fixity.
 pub async fn page(tx: &mut Tx, after: Sha256, limit: i64) -> Result<Vec<(Sha256, i64, String)>> {
     let rows = sql!(all tx, (Vec<u8>, i64, String),

@@ -97,10 +97,10 @@ pub async fn reserved(tx: &mut Tx, submission: Id) -> Result<(u64, u64)> {
 }
 
 /// Takes an open upload over: whoever had it before can write nothing more. Returns the new generation.
-pub async fn take_over(tx: &mut Tx, upload: Id, now: Utc) -> Result<Option<i64>> {
+pub async fn take_over(tx: &mut Tx, upload: Id, now: Utc, expires: Utc) -> Result<Option<i64>> {
     let row = sql!(maybe tx, (i64,),
-        "UPDATE upload SET generation = generation + 1, touched_at = $2 WHERE id = $1 AND state = 'open' RETURNING generation",
-        upload.blob(), now.micros())?;
+        "UPDATE upload SET generation = generation + 1, touched_at = $2, expires_at = $3 WHERE id = $1 AND state = 'open' RETURNING generation",
+        upload.blob(), now.micros(), expires.micros())?;
     Ok(row.map(|r| r.0))
 }
 
@@ -129,12 +129,28 @@ pub async fn finish(tx: &mut Tx, upload: Id, generation: i64, exhibit: Id, size:
     Ok(rows == 1)
 }
 
-/// Ends an upload's address. Of an open one nothing is kept; what a finished one became stays.
-pub async fn end(tx: &mut Tx, upload: Id, now: Utc) -> Result<bool> {
+/// Ends an upload's address, if nobody has taken it over. Of an open one nothing is kept; what a finished one became stays.
+pub async fn end(tx: &mut Tx, upload: Id, generation: i64, now: Utc) -> Result<bool> {
     let rows = sql!(run tx,
-        "UPDATE upload SET state = 'gone', storage = '', generation = generation + 1, touched_at = $2 WHERE id = $1 AND state <> 'gone'",
-        upload.blob(), now.micros())?;
+        "UPDATE upload SET state = 'gone', storage = '', metadata = '', generation = generation + 1, touched_at = $3
+         WHERE id = $1 AND generation = $2 AND state <> 'gone'",
+        upload.blob(), generation, now.micros())?;
     Ok(rows == 1)
+}
+
+/// Ends a submission's uploads of one mark that never brought a byte.
+pub async fn end_unused(tx: &mut Tx, submission: Id, fingerprint: &str, now: Utc) -> Result<()> {
+    sql!(run tx,
+        "UPDATE upload SET state = 'gone', metadata = '', generation = generation + 1, touched_at = $3
+         WHERE submission_id = $1 AND fingerprint = $2 AND state = 'open' AND durable_offset = 0 AND generation = 0",
+        submission.blob(), fingerprint.to_owned(), now.micros())?;
+    Ok(())
+}
+
+/// Forgets uploads that ended with nothing before this moment.
+pub async fn purge(tx: &mut Tx, before: Utc) -> Result<()> {
+    sql!(run tx, "DELETE FROM upload WHERE state = 'gone' AND exhibit_id IS NULL AND touched_at < $1", before.micros())?;
+    Ok(())
 }
 
 /// Open uploads whose time is over.

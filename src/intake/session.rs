@@ -85,6 +85,10 @@ async fn try_begin(app: &App, appeal: &Appeal, submission: &Submission, new: New
     };
     let mut tx = app.db.begin().await?;
     let b = &appeal.budgets;
+    // A client that lost our answer begins again: what it began before and never used makes room.
+    if let Some(mark) = &upload.fingerprint {
+        db::uploads::end_unused(&mut tx, submission.id, mark, now).await?;
+    }
     let (count, bytes) = db::uploads::reserved(&mut tx, submission.id).await?;
     if count >= OPEN_MAX || submission.files + count >= b.submission_files_max {
         return Err(Error::QuotaExceeded { what: "files" });
@@ -173,6 +177,7 @@ async fn run<E>(app: &App, mut turn: Turn, id: Id, ask: Append, body: impl Strea
     let mut upload = look(app, id, &turn).await?;
     match upload.state {
         UploadState::Gone => return Err(Error::UploadGone),
+        UploadState::Open if upload.expires_at <= app.now() => return Err(Error::UploadGone),
         UploadState::Done => return replay(app, upload, &ask).await,
         UploadState::Open => {}
     }
@@ -195,7 +200,16 @@ async fn run<E>(app: &App, mut turn: Turn, id: Id, ask: Append, body: impl Strea
         return Err(beyond());
     }
     let mut tx = app.db.begin().await?;
-    upload.generation = db::uploads::take_over(&mut tx, id, app.now()).await?.ok_or(Error::UploadGone)?;
+    let half_sent_us = i64::from(appeal.intake.half_sent_hours) * HOUR_US;
+    upload.generation = db::uploads::take_over(&mut tx, id, app.now(), app.now().plus(half_sent_us)).await?.ok_or(Error::UploadGone)?;
+    // What the submission's other files have announced is not to be had twice.
+    let (_, reserved) = db::uploads::reserved(&mut tx, submission.id).await?;
+    let others = reserved.saturating_sub(upload.length.unwrap_or(upload.offset));
+    let left = appeal.budgets.submission_bytes_max.saturating_sub(submission.bytes).saturating_sub(others);
+    if length.is_some_and(|n| n > left) {
+        return Err(Error::QuotaExceeded { what: "bytes" });
+    }
+    let end = end.min(left);
     if let (None, Some(n)) = (upload.length, length) {
         db::uploads::set_length(&mut tx, id, upload.generation, n).await?;
         upload.length = length;
@@ -203,32 +217,27 @@ async fn run<E>(app: &App, mut turn: Turn, id: Id, ask: Append, body: impl Strea
     tx.commit().await?;
 
     let Some(staged) = taken_up(app, &upload).await? else { return lost(app, upload).await };
-    let mut writer = Writer { app, half_sent_us: i64::from(appeal.intake.half_sent_hours) * HOUR_US, upload, staged };
-    let outcome = writer.take(&mut turn, &ask, end, beyond, body).await;
-    let whole = match (&outcome, ask.end) {
+    let mut writer = Writer { app, half_sent_us, upload, staged };
+    // A failure of ours or a refusal: nothing of this request is written down, and the durable offset stands.
+    let cut = writer.take(&mut turn, &ask, end, beyond, body).await?;
+    let whole = match ask.end {
         // Every byte is here, whatever became of the connection afterwards: a client that asks would be told the whole
         // length, and take that for an end.
-        (Err(Error::Interrupted | Error::TooSlow | Error::Conflict) | Ok(()), End::AtLength) => {
-            writer.upload.length == Some(writer.upload.offset) && (outcome.is_ok() || ask.checksum.is_none())
-        }
-        (Ok(()), End::WithThis(complete)) => complete,
-        (Err(_), _) => false,
+        End::AtLength => writer.upload.length == Some(writer.upload.offset) && (cut.is_none() || ask.checksum.is_none()),
+        End::WithThis(complete) => complete && cut.is_none(),
     };
-    match outcome {
-        _ if whole && ask.end == End::AtLength => writer.finish(&appeal, &submission).await,
-        // Of these, nothing that came counts; the durable offset stands.
-        Err(e @ (Error::ChecksumMismatch | Error::BeyondLength | Error::TooLarge { .. } | Error::QuotaExceeded { .. })) => Err(e),
-        Err(e) if ask.checksum.is_some() => Err(e),
-        Err(Error::Internal(cause)) => Err(Error::Internal(cause)),
-        Ok(()) if whole => {
+    match cut {
+        _ if whole => {
             if writer.upload.length.is_some_and(|n| n != writer.upload.offset) {
                 return Err(Error::LengthMismatch);
             }
             writer.finish(&appeal, &submission).await
         }
-        outcome => {
+        // Bytes under a checksum count together or not at all.
+        Some(cut) if ask.checksum.is_some() => Err(cut),
+        cut => {
             writer.checkpoint().await?;
-            outcome.map(|()| Progress { upload: writer.upload, accepted: None })
+            cut.map_or(Ok(Progress { upload: writer.upload, accepted: None }), Err)
         }
     }
 }
@@ -286,6 +295,7 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
+    /// Takes the request's bytes. `Some` is why they ended early: what came until then is good.
     async fn take<E>(
         &mut self,
         turn: &mut Turn,
@@ -293,7 +303,7 @@ impl Writer<'_> {
         end: u64,
         beyond: impl Fn() -> Error,
         body: impl Stream<Item = Result<Bytes, E>>,
-    ) -> Result<()> {
+    ) -> Result<Option<Error>> {
         let mut body = std::pin::pin!(body);
         let mut pace = Pace::new(&self.app.config.limits);
         let mut check = ask.checksum.as_ref().map(Checking::new);
@@ -301,18 +311,18 @@ impl Writer<'_> {
         loop {
             let chunk = tokio::select! {
                 biased;
-                () = turn.overtaken() => return Err(Error::Conflict),
+                () = turn.overtaken() => return Ok(Some(Error::Conflict)),
                 chunk = tokio::time::timeout(pace.idle, body.next()) => match chunk {
-                    Err(_) => return Err(Error::TooSlow),
+                    Err(_) => return Ok(Some(Error::TooSlow)),
                     Ok(None) => break,
-                    Ok(Some(Err(_))) => return Err(Error::Interrupted),
+                    Ok(Some(Err(_))) => return Ok(Some(Error::Interrupted)),
                     Ok(Some(Ok(chunk))) => chunk,
                 },
             };
             if self.upload.offset + chunk.len() as u64 > end {
                 return Err(beyond());
             }
-            pace.count(chunk.len())?;
+            let slow = pace.count(chunk.len()).err();
             self.app.traffic.progress.bytes(self.upload.submission, chunk.len() as u64, self.app.now());
             if let Some(check) = &mut check {
                 check.update(&chunk);
@@ -323,11 +333,14 @@ impl Writer<'_> {
             if self.add(chunk, checkpoint).await? {
                 (written, written_at) = (self.upload.offset, Instant::now());
             }
+            if slow.is_some() {
+                return Ok(slow);
+            }
         }
         match check.map(Checking::holds) {
             Some(false) => Err(Error::ChecksumMismatch),
-            _ if ask.announced.is_some_and(|n| ask.offset + n != self.upload.offset) => Err(Error::Interrupted),
-            _ => Ok(()),
+            _ if ask.announced.is_some_and(|n| ask.offset + n != self.upload.offset) => Ok(Some(Error::Interrupted)),
+            _ => Ok(None),
         }
     }
 
@@ -341,11 +354,12 @@ impl Writer<'_> {
                 let take = piece.len().min(HEAD_BYTES - self.upload.head.len());
                 self.upload.head.extend_from_slice(&piece[..take]);
             }
+            let cheap = cut.is_none_or(|n| n == piece.len());
+            self.staged.append(piece.clone()).await?;
             self.upload.midstate.update(&piece);
             self.upload.offset += piece.len() as u64;
-            let cheap = cut.is_none_or(|n| n == piece.len());
-            self.staged.append(piece).await?;
-            if checkpoint && cheap && !wrote {
+            // At the whole length the end follows at once, and says more than a checkpoint.
+            if checkpoint && cheap && !wrote && self.upload.length != Some(self.upload.offset) {
                 self.checkpoint().await?;
                 wrote = true;
             }
@@ -356,6 +370,10 @@ impl Writer<'_> {
     /// Bytes durable, then the row.
     async fn checkpoint(&mut self) -> Result<()> {
         self.upload.storage = self.staged.park().await?;
+        self.write_down().await
+    }
+
+    async fn write_down(&mut self) -> Result<()> {
         let now = self.app.now();
         self.upload.touched_at = now;
         self.upload.expires_at = now.plus(self.half_sent_us);
@@ -364,17 +382,24 @@ impl Writer<'_> {
             // Another node has it now.
             return Err(Error::Conflict);
         }
-        tx.commit().await
+        tx.commit().await?;
+        self.staged.committed().await;
+        Ok(())
     }
 
     async fn finish(mut self, appeal: &Appeal, submission: &Submission) -> Result<Progress> {
         let app = self.app;
+        // On S3 the end of a transfer cannot be taken back: it is written down first, so that it can be asked again.
+        if let Some(handle) = self.staged.seal().await? {
+            self.upload.storage = handle;
+            self.write_down().await?;
+        }
         let sha256 = std::mem::take(&mut self.upload.midstate).finish();
         if self.upload.expected.is_some_and(|e| e != sha256) {
             self.staged.discard().await;
             reject(app, submission, &Error::DigestMismatch).await?;
             let mut tx = app.db.begin().await?;
-            db::uploads::end(&mut tx, self.upload.id, app.now()).await?;
+            db::uploads::end(&mut tx, self.upload.id, self.upload.generation, app.now()).await?;
             tx.commit().await?;
             return Err(Error::DigestMismatch);
         }
@@ -421,6 +446,9 @@ impl Checking {
 /// first.
 pub async fn finished(app: &App, turn: Turn, id: Id) -> Result<Upload> {
     let upload = look(app, id, &turn).await?;
+    if upload.state == UploadState::Open && upload.expires_at <= app.now() {
+        return Err(Error::UploadGone);
+    }
     if upload.state != UploadState::Open || upload.dialect != Dialect::Tus || upload.length != Some(upload.offset) {
         return Ok(upload);
     }
@@ -444,14 +472,14 @@ pub async fn terminate(app: &App, id: Id, turn: &Turn) -> Result<()> {
     if upload.state == UploadState::Gone {
         return Err(Error::UploadGone);
     }
-    end(app, &upload, EventType::UploadTerminated, "given-up").await
+    if end(app, &upload, EventType::UploadTerminated, "given-up").await? { Ok(()) } else { Err(Error::Conflict) }
 }
 
 /// Ends an upload of which nothing came and whose address nobody was told: it would hold a place in the budgets.
 async fn forget(app: &App, id: Id) -> Result<()> {
     let mut tx = app.db.begin().await?;
-    if db::uploads::by_id(&mut tx, id).await?.is_some_and(|u| u.state == UploadState::Open && u.offset == 0) {
-        db::uploads::end(&mut tx, id, app.now()).await?;
+    if let Some(u) = db::uploads::by_id(&mut tx, id).await?.filter(|u| u.state == UploadState::Open && u.offset == 0) {
+        db::uploads::end(&mut tx, id, u.generation, app.now()).await?;
     }
     tx.commit().await
 }
@@ -468,16 +496,18 @@ pub async fn expire(app: &App) -> Result<u64> {
             return Ok(swept);
         }
         for upload in expired {
-            end(app, &upload, EventType::UploadExpired, "expired").await?;
-            swept += 1;
+            // One that somebody took over since is left to them.
+            swept += u64::from(end(app, &upload, EventType::UploadExpired, "expired").await?);
         }
     }
 }
 
-/// One transaction: the row, and the event if bytes are thrown away. Then the bytes.
-async fn end(app: &App, upload: &Upload, event: EventType, why: &'static str) -> Result<()> {
+/// One transaction: the row as it was read, and the event if bytes are thrown away. Then the bytes. False: it has changed.
+async fn end(app: &App, upload: &Upload, event: EventType, why: &'static str) -> Result<bool> {
     let mut tx = app.db.begin().await?;
-    db::uploads::end(&mut tx, upload.id, app.now()).await?;
+    if !db::uploads::end(&mut tx, upload.id, upload.generation, app.now()).await? {
+        return Ok(false);
+    }
     if upload.state == UploadState::Open && upload.offset > 0 {
         let actor = if event == EventType::UploadTerminated { Actor::Witness(upload.submission) } else { Actor::System };
         let draft = Draft::new(event, actor)
@@ -495,5 +525,5 @@ async fn end(app: &App, upload: &Upload, event: EventType, why: &'static str) ->
             Err(e) => tracing::warn!(cause = %e, "half-sent bytes are left to the sweep"),
         }
     }
-    Ok(())
+    Ok(true)
 }

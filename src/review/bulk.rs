@@ -17,7 +17,7 @@ pub enum BulkAct {
     Quarantine,
     /// Take out again what [`BulkAct::Quarantine`] put there, and nothing else.
     Release,
-    /// Decide that it is not relevant.
+    /// Decide that it is not relevant, where nobody has decided yet.
     Reject,
 }
 
@@ -86,7 +86,8 @@ pub async fn bulk(app: &App, person: &Person, appeal: &Appeal, scope: &BulkScope
                     db::exhibits::set_quarantine(&mut tx, e.id, None).await?;
                     Draft::new(EventType::ExhibitReleased, Actor::from(person))
                 }
-                BulkAct::Reject if e.state != State::NotRelevant => {
+                // What a person has looked at and decided is not overruled by the dozen.
+                BulkAct::Reject if matches!(e.state, State::Received | State::Ready) => {
                     let decision = Decision::NotRelevant;
                     if !db::exhibits::decide(&mut tx, app.new_id(), &e, person.id, decision, &reason, app.now()).await? {
                         continue;

@@ -44,6 +44,9 @@ pub struct Gate {
     openings: DefaultKeyedRateLimiter<Block>,
     /// Openings through one appeal's link, from everywhere.
     link: DefaultKeyedRateLimiter<Id>,
+    /// Files begun.
+    begun: DefaultKeyedRateLimiter<Block>,
+    frames: Arc<Semaphore>,
     megabytes: DefaultKeyedRateLimiter<Block>,
 }
 
@@ -75,6 +78,8 @@ impl Gate {
             under_way: Arc::default(),
             openings: RateLimiter::keyed(hourly(limits.openings_per_block_hour)),
             link: RateLimiter::keyed(hourly(limits.openings_per_appeal_hour)),
+            begun: RateLimiter::keyed(hourly(limits.files_per_block_hour)),
+            frames: Arc::new(Semaphore::new(limits.uploads_max / 2)),
             megabytes: RateLimiter::keyed(hourly(limits.bytes_per_block_hour / MEGABYTE)),
         }
     }
@@ -88,11 +93,25 @@ impl Gate {
         self.link.check_key(&appeal).map_err(|_| Error::Busy { retry_after_s: 3 * BUSY_RETRY_S })
     }
 
-    /// One more file of so many bytes (where that is known) from this block.
-    pub fn upload(&self, block: Block, bytes: Option<u64>, flood: bool) -> Result<Pass> {
+    /// One more file from this block, of which nothing has come yet.
+    pub fn begin(&self, block: Block) -> Result<()> {
+        if self.begun.len() > CROWD {
+            self.begun.retain_recent();
+        }
+        self.begun.check_key(&block).map_err(|_| Error::TooMany { retry_after_s: 600 })
+    }
+
+    /// A place for a page that stays open and tells how far the files are.
+    pub fn frame(&self) -> Result<OwnedSemaphorePermit> {
+        self.frames.clone().try_acquire_owned().map_err(|_| Error::Busy { retry_after_s: BUSY_RETRY_S })
+    }
+
+    /// One more request for a file from this block: `file` is the whole file's length and `bytes` what comes with this
+    /// request, where they are known.
+    pub fn upload(&self, block: Block, file: Option<u64>, bytes: Option<u64>, flood: bool) -> Result<Pass> {
         let place = self.uploads.clone().try_acquire_owned().map_err(|_| Error::Busy { retry_after_s: BUSY_RETRY_S })?;
         // A length that is not told may be anything.
-        let large = flood && bytes.is_none_or(|n| n > self.large_bytes);
+        let large = flood && file.is_none_or(|n| n > self.large_bytes);
         let large = match large.then(|| self.large.clone().try_acquire_owned()) {
             Some(Err(_)) => return Err(Error::Busy { retry_after_s: 3 * BUSY_RETRY_S }),
             Some(Ok(permit)) => Some(permit),
@@ -147,6 +166,7 @@ mod tests {
             uploads_per_block_max: 2,
             openings_per_block_hour: 2,
             openings_per_appeal_hour: 4,
+            files_per_block_hour: 10,
             bytes_per_block_hour: 100 * MEGABYTE,
             flood_large_bytes: 10 * MEGABYTE,
             flood_large_max: 1,
@@ -170,14 +190,19 @@ mod tests {
     fn every_bound_holds_and_gives_back() {
         let gate = Gate::new(&limits());
         let (a, b) = (block("192.0.2.1"), block("192.0.2.2"));
-        let one = gate.upload(a, Some(1), false).unwrap();
-        let two = gate.upload(a, Some(1), false).unwrap();
-        assert!(matches!(gate.upload(a, Some(1), false), Err(Error::TooMany { .. })), "two at a time from one block");
-        let three = gate.upload(b, Some(1), false).unwrap();
-        assert!(matches!(gate.upload(b, Some(1), false), Err(Error::Busy { .. })), "three at a time in all");
+        let one = gate.upload(a, Some(1), Some(1), false).unwrap();
+        let two = gate.upload(a, Some(1), Some(1), false).unwrap();
+        assert!(matches!(gate.upload(a, Some(1), Some(1), false), Err(Error::TooMany { .. })), "two at a time from one block");
+        let three = gate.upload(b, Some(1), Some(1), false).unwrap();
+        assert!(matches!(gate.upload(b, Some(1), Some(1), false), Err(Error::Busy { .. })), "three at a time in all");
         drop((one, two, three));
-        gate.upload(a, Some(1), false).unwrap();
-        assert!(matches!(gate.upload(a, Some(200 * MEGABYTE), false), Err(Error::TooMany { .. })), "bytes in an hour");
+        gate.upload(a, Some(1), Some(1), false).unwrap();
+        // A large file in small requests costs what comes with each.
+        gate.upload(a, Some(10_000 * MEGABYTE), Some(MEGABYTE), false).unwrap();
+        assert!(
+            matches!(gate.upload(a, Some(200 * MEGABYTE), Some(200 * MEGABYTE), false), Err(Error::TooMany { .. })),
+            "bytes in an hour"
+        );
         let appeal = Id::new(crate::domain::value::Utc::from_micros(0), [1; 10]);
         gate.opening(appeal, a).unwrap();
         gate.opening(appeal, a).unwrap();
@@ -191,10 +216,10 @@ mod tests {
     fn in_a_flood_small_files_pass_large_ones() {
         let gate = Gate::new(&limits());
         let (a, b) = (block("192.0.2.1"), block("192.0.2.2"));
-        let _large = gate.upload(a, Some(20 * MEGABYTE), true).unwrap();
-        assert!(matches!(gate.upload(b, Some(20 * MEGABYTE), true), Err(Error::Busy { .. })));
-        assert!(matches!(gate.upload(b, None, true), Err(Error::Busy { .. })));
-        gate.upload(b, Some(MEGABYTE), true).unwrap();
-        gate.upload(b, Some(20 * MEGABYTE), false).unwrap();
+        let _large = gate.upload(a, Some(20 * MEGABYTE), Some(20 * MEGABYTE), true).unwrap();
+        assert!(matches!(gate.upload(b, Some(20 * MEGABYTE), Some(20 * MEGABYTE), true), Err(Error::Busy { .. })));
+        assert!(matches!(gate.upload(b, None, None, true), Err(Error::Busy { .. })));
+        gate.upload(b, Some(MEGABYTE), Some(MEGABYTE), true).unwrap();
+        gate.upload(b, Some(20 * MEGABYTE), Some(20 * MEGABYTE), false).unwrap();
     }
 }

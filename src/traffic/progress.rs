@@ -2,12 +2,14 @@
 
 use std::collections::HashMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::domain::value::{Id, Utc};
 
 #[derive(Default)]
 pub struct Progress {
     seen: Mutex<HashMap<Id, Seen>>,
+    pruned: AtomicI64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -20,6 +22,7 @@ pub struct Seen {
 }
 
 /// Submissions that nobody has sent to for this long are forgotten.
+const PRUNE_EVERY_US: i64 = 60_000_000;
 const FORGET_US: i64 = 3_600_000_000;
 /// Entries before the forgotten ones are looked for.
 const CROWD: usize = 4_096;
@@ -42,7 +45,10 @@ impl Progress {
 
     fn change(&self, submission: Id, now: Utc, how: impl FnOnce(&mut Seen)) {
         let Ok(mut seen) = self.seen.lock() else { return };
-        if seen.len() > CROWD {
+        // Not for every chunk: looking through all of them takes a while.
+        let pruned = self.pruned.load(Ordering::Relaxed);
+        if seen.len() > CROWD && now.micros() - pruned > PRUNE_EVERY_US {
+            self.pruned.store(now.micros(), Ordering::Relaxed);
             seen.retain(|_, s| s.at.is_some_and(|at| now.micros() - at.micros() < FORGET_US));
         }
         let entry = seen.entry(submission).or_default();

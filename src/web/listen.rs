@@ -39,7 +39,11 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, router: Router, stop: i
     let slots = Arc::new(Semaphore::new(app.config.limits.connections_max));
     let mut stop = std::pin::pin!(stop);
     loop {
-        let Ok(slot) = slots.clone().acquire_owned().await else { break };
+        let slot = tokio::select! {
+            slot = slots.clone().acquire_owned() => slot,
+            () = &mut stop => break,
+        };
+        let Ok(slot) = slot else { break };
         let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok(accepted) => accepted,

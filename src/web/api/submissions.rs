@@ -24,36 +24,37 @@ use crate::web::api::claims::{announced_digest, disposition_name};
 use crate::web::api::uploads;
 use crate::web::extract::{AppState, Body, PathId, Peer, by_token, public_appeal};
 
-/// What a witness says of the files that follow. Everything is optional.
+/// What a witness says of the files. Everything is optional; what is not named stays as it was said before, and an empty
+/// text takes a text back.
 #[derive(Deserialize, ToSchema, Default)]
 #[serde(deny_unknown_fields, default)]
 pub struct StatementBody {
     /// Did you film this yourself: `yes`, `no` or `unknown`.
     #[schema(value_type = Option<String>)]
-    own: Answer,
+    own: Option<Answer>,
     /// Was it cut or changed.
     #[schema(value_type = Option<String>)]
-    edited: Answer,
-    /// Taken at the place of the appeal.
+    edited: Option<Answer>,
+    /// Taken at the place of the appeal. `yes` takes a point back.
     #[schema(value_type = Option<String>)]
-    at_place: Answer,
-    place_words: String,
+    at_place: Option<Answer>,
+    place_words: Option<String>,
     lat: Option<f64>,
     lon: Option<f64>,
     radius_m: Option<f64>,
     /// RFC 3339.
     from: Option<String>,
     to: Option<String>,
-    words: String,
+    words: Option<String>,
     /// Telephone or e-mail.
-    contact: String,
+    contact: Option<String>,
 }
 
 /// Characters of a free text.
 const WORDS_CHARS_MAX: usize = 4_000;
 
 impl StatementBody {
-    fn statement(self) -> Result<Statement> {
+    fn statement(self, before: Statement) -> Result<Statement> {
         let time = |field, text: &Option<String>| match text.as_deref().map(str::parse::<Utc>) {
             None => Ok(None),
             Some(Ok(t)) => Ok(Some(t)),
@@ -73,17 +74,25 @@ impl StatementBody {
         if self.radius_m.is_some_and(|r| !(r.is_finite() && (0.0..=100_000.0).contains(&r))) {
             return Err(Error::Invalid { field: "radius_m", why: "metres, from 0 to 100000".into() });
         }
+        let text = |new: Option<String>, old, chars| new.map_or(old, |t| shown(t.trim(), chars));
+        let at_place = self.at_place.unwrap_or(before.at_place);
+        let (point, radius_m) = match point {
+            Some(point) => (Some(point), self.radius_m),
+            None if at_place == Answer::Yes => (None, None),
+            None => (before.point, before.radius_m),
+        };
+        let told = from.or(to).zip(to.or(from)).or(before.from.zip(before.to));
         Ok(Statement {
-            own: self.own,
-            edited: self.edited,
-            at_place: self.at_place,
-            place_words: shown(&self.place_words, WORDS_CHARS_MAX),
+            own: self.own.unwrap_or(before.own),
+            edited: self.edited.unwrap_or(before.edited),
+            at_place,
+            place_words: text(self.place_words, before.place_words, WORDS_CHARS_MAX),
             point,
-            radius_m: self.radius_m,
-            from: from.or(to),
-            to: to.or(from),
-            words: shown(&self.words, WORDS_CHARS_MAX),
-            contact: shown(&self.contact, 200),
+            radius_m,
+            from: told.map(|t| t.0),
+            to: told.map(|t| t.1),
+            words: text(self.words, before.words, WORDS_CHARS_MAX),
+            contact: text(self.contact, before.contact, 200),
         })
     }
 }
@@ -156,7 +165,7 @@ fn statement_of(headers: &HeaderMap, body: &[u8]) -> Result<Option<Statement>> {
         serde_json::error::Category::Data => Error::Invalid { field: "body", why: e.to_string() },
         _ => Error::Malformed("the body is not JSON".into()),
     })?;
-    body.statement().map(Some)
+    body.statement(Statement::default()).map(Some)
 }
 
 /// State where, when and how the files that follow came to be
@@ -169,7 +178,8 @@ pub async fn state(
     Body(body): Body<StatementBody>,
 ) -> Result<StatusCode> {
     let (submission, _) = by_token(&app, &headers, id).await?;
-    intake::state(&app, submission.id, &body.statement()?).await?;
+    let said = body.statement(submission.statement)?;
+    intake::state(&app, submission.id, &said).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -203,7 +213,7 @@ pub async fn send(State(app): State<AppState>, peer: Peer, PathId(id): PathId, h
         media_type: headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).map(str::to_owned),
         relative_path: None,
     };
-    let _pass = match app.traffic.gate.upload(Block::of(peer.0), length, appeal.intake.flood) {
+    let _pass = match app.traffic.gate.upload(Block::of(peer.0), length, length, appeal.intake.flood) {
         Ok(pass) => pass,
         Err(busy) => {
             turn_away(&headers, body).await;

@@ -35,7 +35,6 @@ struct BulkPage {
     t: &'static FluentLanguageLoader,
     code: String,
     exhibit: String,
-    name: String,
     received: String,
     choices: Vec<Choice>,
 }
@@ -66,15 +65,7 @@ pub async fn show(
             choices.push(Choice { scope: name, words, count });
         }
     }
-    page(&BulkPage {
-        t,
-        code: appeal.code,
-        exhibit: e.id.to_string(),
-        name: e.name,
-        received: e.received_at.in_zone(&appeal.zone),
-        choices,
-        frame,
-    })
+    page(&BulkPage { t, code: appeal.code, exhibit: e.id.to_string(), received: e.received_at.in_zone(&appeal.zone), choices, frame })
 }
 
 #[derive(Deserialize)]

@@ -34,7 +34,7 @@ export function openMap(box: HTMLElement, o: MapOptions): { set: (place: Place) 
   map.on('click', (e) => tell(e.latlng));
   pin.on('dragend', () => tell(pin.getLatLng()));
   // Without a pointer: arrows move the map, Enter sets the pin in its middle.
-  box.addEventListener('keydown', (e) => { if (e.key === 'Enter') { e.preventDefault(); tell(map.getCenter()); } });
+  box.addEventListener('keydown', (e) => { if (e.key === 'Enter' && e.target === box) { e.preventDefault(); tell(map.getCenter()); } });
   if (o.start) set(o.start);
   return { set };
 }

@@ -3,194 +3,342 @@
 // device, goes on where it stands.
 import { Upload, type UploadOptions } from 'tus-js-client';
 
-export type State = 'checking' | 'waiting' | 'sending' | 'offline' | 'trying' | 'paused' | 'done' | 'known' | 'failed';
+export type State = 'checking' | 'waiting' | 'sending' | 'offline' | 'trying' | 'busy' | 'paused' | 'done' | 'known' | 'failed';
 
 export interface Item {
   file: File;
+  /** SHA-256 over size and both ends: tells files apart without reading them whole. */
   mark: string;
+  /** SHA-256 of the whole file, for small ones. */
+  sha256: string;
   state: State;
   sent: number;
   /** Why it failed: the server's stable code. */
   problem: string;
-  upload: Upload | null;
-  sha256: string;
+  /** Where the server has it. */
+  url: string | null;
   chunk: number;
+  /** The attempt that counts. Others are over, whatever they still say. */
+  attempt: Attempt | null;
+  /** Not before this moment, because the server asked us to wait. */
+  notBefore: number;
 }
 
+interface Attempt { upload: Upload; stopped: boolean; moved: number; tries: number }
 interface Unfinished { upload: string; name: string; length: number | null; offset: number; fingerprint: string | null }
 interface Sent { name: string; size: number; sha256: string; fingerprint: string | null }
 interface Submission { files: Sent[]; unfinished: Unfinished[] }
 
-/** Chunks: whole files cost least, but a checksum needs the chunk in memory, and a cellular network breaks often. */
-const CHUNK = 16_000_000;
-const CHUNK_CELLULAR = 4_000_000;
-const CHUNK_SLOW = 1_000_000;
-/** Files up to this are hashed whole before they are sent, to recognise a repeat. */
-const WHOLE_HASH_MAX = 64_000_000;
 /** A chunk under a checksum counts whole or not at all: when the network breaks in one, the next is half as long. */
+const CHUNK = 16_000_000;
+const CHUNK_PHONE = 4_000_000;
+const CHUNK_SLOW = 1_000_000;
 const CHUNK_MIN = 250_000;
+/** Files up to this are hashed whole before they are sent, to recognise a repeat. */
+const WHOLE_HASH_MAX = 24_000_000;
 const AT_ONCE = 2;
 const ENDS = 262_144;
+/** Silence after which a connection is taken for dead: a phone that changed networks is not told. */
+const SILENCE_MS = 30_000;
+const TRIES = 4;
+const ACTIVE: State[] = ['sending', 'trying'];
+/** Refusals that the same file will meet again. */
+const FINAL = ['too-large', 'quota-exceeded', 'kind-refused', 'appeal-closed', 'not-found'];
 
 export class Queue {
   items: Item[] = [];
   paused = false;
-  private known: Submission = { files: [], unfinished: [] };
+  files: Sent[] = [];
+  private unfinished: Unfinished[] = [];
+  private loaded = false;
+  private checks: Promise<void> = Promise.resolve();
+  private timer = 0;
 
   constructor(
     private readonly id: string,
     private readonly receipt: string,
     private readonly changed: (item: Item | null) => void,
   ) {
-    addEventListener('online', () => this.wake());
+    addEventListener('online', () => this.restart());
     addEventListener('offline', () => this.changed(null));
+    setInterval(() => this.watch(), 5_000);
   }
 
   /** What the server has of this submission, so that nothing is sent twice and halves are finished. */
   async load(): Promise<Unfinished[]> {
     try {
       const answer = await fetch(`/api/v1/submissions/${this.id}`, { headers: { authorization: `Bearer ${this.receipt}` } });
-      if (answer.ok) this.known = (await answer.json()) as Submission;
+      if (answer.ok) {
+        const known = (await answer.json()) as Submission;
+        this.files = known.files;
+        this.unfinished = known.unfinished;
+        this.loaded = true;
+      }
     } catch { /* without a network there is nothing to know yet */ }
-    return this.known.unfinished;
+    return this.unfinished;
   }
 
-  add(files: Iterable<File>): void {
+  /** Takes files in; says how many are new. */
+  add(files: Iterable<File>): number {
+    let added = 0;
     for (const file of files) {
-      const item: Item = { file, mark: '', state: 'checking', sent: 0, problem: '', upload: null, sha256: '', chunk: chunk() };
-      if (this.items.some((i) => i.file.name === file.name && i.file.size === file.size && i.file.lastModified === file.lastModified)) continue;
+      const same = this.items.find((i) => i.file.name === file.name && i.file.size === file.size && i.file.lastModified === file.lastModified);
+      if (same && same.state !== 'failed') continue;
+      added++;
+      if (same) {
+        // Chosen again after a failure: the phone may be able to read this one.
+        same.file = file;
+        this.again(same);
+        continue;
+      }
+      const item: Item = { file, mark: '', sha256: '', state: 'checking', sent: 0, problem: '', url: null, chunk: chunk(), attempt: null, notBefore: 0 };
       this.items.push(item);
-      void this.check(item);
+      this.check(item);
     }
     this.changed(null);
+    return added;
   }
 
-  /** Whole-file SHA-256 for small files, a mark of size and both ends for large ones. */
-  private async check(item: Item): Promise<void> {
+  /** One after another: a phone has no memory for thirty videos at once. */
+  private check(item: Item): void {
+    item.state = 'checking';
+    this.checks = this.checks.then(() => this.checkNow(item)).catch(() => this.fail(item, 'unreadable'));
+    this.changed(item);
+  }
+
+  private async checkNow(item: Item): Promise<void> {
+    if (!this.items.includes(item)) return;
     const { file } = item;
-    try {
-      item.mark = await hex(new Blob([`${file.size}:`, file.slice(0, ENDS), file.slice(-ENDS)]));
-      if (file.size <= WHOLE_HASH_MAX) item.sha256 = await hex(file);
-    } catch {
-      this.fail(item, 'unreadable');
-      return;
-    }
-    const same = (s: Sent): boolean => (item.sha256 ? s.sha256 === item.sha256 : s.fingerprint === item.mark && s.size === file.size);
-    const twin = this.items.find((i) => i !== item && i.mark === item.mark && i.mark !== '' && i.state !== 'failed' && i.state !== 'checking');
-    item.state = this.known.files.some(same) || twin ? 'known' : 'waiting';
+    if (!this.loaded) await this.load();
+    item.mark = await hex(new Blob([`${file.size}:`, file.slice(0, ENDS), file.slice(-ENDS)]));
+    if (file.size <= WHOLE_HASH_MAX) item.sha256 = await hex(file);
+    if (!this.items.includes(item) || item.state !== 'checking') return;
+    item.state = this.has(item) || this.twin(item) ? 'known' : 'waiting';
     this.changed(item);
     this.wake();
   }
 
+  /** Whether the server has received this file from this witness. */
+  private has(item: Item): boolean {
+    if (item.mark === '') return false;
+    return this.files.some((s) => (item.sha256 ? s.sha256 === item.sha256 : s.fingerprint === item.mark && s.size === item.file.size));
+  }
+
+  private twin(item: Item): boolean {
+    return item.mark !== '' && this.items.some((i) => i !== item && i.mark === item.mark && !['failed', 'known', 'checking'].includes(i.state));
+  }
+
   wake(): void {
+    clearTimeout(this.timer);
     if (this.paused || !navigator.onLine) { this.changed(null); return; }
-    const waiting = this.items.filter((i) => i.state === 'waiting').sort((a, b) => weight(a.file) - weight(b.file));
-    let free = AT_ONCE - this.items.filter((i) => i.state === 'sending' || i.state === 'trying').length;
-    for (const item of waiting) {
+    const now = Date.now();
+    const ready = this.items.filter((i) => i.state === 'waiting' || (i.state === 'busy' && i.notBefore <= now));
+    ready.sort((a, b) => weight(a.file) - weight(b.file));
+    let free = AT_ONCE - this.items.filter((i) => ACTIVE.includes(i.state)).length;
+    for (const item of ready) {
       if (free-- <= 0) break;
       this.send(item);
     }
+    const next = Math.min(...this.items.filter((i) => i.state === 'busy').map((i) => i.notBefore));
+    if (Number.isFinite(next)) this.timer = window.setTimeout(() => this.wake(), Math.max(500, next - now));
     this.changed(null);
   }
 
+  /** Ends the attempt that runs; what it still says counts for nothing. */
+  private stop(item: Item): void {
+    if (!item.attempt) return;
+    item.attempt.stopped = true;
+    void item.attempt.upload.abort();
+    item.attempt = null;
+  }
+
   private send(item: Item): void {
+    this.stop(item);
     const { file } = item;
+    const half = this.unfinished.find((u) => item.mark !== '' && u.fingerprint === item.mark && (u.length === null || u.length === file.size));
+    item.url ??= half?.upload ?? null;
     item.state = 'sending';
-    const half = this.known.unfinished.find((u) => u.fingerprint === item.mark && (u.length === null || u.length === file.size));
+    const withData = item.url === null && file.size <= item.chunk;
+    const attempt: Attempt = { stopped: false, moved: Date.now(), tries: 0, upload: undefined as unknown as Upload };
+    const live = (): boolean => !attempt.stopped && item.attempt === attempt;
     const options: UploadOptions = {
-      endpoint: '/api/v1/uploads',
-      uploadUrl: item.upload?.url ?? half?.upload ?? null,
+      // Without an address to begin at, a half whose question fails is asked again, not begun anew.
+      endpoint: item.url === null ? '/api/v1/uploads' : null,
+      uploadUrl: item.url,
       chunkSize: item.chunk,
       headers: { authorization: `Bearer ${this.receipt}` },
-      metadata: { submission: this.id, filename: file.name, filetype: file.type, fingerprint: item.mark, ...(item.sha256 ? { sha256: item.sha256 } : {}) },
-      retryDelays: [1000, 2000, 5000, 10_000, 20_000, 30_000],
+      metadata: {
+        submission: this.id, filename: file.name, filetype: file.type,
+        ...(item.mark ? { fingerprint: item.mark } : {}), ...(item.sha256 ? { sha256: item.sha256 } : {}),
+      },
+      retryDelays: null,
       storeFingerprintForResuming: false,
-      uploadDataDuringCreation: file.size <= item.chunk,
+      uploadDataDuringCreation: withData,
+      onUploadUrlAvailable: () => { item.url = attempt.upload.url; attempt.upload.options.endpoint = null; },
       onBeforeRequest: async (request) => {
         const method = request.getMethod();
-        if (method !== 'PATCH' && !(method === 'POST' && options.uploadDataDuringCreation)) return;
-        if (!globalThis.crypto?.subtle || file.size === 0) return;
-        const from = method === 'POST' ? 0 : Number(request.getHeader('Upload-Offset') ?? 0);
-        const digest = await crypto.subtle.digest('SHA-256', await file.slice(from, from + item.chunk).arrayBuffer());
-        request.setHeader('Upload-Checksum', `sha256 ${btoa(String.fromCharCode(...new Uint8Array(digest)))}`);
-      },
-      onProgress: (sent) => { item.sent = sent; if (item.state === 'trying') item.state = 'sending'; this.changed(item); },
-      onShouldRetry: (error) => {
-        const status = error.originalResponse?.getStatus() ?? 0;
-        // 460: the chunk was damaged on the way, and dropped. 4xx else is an answer, not an accident.
-        const again = status === 0 || status >= 500 || [408, 409, 423, 429, 460].includes(status);
-        if (again && status === 0 && navigator.onLine && item.upload) {
-          item.chunk = Math.max(CHUNK_MIN, Math.floor(item.chunk / 2));
-          item.upload.options.chunkSize = item.chunk;
+        attempt.moved = Date.now();
+        if ((method === 'PATCH' || (method === 'POST' && withData)) && globalThis.crypto?.subtle && file.size > 0) {
+          const from = method === 'POST' ? 0 : Number(request.getHeader('Upload-Offset') ?? 0);
+          let bytes: ArrayBuffer;
+          try { bytes = await file.slice(from, from + item.chunk).arrayBuffer(); } catch (e) { item.problem = 'unreadable'; throw e; }
+          const digest = await crypto.subtle.digest('SHA-256', bytes);
+          request.setHeader('Upload-Checksum', `sha256 ${btoa(String.fromCharCode(...new Uint8Array(digest)))}`);
         }
-        if (again) { item.state = navigator.onLine ? 'trying' : 'offline'; this.changed(item); }
-        return again;
+        // Paused or taken out while we were hashing: not a byte more.
+        if (attempt.stopped) throw new Error('stopped');
       },
-      onSuccess: () => { item.state = 'done'; item.sent = file.size; this.changed(item); this.wake(); },
-      onError: (error) => this.broken(item, error),
+      onProgress: (sent) => {
+        if (!live()) return;
+        attempt.moved = Date.now();
+        item.sent = sent;
+        if (item.state !== 'sending') item.state = 'sending';
+        this.changed(item);
+      },
+      onChunkComplete: () => {
+        if (!live()) return;
+        // The network bears it: longer chunks cost less.
+        this.tries.delete(item);
+        item.chunk = Math.min(chunk(), item.chunk * 2);
+        attempt.upload.options.chunkSize = item.chunk;
+      },
+      onSuccess: () => { if (live()) this.arrived(item); },
+      onError: (error) => { if (live()) void this.broken(item, error); },
     };
-    item.upload = new Upload(file, options);
-    item.upload.start();
+    attempt.upload = new Upload(file, options);
+    item.attempt = attempt;
+    attempt.upload.start();
     this.changed(item);
   }
 
-  private broken(item: Item, error: Error): void {
-    const response = 'originalResponse' in error ? (error.originalResponse as { getStatus(): number; getBody(): string } | null) : null;
+  private arrived(item: Item): void {
+    item.attempt = null;
+    item.state = 'done';
+    item.sent = item.file.size;
+    this.changed(item);
+    this.wake();
+  }
+
+  private tries = new Map<Item, number>();
+
+  private async broken(item: Item, error: Error): Promise<void> {
+    const response = 'originalResponse' in error ? (error.originalResponse as Answer | null) : null;
     const status = response?.getStatus() ?? 0;
-    if (status === 404 || status === 410) {
-      // The half that we went on with is gone: begin anew, once.
-      const code = problem(response);
-      if (code !== 'appeal-closed' && item.upload?.url) {
-        this.known.unfinished = this.known.unfinished.filter((u) => u.fingerprint !== item.mark);
-        item.upload = null;
-        item.sent = 0;
-        item.state = 'waiting';
-        this.wake();
-        return;
-      }
-    }
-    if (status === 0 || status >= 500 || status === 409 || status === 429) {
-      // All tries are used up: wait a little, then begin to try again, for as long as the page is open.
-      item.state = navigator.onLine ? 'trying' : 'offline';
-      this.changed(item);
-      setTimeout(() => { if (item.state === 'trying' || item.state === 'offline') { item.state = 'waiting'; this.wake(); } }, 15_000);
+    const code = problem(response);
+    const attempt = item.attempt;
+    if (item.problem === 'unreadable') { this.stop(item); this.fail(item, 'unreadable'); return; }
+    if ((status === 404 || status === 410) && code !== 'appeal-closed') {
+      if (item.url === null) { this.fail(item, code || 'not-found'); return; }
+      // The half that we went on with is gone: begin anew.
+      const gone = item.url;
+      this.unfinished = this.unfinished.filter((u) => !gone.endsWith(u.upload));
+      item.url = null;
+      item.sent = 0;
+      this.later(item, 0);
       return;
     }
-    this.fail(item, problem(response));
+    if (status === 429 || status === 503 || status === 507) {
+      const seconds = Number(response?.getHeader('Retry-After') ?? 10);
+      if (status === 507 && (this.tries.get(item) ?? 0) >= TRIES) { this.fail(item, 'no-space'); return; }
+      this.tries.set(item, (this.tries.get(item) ?? 0) + 1);
+      item.attempt = null;
+      item.state = 'busy';
+      item.notBefore = Date.now() + 1000 * Math.min(120, Number.isFinite(seconds) ? seconds : 10);
+      this.changed(item);
+      this.wake();
+      return;
+    }
+    // 460: the chunk was damaged on the way, and dropped. Other refusals are answers, not accidents.
+    if (status >= 400 && status < 500 && ![408, 409, 423, 460].includes(status)) { this.fail(item, code); return; }
+    if (status === 0) {
+      item.chunk = Math.max(CHUNK_MIN, Math.floor(item.chunk / 2));
+      if (item.url === null) {
+        // Our answer may be what was lost, not the file.
+        await this.load();
+        if (item.attempt !== attempt) return;
+        if (this.has(item)) { this.arrived(item); return; }
+      }
+    }
+    const tries = (this.tries.get(item) ?? 0) + 1;
+    this.tries.set(item, tries);
+    this.later(item, Math.min(30_000, 500 * 2 ** tries));
+  }
+
+  /** Tries again after a while, for as long as the page is open. */
+  private later(item: Item, ms: number): void {
+    this.stop(item);
+    item.state = navigator.onLine ? 'trying' : 'offline';
+    this.changed(item);
+    setTimeout(() => {
+      if (item.attempt || (item.state !== 'trying' && item.state !== 'offline')) return;
+      item.state = navigator.onLine ? 'waiting' : 'offline';
+      this.wake();
+    }, ms);
+  }
+
+  /** A connection on which nothing moves is given up; the server keeps what came. */
+  watch(limit = SILENCE_MS): void {
+    const now = Date.now();
+    for (const item of this.items) {
+      if (item.attempt && ACTIVE.includes(item.state) && now - item.attempt.moved > limit) {
+        item.chunk = Math.max(CHUNK_MIN, Math.floor(item.chunk / 2));
+        this.later(item, 0);
+      }
+    }
+  }
+
+  /** Back on a network, or on the screen: what hangs is begun again at once. */
+  restart(): void {
+    this.watch(5_000);
+    for (const item of this.items) if (item.state === 'offline' || (item.state === 'trying' && !item.attempt)) item.state = 'waiting';
+    this.wake();
   }
 
   private fail(item: Item, why: string): void {
+    this.stop(item);
     item.state = 'failed';
     item.problem = why;
     this.changed(item);
+    // A copy that waited for this one has to go itself.
+    for (const other of this.items) if (other !== item && other.state === 'known' && other.mark === item.mark && other.mark !== '') this.check(other);
     this.wake();
   }
 
   pause(): void {
     this.paused = true;
     for (const item of this.items) {
-      if (item.state !== 'sending' && item.state !== 'trying') continue;
-      void item.upload?.abort();
+      if (!['sending', 'trying', 'offline', 'busy', 'waiting'].includes(item.state)) continue;
+      this.stop(item);
       item.state = 'paused';
+      this.changed(item);
     }
     this.changed(null);
   }
 
   resume(): void {
     this.paused = false;
-    for (const item of this.items) if (item.state === 'paused' || item.state === 'offline') item.state = 'waiting';
+    for (const item of this.items) if (item.state === 'paused') item.state = 'waiting';
     this.wake();
   }
 
   /** Takes a file out that has not arrived; what came of it is given up. */
   remove(item: Item): void {
-    if (item.upload && item.state !== 'done') void item.upload.abort(true).catch(() => undefined);
+    this.stop(item);
+    if (item.url && item.state !== 'done') {
+      void fetch(item.url, { method: 'DELETE', headers: { authorization: `Bearer ${this.receipt}`, 'tus-resumable': '1.0.0' } }).catch(() => undefined);
+      const gone = item.url;
+      this.unfinished = this.unfinished.filter((u) => !gone.endsWith(u.upload));
+    }
     this.items = this.items.filter((i) => i !== item);
+    for (const other of this.items) if (other.state === 'known' && other.mark === item.mark && other.mark !== '') this.check(other);
     this.wake();
   }
 
+  /** Once more: after a failure, or although we seem to have it. */
   again(item: Item): void {
     item.problem = '';
+    this.tries.delete(item);
+    if (item.mark === '' && item.state !== 'known') { this.check(item); return; }
     item.state = 'waiting';
     this.wake();
   }
@@ -198,7 +346,14 @@ export class Queue {
   get open(): Item[] {
     return this.items.filter((i) => !['done', 'known', 'failed'].includes(i.state));
   }
+
+  /** Files that failed in a way that trying again may mend. */
+  get mendable(): Item[] {
+    return this.items.filter((i) => i.state === 'failed' && !FINAL.includes(i.problem));
+  }
 }
+
+interface Answer { getStatus(): number; getBody(): string; getHeader(name: string): string | undefined }
 
 /** Photos before videos, small before large. */
 function weight(file: File): number {
@@ -208,10 +363,12 @@ function weight(file: File): number {
 function chunk(): number {
   const c = (navigator as { connection?: { type?: string; effectiveType?: string } }).connection;
   if (c?.effectiveType === '2g' || c?.effectiveType === 'slow-2g') return CHUNK_SLOW;
-  return c?.type === 'cellular' || c?.effectiveType === '3g' ? CHUNK_CELLULAR : CHUNK;
+  // Phones that do not say how they are connected are taken to be on a cellular network.
+  const phone = !c && matchMedia('(pointer: coarse)').matches;
+  return phone || c?.type === 'cellular' || c?.effectiveType === '3g' ? CHUNK_PHONE : CHUNK;
 }
 
-function problem(response: { getBody(): string } | null): string {
+function problem(response: Answer | null): string {
   try { return (JSON.parse(response?.getBody() ?? '') as { type: string }).type.split('/').pop() ?? ''; } catch { return ''; }
 }
 

@@ -16,6 +16,7 @@ const pauseButton = byId('pause') as HTMLButtonElement;
 const sendButton = byId('send-button') as HTMLButtonElement;
 const rows = new Map<Item, HTMLElement>();
 let finishing = false;
+let told = false;
 let saved = '';
 
 function byId(id: string): HTMLElement {
@@ -36,7 +37,7 @@ function showAlert(text: string | null): void {
   alertBox.className = text ? 'alert' : '';
 }
 
-const queue = new Queue(data['id'] ?? '', receipt, (item) => { if (item) draw(item); drawAll(); });
+const queue = new Queue(data['id'] ?? '', receipt, (item) => { if (item && queue.items.includes(item)) draw(item); drawAll(); });
 
 // --- the list ---------------------------------------------------------------------------------------------------------
 
@@ -67,11 +68,18 @@ function draw(item: Item): void {
     if (item.state === 'done') announce(say('said-done', { name: item.file.name }));
     if (item.state === 'known') announce(`${item.file.name}: ${text}`);
     if (item.state === 'failed') showAlert(`${item.file.name}: ${text}`);
-    buttons?.replaceChildren(...actions(item));
+    const kind = ['failed', 'known', 'done'].includes(item.state) ? item.state : 'open';
+    if (buttons && row.dataset['kind'] !== kind) {
+      // Rebuilt only when what can be done changes: the focus must not be lost under somebody's fingers.
+      const focused = buttons.contains(document.activeElement);
+      row.dataset['kind'] = kind;
+      buttons.replaceChildren(...actions(item));
+      if (focused) (buttons.querySelector('button') ?? byId('media')).focus();
+    }
   }
   if (progress) {
     progress.value = item.sent;
-    progress.hidden = !['sending', 'trying', 'paused', 'offline'].includes(item.state);
+    progress.hidden = !['sending', 'trying', 'paused', 'offline', 'busy'].includes(item.state);
   }
 }
 
@@ -116,7 +124,7 @@ function drawAll(): void {
   if (now !== quarter && queue.open.length > 0) { quarter = now; if (now > 0) announce(total.textContent ?? ''); }
   void awake(queue.open.length > 0 && !queue.paused);
   const broken = items.filter((i) => i.state === 'failed').length;
-  if (broken > 0 && queue.open.length === 0) total.textContent = say('partial', { n: broken, done, all: items.length });
+  if (broken > 0 && queue.open.length === 0) total.textContent = say(queue.mendable.length > 0 ? 'partial' : 'partial-final', { n: broken, done, all: items.length });
   if (finishing && queue.open.length === 0) void finish();
 }
 
@@ -124,6 +132,8 @@ function drawAll(): void {
 function left(sent: number, bytes: number): string {
   const now = performance.now();
   pace.push([now, sent]);
+  // What was there before this page is no pace.
+  if (pace.length > 0 && sent - (pace[pace.length - 1]?.[1] ?? 0) > 50_000_000) pace.length = 0;
   while (pace.length > 2 && now - (pace[0]?.[0] ?? now) > 20_000) pace.shift();
   const [then, before] = pace[0] ?? [now, sent];
   const rate = (sent - before) / Math.max(1, now - then);
@@ -155,10 +165,11 @@ async function awake(on: boolean): Promise<void> {
 document.addEventListener('visibilitychange', () => {
   // The lock goes with the page's visibility, and so may a connection that slept.
   lock = null;
-  if (document.visibilityState === 'visible') queue.wake();
+  if (document.visibilityState === 'visible') queue.restart();
+  else void save();
 });
 
-addEventListener('beforeunload', (e) => { if (queue.open.length > 0) e.preventDefault(); });
+addEventListener('beforeunload', (e) => { if (queue.open.length > 0) { e.preventDefault(); e.returnValue = true; } });
 
 // --- the answers ----------------------------------------------------------------------------------------------------------
 
@@ -172,12 +183,14 @@ function statement(): Record<string, unknown> {
   const iso = (t: number): string => new Date(t).toISOString();
   const spans: Record<string, [number, number]> = { before: [from - hours(2), from], during: [from, to], after: [to, to + hours(2)] };
   const local = value('at');
-  const span = when === 'at' && local ? around(local) : spans[when];
+  const span = local ? around(local) : spans[when];
   const pinned = value('lat') !== '' && value('at_place') !== 'yes';
   return {
     own: value('own') || 'unknown', edited: value('edited') || 'unknown', at_place: value('at_place') || 'unknown',
-    place_words: value('place_words'), words: value('words'), contact: value('contact'),
-    ...(pinned ? { lat: Number(value('lat')), lon: Number(value('lon')), radius_m: 50 } : {}),
+    place_words: value('place_words'), words: value('words'),
+    // What this page cannot show again is named only when it is said again: absent means as before.
+    ...(value('contact') ? { contact: value('contact') } : {}),
+    ...(pinned ? { lat: Number(value('lat')), lon: Number(value('lon')), radius_m: pinRadius } : {}),
     ...(span ? { from: iso(span[0]), to: iso(span[1]) } : {}),
   };
 }
@@ -193,7 +206,7 @@ function around(local: string): [number, number] | undefined {
   return [at - 900_000, at + 900_000];
 }
 
-async function save(): Promise<boolean> {
+async function saveNow(): Promise<boolean> {
   const body = JSON.stringify(statement());
   if (body === saved) return true;
   try {
@@ -205,18 +218,29 @@ async function save(): Promise<boolean> {
   } catch { return false; }
 }
 
+// One at a time, so that an older answer never lands last.
+let saves: Promise<boolean> = Promise.resolve(true);
+function save(): Promise<boolean> {
+  saves = saves.then(saveNow, saveNow);
+  return saves;
+}
+
 let saving = 0;
 form.addEventListener('input', (e) => {
   if ((e.target as HTMLInputElement).type === 'file') return;
+  const at = form.querySelector<HTMLInputElement>('input[name=when][value=at]');
+  if (at && (e.target as HTMLInputElement).name === 'at' && value('at')) at.checked = true;
   clearTimeout(saving);
   saving = window.setTimeout(() => void save(), 1200);
 });
 
 // --- the place ------------------------------------------------------------------------------------------------------------
 
+let pinRadius = 50;
 let pinMap: { set(place: Place): void } | null = null;
 
-function pinned(place: Place): void {
+function pinned(place: Place, radius = 50): void {
+  pinRadius = Math.min(100_000, Math.max(50, radius));
   (form.elements.namedItem('lat') as HTMLInputElement).value = place.lat.toFixed(6);
   (form.elements.namedItem('lon') as HTMLInputElement).value = place.lon.toFixed(6);
   byId('pinned').textContent = say('pinned', { lat: place.lat.toFixed(5), lon: place.lon.toFixed(5) });
@@ -238,7 +262,8 @@ async function showMap(): Promise<void> {
     const { openMap } = (await import(url)) as typeof import('./map');
     pinMap = openMap(box, {
       centre: { lat: Number(data['lat']), lon: Number(data['lon']) }, radiusM: Number(data['radius']),
-      tiles: data['tiles'] ?? '', attribution: '', label: say('map-label'), start: null, picked: pinned,
+      tiles: data['tiles'] ?? '', attribution: '', label: say('map-label'), start: value('lat') ? { lat: Number(value('lat')), lon: Number(value('lon')) } : null,
+      picked: (place) => pinned(place),
     });
     box.focus();
   } catch { byId('pinned').textContent = say('map-failed'); }
@@ -247,7 +272,7 @@ async function showMap(): Promise<void> {
 byId('show-map').onclick = () => void showMap();
 byId('my-place').onclick = () => {
   navigator.geolocation?.getCurrentPosition(
-    (p) => { const place = { lat: p.coords.latitude, lon: p.coords.longitude }; pinned(place); pinMap?.set(place); },
+    (p) => { const place = { lat: p.coords.latitude, lon: p.coords.longitude }; pinned(place, p.coords.accuracy); pinMap?.set(place); },
     () => { byId('pinned').textContent = say('no-place'); },
     { enableHighAccuracy: true, timeout: 15_000 },
   );
@@ -258,8 +283,8 @@ byId('my-place').onclick = () => {
 /** Whether a JPEG has a GPS block whose numbers were emptied, which is what Android hands to web pages. */
 async function placeRemoved(file: File): Promise<boolean> {
   if (file.type !== 'image/jpeg') return false;
-  const view = new DataView(await file.slice(0, 131_072).arrayBuffer());
   try {
+    const view = new DataView(await file.slice(0, 131_072).arrayBuffer());
     for (let at = 2; at + 4 < view.byteLength;) {
       const marker = view.getUint16(at);
       if (marker === 0xffe1 && view.getUint32(at + 4) === 0x45786966) return !hasPlace(view, at + 10);
@@ -288,8 +313,9 @@ async function pick(input: HTMLInputElement): Promise<void> {
   const files = Array.from(input.files ?? []);
   input.value = '';
   if (files.length === 0) return;
-  queue.add(files);
-  announce(say('said-picked', { n: files.length }));
+  const added = queue.add(files);
+  if (added > 0) announce(say('said-picked', { n: added }));
+  if (alertBox.textContent === say('nothing-picked')) showAlert('');
   const removed = await Promise.all(files.map(placeRemoved));
   if (removed.some(Boolean)) byId('place-removed').hidden = false;
 }
@@ -299,16 +325,20 @@ for (const id of ['media', 'any']) {
   // The files go by themselves: the form that is sent without script must not send them again.
   input.removeAttribute('name');
   input.onchange = () => void pick(input);
+  // Chosen before this script had come.
+  if (input.files?.length) void pick(input);
 }
 
 pauseButton.onclick = () => (queue.paused ? queue.resume() : queue.pause());
 
 form.addEventListener('submit', (e) => {
   e.preventDefault();
-  if (queue.items.length === 0) { showAlert(say('nothing-picked')); byId('media').focus(); return; }
+  if (queue.items.length === 0 && queue.files.length === 0 && !value('words')) { showAlert(say('nothing-picked')); byId('media').focus(); return; }
   showAlert('');
   finishing = true;
   sendButton.disabled = true;
+  if (queue.paused) queue.resume();
+  void save();
   if (queue.open.length > 0) { announce(say('finishing')); byId('sending').scrollIntoView({ block: 'center' }); }
   drawAll();
 });
@@ -318,7 +348,12 @@ async function finish(): Promise<void> {
   finishing = false;
   sendButton.disabled = false;
   if (!(await save())) { showAlert(say('answers-not-saved')); return; }
-  if (queue.items.some((i) => i.state === 'failed')) { showAlert(total.textContent); return; }
+  // What may still be mended keeps the page; what never will be is told, and then again on the receipt's own page.
+  if (queue.mendable.length > 0 || (queue.items.some((i) => i.state === 'failed') && !told)) {
+    told = true;
+    showAlert(total.textContent);
+    return;
+  }
   location.assign(`/r/${receipt}`);
 }
 

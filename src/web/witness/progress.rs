@@ -10,6 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures_util::stream;
 use i18n_embed_fl::fl;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::size_words;
 use crate::app::App;
@@ -31,11 +32,14 @@ struct Watch {
     last: String,
     still: u32,
     begun: bool,
+    _place: OwnedSemaphorePermit,
 }
 
 pub async fn show(State(app): State<AppState>, frame: Frame, Path(receipt): Path<String>) -> Result<Response> {
     let (submission, _, _) = by_receipt(&app, &receipt).await?;
-    let watch = Watch { app, submission: submission.id, language: frame.language, last: String::new(), still: 0, begun: false };
+    let place = app.traffic.gate.frame()?;
+    let watch =
+        Watch { app, submission: submission.id, language: frame.language, last: String::new(), still: 0, begun: false, _place: place };
     let lines = stream::unfold(watch, |mut watch| async move {
         let piece = watch.next().await?;
         Some((Ok::<_, std::convert::Infallible>(Bytes::from(piece)), watch))

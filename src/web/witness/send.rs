@@ -110,7 +110,7 @@ pub async fn submit(
 ) -> Result<Response> {
     let (submission, appeal, code) = by_receipt(&app, &receipt).await?;
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
-    let _pass = match app.traffic.gate.upload(Block::of(peer.0), length, appeal.intake.flood) {
+    let _pass = match app.traffic.gate.upload(Block::of(peer.0), length, length, appeal.intake.flood) {
         Ok(pass) => pass,
         Err(busy) => {
             intake::drain(request.into_body().into_data_stream()).await;
@@ -147,7 +147,7 @@ async fn take(app: &AppState, appeal: &Appeal, submission: &Submission, mut form
             continue;
         }
         if !stated {
-            intake::state(app, submission.id, &answers.statement(appeal)).await?;
+            intake::state(app, submission.id, &answers.statement(appeal, &submission.statement)).await?;
             stated = true;
         }
         if let Err((file, refusal)) = one_file(app, submission, part).await {
@@ -163,7 +163,7 @@ async fn take(app: &AppState, appeal: &Appeal, submission: &Submission, mut form
         }
     }
     if !stated {
-        intake::state(app, submission.id, &answers.statement(appeal)).await?;
+        intake::state(app, submission.id, &answers.statement(appeal, &submission.statement)).await?;
     }
     Ok(problems)
 }
@@ -203,6 +203,8 @@ struct Answers {
     at: String,
     words: String,
     contact: String,
+    lat: String,
+    lon: String,
 }
 
 impl Answers {
@@ -216,32 +218,41 @@ impl Answers {
             "at" => &mut self.at,
             "words" => &mut self.words,
             "contact" => &mut self.contact,
+            "lat" => &mut self.lat,
+            "lon" => &mut self.lon,
             // A newer page may ask more than this server knows: that is no reason to lose a file.
             _ => return,
         };
         *slot = value;
     }
 
-    fn statement(&self, appeal: &Appeal) -> Statement {
-        let told = self.told_time(appeal);
+    /// What the form says now. What it cannot show again (a contact) or does not say this time (a time) stays as it was.
+    fn statement(&self, appeal: &Appeal, before: &Statement) -> Statement {
+        let told = self.told_time(appeal).or(before.from.zip(before.to));
+        let at_place = Answer::parse(&self.at_place);
+        let pin = self.lat.parse().ok().zip(self.lon.parse().ok()).and_then(|(lat, lon)| Point::new(lat, lon));
+        let pin = pin.or(before.point).filter(|_| at_place != Answer::Yes);
+        let contact = shown(self.contact.trim(), 200);
         Statement {
             own: Answer::parse(&self.own),
             edited: Answer::parse(&self.edited),
-            at_place: Answer::parse(&self.at_place),
+            at_place,
             place_words: shown(self.place_words.trim(), 1_000),
-            point: None,
-            radius_m: None,
+            point: pin,
+            radius_m: pin.and(before.radius_m),
             from: told.map(|t| t.0),
             to: told.map(|t| t.1),
             words: shown(self.words.trim(), 4_000),
-            contact: shown(self.contact.trim(), 200),
+            contact: if contact.is_empty() { before.contact.clone() } else { contact },
         }
     }
 
     /// The interval that the witness means. "About" is half an hour around what they typed, on the
     /// incident's own clock.
     fn told_time(&self, appeal: &Appeal) -> Option<(Utc, Utc)> {
-        match self.when.as_str() {
+        // Who types a time means it, whatever stands above it.
+        let when = if self.at.trim().is_empty() { self.when.as_str() } else { "at" };
+        match when {
             "before" => Some((appeal.from.plus(-2 * HOUR_US), appeal.from)),
             "during" => Some((appeal.from, appeal.to)),
             "after" => Some((appeal.to, appeal.to.plus(2 * HOUR_US))),

@@ -98,7 +98,9 @@ async fn begin(come: &Come, complete: bool) -> Result<(Upload, Option<Pass>)> {
         ..NewUpload::default()
     };
     let pass = come.has_body() || complete;
-    let pass = pass.then(|| come.pass(length.or(come.announced()), appeal.intake.flood)).transpose()?;
+    announced_in(&come.headers, "content-digest")?;
+    come.app.traffic.gate.begin(come.block)?;
+    let pass = pass.then(|| come.pass(length, appeal.intake.flood)).transpose()?;
     Ok((intake::begin(&come.app, &appeal, &submission, new).await?, pass))
 }
 
@@ -118,7 +120,11 @@ async fn append(come: &Come, upload: &Upload, pass: Pass, at: Option<u64>, compl
     if matches!(done, Err(Error::BeyondLength)) {
         // The draft wants such a resource out of use.
         let turn = come.app.traffic.turns.take(upload.id).await?;
-        intake::terminate(&come.app, upload.id, &turn).await?;
+        // One that was only begun with this request has ended with it.
+        match intake::terminate(&come.app, upload.id, &turn).await {
+            Ok(()) | Err(Error::UploadGone) => {}
+            Err(e) => return Err(e),
+        }
     }
     done
 }
@@ -166,7 +172,7 @@ async fn patch(come: &Come, upload: &Upload, body: Body) -> Result<Response> {
     let (Some(offset), Some(complete)) = (integer(come, OFFSET), boolean(come, COMPLETE)) else {
         return Err(Error::Malformed("an append says Upload-Offset and Upload-Complete".into()));
     };
-    let pass = match come.pass(upload.length.or(come.announced()), come.appeal_of(upload).await?.intake.flood) {
+    let pass = match come.pass(upload.length, come.appeal_of(upload).await?.intake.flood) {
         Ok(pass) => pass,
         Err(busy) => {
             come.turn_away(body).await;

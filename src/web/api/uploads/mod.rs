@@ -131,7 +131,7 @@ impl Come {
         let upload = db::uploads::by_id(&mut tx, key.id).await?.ok_or(Error::NotFound)?;
         drop(tx);
         if let Some(secret) = secret(&self.headers) {
-            let (submission, _) = by_secret(&self.app, secret).await.map_err(|_| Error::NotFound)?;
+            let (submission, _) = by_secret(&self.app, secret).await?;
             if submission.id != upload.submission {
                 return Err(Error::NotFound);
             }
@@ -145,8 +145,9 @@ impl Come {
         db::appeals::by_id(&mut tx, submission.appeal).await
     }
 
-    fn pass(&self, bytes: Option<u64>, flood: bool) -> Result<Pass> {
-        self.app.traffic.gate.upload(self.block, bytes, flood)
+    /// The right to send what this request announces of a file of this length.
+    fn pass(&self, length: Option<u64>, flood: bool) -> Result<Pass> {
+        self.app.traffic.gate.upload(self.block, length.or(self.announced()), self.announced(), flood)
     }
 
     /// Hears a refused client out for a moment, so that it lives to read the answer; one that waits for `100 Continue`

@@ -60,11 +60,12 @@ pub async fn create(come: Come, body: Body) -> Result<Response> {
 
 async fn try_create(come: Come, body: Body) -> Result<Response> {
     version(&come)?;
-    let begun = match Metadata::read(&come.headers) {
-        Ok(metadata) => begin(&come, &metadata).await,
+    // Everything that can be wrong in the headers is, before there is anything to leave behind.
+    let begun = match Metadata::read(&come.headers).and_then(|m| Ok((m, checksum(&come)?))) {
+        Ok((metadata, checksum)) => begin(&come, &metadata).await.map(|(upload, pass)| (upload, pass, checksum)),
         Err(e) => Err(e),
     };
-    let (upload, pass) = match begun {
+    let (upload, pass, checksum) = match begun {
         Ok(begun) => begun,
         Err(e) => {
             come.turn_away(body).await;
@@ -79,7 +80,7 @@ async fn try_create(come: Come, body: Body) -> Result<Response> {
             length: None,
             announced: come.announced().filter(|_| come.has_body()),
             end: End::AtLength,
-            checksum: checksum(&come)?,
+            checksum,
             fresh: true,
             expects: come.expects(),
         };
@@ -118,7 +119,8 @@ async fn begin(come: &Come, metadata: &Metadata) -> Result<(Upload, Option<Pass>
         metadata: metadata.text.clone(),
     };
     let pass = come.has_body() || length == Some(0);
-    let pass = pass.then(|| come.pass(length.or(come.announced()), appeal.intake.flood)).transpose()?;
+    come.app.traffic.gate.begin(come.block)?;
+    let pass = pass.then(|| come.pass(length, appeal.intake.flood)).transpose()?;
     Ok((intake::begin(&come.app, &appeal, &submission, new).await?, pass))
 }
 
@@ -175,7 +177,7 @@ async fn patch(come: &Come, upload: &Upload, body: Body) -> Result<Response> {
         fresh: false,
         expects: come.expects(),
     };
-    let pass = match come.pass(upload.length.or(ask.announced), come.appeal_of(upload).await?.intake.flood) {
+    let pass = match come.pass(upload.length, come.appeal_of(upload).await?.intake.flood) {
         Ok(pass) => pass,
         Err(busy) => {
             come.turn_away(body).await;

@@ -296,7 +296,7 @@ bulk-reason = Why (recorded with every file)
 bulk-do = Do it
 
 send-android = On Android, photos arrive without their place: tell us below where you were.
-send-place-removed = Your phone has removed the place from your photos. Please tell us where you were.
+send-place-removed = Your phone may have removed the place from your photos. Please tell us where you were.
 send-unfinished = Not finished yet
 send-unfinished-text = Choose these files again to finish sending them. What has arrived is not sent twice.
 send-map = Show it on a map
@@ -340,3 +340,6 @@ island-problem-kind = This appeal does not take such files.
 island-problem-closed = The appeal has been closed. What arrived before is kept.
 island-problem-digest = This file changed while it was sent. Choose it again.
 island-problem-space = The server is full for the moment. Keep the file and try again later.
+bulk-back = Back to the exhibit
+island-state-busy = Many people are sending. We go on by ourselves in a moment.
+island-partial-final = { $done } of { $all } files arrived. { $n } cannot be sent here. Press Send again for your receipt.
