@@ -3,7 +3,7 @@
 use super::exhibit::{Kind, Quarantine};
 
 /// Bytes of a file's head that [`sniff`] wants to see.
-pub const HEAD_BYTES: usize = 4_096;
+const HEAD_BYTES: usize = 4_096;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Sniffed {
@@ -18,6 +18,12 @@ const fn media(media_type: &'static str, kind: Kind) -> Sniffed {
 
 const fn kept_behind_glass(media_type: &'static str, kind: Kind, why: Quarantine) -> Sniffed {
     Sniffed { media_type, kind, quarantine: Some(why) }
+}
+
+/// Keeps what [`sniff`] wants of a file that comes in pieces.
+pub fn keep_head(head: &mut Vec<u8>, piece: &[u8]) {
+    let take = piece.len().min(HEAD_BYTES.saturating_sub(head.len()));
+    head.extend_from_slice(&piece[..take]);
 }
 
 /// Tells a file's type from its head (up to [`HEAD_BYTES`] bytes; fewer only if the file is shorter).

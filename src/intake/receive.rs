@@ -10,7 +10,7 @@ use super::Room;
 use crate::app::App;
 use crate::blobs::Staged;
 use crate::config::Limits;
-use crate::domain::media::HEAD_BYTES;
+use crate::domain::media::keep_head;
 use crate::domain::upload::Midstate;
 use crate::domain::value::{Id, Sha256};
 use crate::error::{Error, Result};
@@ -82,10 +82,7 @@ pub async fn receive<E>(
             break Err(slow);
         }
         app.traffic.progress.bytes(submission, chunk.len() as u64, app.now());
-        if head.len() < HEAD_BYTES {
-            let take = chunk.len().min(HEAD_BYTES - head.len());
-            head.extend_from_slice(&chunk[..take]);
-        }
+        keep_head(&mut head, &chunk);
         hash.update(&chunk);
         if let Err(e) = staged.append(chunk).await {
             break Err(e);

@@ -22,7 +22,7 @@ use crate::db;
 use crate::domain::actor::Actor;
 use crate::domain::appeal::Appeal;
 use crate::domain::custody::{Draft, EventType, SubjectKind};
-use crate::domain::media::HEAD_BYTES;
+use crate::domain::media::keep_head;
 use crate::domain::submission::Submission;
 use crate::domain::upload::{Dialect, FileClaims, Midstate, Upload, UploadState};
 use crate::domain::value::{HOUR_US, Id, Sha256};
@@ -219,7 +219,13 @@ async fn run<E>(app: &App, mut turn: Turn, id: Id, ask: Append, body: impl Strea
     let Some(staged) = taken_up(app, &upload).await? else { return lost(app, upload).await };
     let mut writer = Writer { app, half_sent_us, upload, staged };
     // A failure of ours or a refusal: nothing of this request is written down, and the durable offset stands.
-    let cut = writer.take(&mut turn, &ask, end, beyond, body).await?;
+    let cut = match writer.take(&mut turn, &ask, end, beyond, body).await {
+        Ok(cut) => cut,
+        Err(e) => {
+            reject(app, &submission, &e).await?;
+            return Err(e);
+        }
+    };
     let whole = match ask.end {
         // Every byte is here, whatever became of the connection afterwards: a client that asks would be told the whole
         // length, and take that for an end.
@@ -350,10 +356,7 @@ impl Writer<'_> {
         while !chunk.is_empty() {
             let cut = if checkpoint { self.staged.until_boundary() } else { None };
             let piece = chunk.split_to(cut.unwrap_or(usize::MAX).min(chunk.len()));
-            if self.upload.head.len() < HEAD_BYTES {
-                let take = piece.len().min(HEAD_BYTES - self.upload.head.len());
-                self.upload.head.extend_from_slice(&piece[..take]);
-            }
+            keep_head(&mut self.upload.head, &piece);
             let cheap = cut.is_none_or(|n| n == piece.len());
             self.staged.append(piece.clone()).await?;
             self.upload.midstate.update(&piece);

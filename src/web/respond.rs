@@ -4,8 +4,9 @@
 use std::sync::atomic::Ordering;
 
 use askama::Template;
+use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 use i18n_embed::fluent::FluentLanguageLoader;
@@ -15,6 +16,7 @@ use serde_json::json;
 use super::extract::AppState;
 use super::language::{COOKIE, Language, from_query};
 use crate::error::Error;
+use crate::intake;
 
 /// What every page may do, unless its handler says otherwise.
 pub const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
@@ -81,6 +83,14 @@ pub async fn frame(State(app): State<AppState>, request: Request, next: Next) ->
 /// Headers that a handler puts beside an error, and that its form must not lose: the upload protocols speak in them.
 fn outlives_error(name: &HeaderName) -> bool {
     *name == header::ALLOW || *name == header::LOCATION || ["tus-", "upload-"].iter().any(|p| name.as_str().starts_with(p))
+}
+
+/// Hears a refused client out for a moment, or it would not live to read the answer; one that waits for `100 Continue` has
+/// sent nothing yet.
+pub async fn turn_away(headers: &HeaderMap, body: Body) {
+    if !headers.contains_key(header::EXPECT) {
+        intake::drain(body.into_data_stream()).await;
+    }
 }
 
 /// The error that an answer carries, or that the router's own empty answers stand for.

@@ -74,10 +74,14 @@ for (const [locale, words] of [['en-GB', { got: 'Received', thanks: 'Received. T
     const { context, page, broken } = await begin(server.base, { locale });
     await look(page, `upload-${locale}-1-empty`);
     const bytes = await page.screenshot({ type: 'jpeg' });
+    const sums = [];
+    page.on('request', (r) => { if (r.url().endsWith('/uploads') && r.method() === 'POST') sums.push(r.headers()['upload-checksum'] ?? 'none'); });
     await page.setInputFiles('#media', [{ name: 'pont.jpg', mimeType: 'image/jpeg', buffer: bytes }, { name: 'film.mp4', mimeType: 'video/mp4', buffer: noise(700_000) }]);
     // Before anything else is said or pressed, both have arrived.
     await done(page, 'pont.jpg', words.got);
     await done(page, 'film.mp4', words.got);
+    // Each under a SHA-256 of its own, taken by the browser.
+    assert.ok(sums.includes(`sha256 ${createHash('sha256').update(bytes).digest('base64')}`) && !sums.includes('none'), sums.join());
     // A JPEG without a place: the page says so, and asks.
     assert.ok(await page.isVisible('#place-removed'));
     await page.check('input[name=own][value=yes]');

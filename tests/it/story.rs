@@ -170,7 +170,7 @@ async fn a_photo_from_the_phone_to_the_verdict(pair: Pair) {
 
 /// Photos and videos that nobody here made, when they are at hand beside the checkout.
 async fn real_files_are_received_examined_and_sound(pair: Pair) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/media");
+    let folder = Path::new(&std::env::var("CARGO_MANIFEST_DIR").unwrap()).join("../shared/media");
     let server = Server::start(pair).await;
     server.appeal("REAL", &[]);
     let token = server.token("investigator");

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 fn root() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+    // Asked when the test runs: one target folder serves several checkouts, and this one may not be where it was built.
+    PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").unwrap())
 }
 
 fn sources(folder: &Path, out: &mut Vec<PathBuf>) {

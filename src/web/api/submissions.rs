@@ -23,6 +23,7 @@ use crate::traffic::Block;
 use crate::web::api::claims::{announced_digest, disposition_name};
 use crate::web::api::uploads;
 use crate::web::extract::{AppState, Body, PathId, Peer, by_token, public_appeal};
+use crate::web::respond::turn_away;
 
 /// What a witness says of the files. Everything is optional; what is not named stays as it was said before, and an empty
 /// text takes a text back.
@@ -122,9 +123,9 @@ pub async fn open(
     body: bytes::Bytes,
 ) -> Result<Response> {
     let appeal = public_appeal(&app, &code).await?;
+    let statement = statement_of(&headers, &body)?;
     let work = headers.get("temoin-work").and_then(|v| v.to_str().ok()).and_then(|v| v.split_once(':'));
     intake::admit(&app, &appeal, work.map(|w| w.0), work.map(|w| w.1))?;
-    let statement = statement_of(&headers, &body)?;
     let opened = intake::open(&app, &appeal, intake::Origin::Public(Block::of(peer.0))).await?;
     if let Some(statement) = statement {
         intake::state(&app, opened.id, &statement).await?;
@@ -240,14 +241,6 @@ pub async fn send(State(app): State<AppState>, peer: Peer, PathId(id): PathId, h
     let a = intake::accept(&app, &appeal, &submission, received, claims, None).await?;
     let answer = FileAnswer { exhibit: a.exhibit, sha256: a.sha256, size: a.size, received_at: a.received_at };
     Ok((StatusCode::CREATED, [("repr-digest", a.sha256.repr_digest())], Json(answer)).into_response())
-}
-
-/// A client that waits for `100 Continue` has sent nothing yet; any other is heard out for a moment, or it would not live
-/// to read the answer.
-async fn turn_away(headers: &HeaderMap, body: HttpBody) {
-    if !headers.contains_key(header::EXPECT) {
-        intake::drain(body.into_data_stream()).await;
-    }
 }
 
 #[derive(Serialize, ToSchema)]

@@ -22,7 +22,7 @@ use crate::intake;
 use crate::traffic::Block;
 use crate::web::extract::{AppState, Frame, Peer, by_receipt};
 use crate::web::form::{Form, Part};
-use crate::web::respond::{CSP, page, words as problem_words};
+use crate::web::respond::{CSP, page, turn_away, words as problem_words};
 
 #[derive(Template)]
 #[template(path = "witness_send.html")]
@@ -113,13 +113,15 @@ pub async fn submit(
     let _pass = match app.traffic.gate.upload(Block::of(peer.0), length, length, appeal.intake.flood) {
         Ok(pass) => pass,
         Err(busy) => {
-            intake::drain(request.into_body().into_data_stream()).await;
+            let (parts, body) = request.into_parts();
+            turn_away(&parts.headers, body).await;
             return Err(busy);
         }
     };
     if let Err(refusal) = intake::room(&app, &appeal, &submission) {
         intake::reject(&app, &submission, &refusal).await?;
-        intake::drain(request.into_body().into_data_stream()).await;
+        let (parts, body) = request.into_parts();
+        turn_away(&parts.headers, body).await;
         return Err(refusal);
     }
     let form = Form::read(&app, request).await?;

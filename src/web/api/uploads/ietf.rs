@@ -11,7 +11,6 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
 use super::{Come, bytes, put, put_accepted};
-use crate::app::App;
 use crate::domain::upload::{Dialect, FileClaims, Upload, UploadState};
 use crate::domain::value::Sha256;
 use crate::error::{Error, Result};
@@ -33,7 +32,7 @@ pub fn spoken(headers: &HeaderMap) -> bool {
         || headers.get("content-type").is_some_and(|t| t.as_bytes() == BODY_TYPE.as_bytes())
 }
 
-pub fn describe(_: &App, h: &mut HeaderMap) {
+pub fn describe(h: &mut HeaderMap) {
     put(h, LIMIT, "min-size=0");
     put(h, "accept-patch", BODY_TYPE);
 }

@@ -20,9 +20,10 @@ use crate::domain::submission::Submission;
 use crate::domain::upload::{Dialect, Upload, UploadKey};
 use crate::domain::value::Id;
 use crate::error::{Error, Result};
-use crate::intake::{self, Accepted};
+use crate::intake::Accepted;
 use crate::traffic::{Block, Pass};
 use crate::web::extract::{AppState, Peer, by_secret, secret};
+use crate::web::respond::turn_away;
 
 pub const PATH: &str = "/api/v1/uploads";
 /// Overrides the method where a network lets only GET and POST through.
@@ -36,9 +37,9 @@ pub fn router() -> Router<AppState> {
 }
 
 /// Describes both protocols; a client takes from it what it knows.
-async fn options(State(app): State<AppState>) -> Response {
-    let mut response = tus::options(&app);
-    ietf::describe(&app, response.headers_mut());
+async fn options() -> Response {
+    let mut response = tus::options();
+    ietf::describe(response.headers_mut());
     response
 }
 
@@ -74,7 +75,7 @@ async fn one(State(app): State<AppState>, peer: Peer, Path(key): Path<String>, r
     }
     let come = Come { app, block: Block::of(peer.0), headers: parts.headers };
     if method == Method::OPTIONS {
-        return Ok(options(State(come.app)).await);
+        return Ok(options().await);
     }
     let found = come.upload(&key).await;
     let dialect = match (&found, come.headers.contains_key(tus::VERSION), ietf::spoken(&come.headers)) {
@@ -150,12 +151,8 @@ impl Come {
         self.app.traffic.gate.upload(self.block, length.or(self.announced()), self.announced(), flood)
     }
 
-    /// Hears a refused client out for a moment, so that it lives to read the answer; one that waits for `100 Continue`
-    /// has sent nothing yet.
     async fn turn_away(&self, body: Body) {
-        if !self.expects() {
-            intake::drain(bytes(body)).await;
-        }
+        turn_away(&self.headers, body).await;
     }
 
     fn location(&self, upload: Id) -> String {

@@ -10,7 +10,6 @@ use axum::response::{IntoResponse as _, Response};
 use data_encoding::BASE64;
 
 use super::{Come, bytes, put, put_accepted};
-use crate::app::App;
 use crate::domain::upload::{Dialect, FileClaims, Upload, UploadState};
 use crate::domain::value::{Sha256, Utc};
 use crate::error::{Error, Result};
@@ -24,8 +23,7 @@ const BODY_TYPE: &str = "application/offset+octet-stream";
 /// Characters of a path or mark that a client may give.
 const CLAIM_CHARS_MAX: usize = 1_000;
 
-pub fn options(app: &App) -> Response {
-    let _ = app;
+pub fn options() -> Response {
     let mut response = StatusCode::OK.into_response();
     let h = response.headers_mut();
     put(h, VERSION, SPOKEN);
