@@ -31,13 +31,25 @@ fn main() {
     floor_or_go_on();
     // A quick look scales everything down: TEMOIN_BENCH_SCALE=10.
     let scale = std::env::var("TEMOIN_BENCH_SCALE").ok().and_then(|s| s.parse().ok()).unwrap_or(1);
+    // `cargo bench --bench uploads -- floor cuts` runs those tables only.
+    let named: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    let asked = |table: &str| named.is_empty() || named.iter().any(|n| n == table);
     runtime().block_on(async {
-        against_the_floor(scale).await;
-        memory().await;
-        cuts().await;
-        evening(scale).await;
+        if asked("floor") {
+            against_the_floor(scale).await;
+        }
+        if asked("memory") {
+            memory().await;
+        }
+        if asked("cuts") {
+            cuts().await;
+        }
+        if asked("evening") {
+            evening(scale).await;
+        }
         match std::env::var("TEMOIN_TEST_S3") {
-            Ok(store) => on_s3(&store, scale).await,
+            Ok(store) if asked("s3") => on_s3(&store, scale).await,
+            Ok(_) => {}
             Err(_) => println!("S3: not measured, run with infra/servers.sh"),
         }
     });
@@ -106,9 +118,9 @@ async fn create(client: &reqwest::Client, door: &Door, bytes: usize) -> String {
     ask.send().await.unwrap().headers()["location"].to_str().unwrap().to_owned()
 }
 
-/// Files are random bytes to nobody: examinations would only add noise, so their process gets no time.
+/// Without a worker: intake is what is measured, and examinations have their own benchmark.
 async fn measured_server(extra: &[(&str, String)]) -> Running {
-    let mut settings = vec![("TEMOIN_LIMITS__FREE_BYTES_MIN", "0".to_owned())];
+    let mut settings = vec![("TEMOIN_LIMITS__FREE_BYTES_MIN", "0".to_owned()), ("TEMOIN_NO_WORKER", "1".to_owned())];
     settings.extend(extra.iter().cloned());
     temoin(None, &settings).await
 }
@@ -261,7 +273,7 @@ async fn cuts() {
 async fn evening(scale: usize) {
     const FILES: usize = 2_400;
     const SECONDS: f64 = 60.0;
-    let (files, server) = (FILES / scale, measured_server(&[]).await);
+    let (files, server) = (FILES / scale, temoin(None, &[]).await);
     let doors = [submission(&server).await, submission(&server).await, submission(&server).await];
     let picture = image::RgbImage::from_fn(640, 480, |x, y| image::Rgb([(x ^ y) as u8, (x / 3) as u8, (y / 2) as u8]));
     let mut jpeg = Vec::new();

@@ -73,7 +73,7 @@ pub struct Examine {
 
 /// Names after `TEMOIN_` that belong to the command line and to the tests; any other unknown one is refused as a
 /// mistake.
-const NOT_SETTINGS: [&str; 4] = ["demo", "test", "bench", "cache"];
+const NOT_SETTINGS: [&str; 5] = ["demo", "no_worker", "test", "bench", "cache"];
 
 /// What the command line can say; absent means "as configured".
 #[derive(Clone, Debug, Default, Serialize, clap::Args)]

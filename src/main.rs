@@ -52,6 +52,9 @@ enum Command {
         /// Open a demonstration appeal in a fictional town, with accounts and generated pictures
         #[arg(long, env = "TEMOIN_DEMO", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]
         demo: bool,
+        /// Serve only: files wait to be examined until a `temoin worker` comes
+        #[arg(long, env = "TEMOIN_NO_WORKER", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]
+        no_worker: bool,
     },
     /// Run a worker alone
     Worker,
@@ -120,7 +123,7 @@ fn complain(e: &dyn std::fmt::Display) -> ExitCode {
 async fn run(cli: Cli) -> Result<ExitCode> {
     let flags = &cli.flags;
     match cli.command {
-        Command::Serve { demo } => command::serve(flags, demo).await,
+        Command::Serve { demo, no_worker } => command::serve(flags, demo, !no_worker).await,
         Command::Worker => command::worker(flags).await,
         Command::User(c) => command::user(flags, c).await,
         Command::Token(c) => command::token(flags, c).await,

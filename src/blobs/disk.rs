@@ -214,6 +214,9 @@ fn own_copy(mut file: File, path: &Path) -> Result<File> {
     std::io::copy(&mut file, &mut copy)?;
     copy.sync_all()?;
     fs::rename(&beside, path)?;
+    if let Some(folder) = path.parent() {
+        File::open(folder)?.sync_all()?;
+    }
     Ok(copy)
 }
 

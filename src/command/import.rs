@@ -5,9 +5,10 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -18,7 +19,7 @@ use crate::app::App;
 use crate::config::{Config, Flags};
 use crate::db;
 use crate::domain::appeal::{Appeal, normal_code};
-use crate::domain::submission::Statement;
+use crate::domain::submission::{Statement, Submission};
 use crate::domain::upload::FileClaims;
 use crate::domain::value::{Id, shown};
 use crate::error::{Error, Result};
@@ -55,7 +56,8 @@ pub async fn import(flags: &Flags, asked: Import) -> Result<ExitCode> {
     let mut tx = app.db.read().await?;
     let appeal = db::appeals::by_code(&mut tx, &code).await?.ok_or(Error::NotFound)?;
     drop(tx);
-    let files = list(&asked.path)?;
+    let hand_in = HandIn::open(&asked.path)?;
+    let files = hand_in.list()?;
     let opened =
         intake::open(&app, &appeal, Origin::HandIn { officer: shown(&asked.officer, 200), source: shown(&asked.source, 1_000) }).await?;
     let words = format!("{} ({})", shown(&asked.source, 1_000), shown(&asked.officer, 200));
@@ -66,7 +68,7 @@ pub async fn import(flags: &Flags, asked: Import) -> Result<ExitCode> {
     let mut refused = 0;
     for (n, file) in files.iter().enumerate() {
         bar.set_message(format!("{} of {}", n + 1, files.len()));
-        let done = one(&app, &appeal, opened.id, &asked.path, file, &bar).await;
+        let done = one(&app, &appeal, opened.id, &hand_in, file, &bar).await;
         refused += u64::from(done.is_err());
         report(&asked, file, &done, &bar);
     }
@@ -81,9 +83,9 @@ pub async fn import(flags: &Flags, asked: Import) -> Result<ExitCode> {
 
 fn report(asked: &Import, file: &Entry, done: &Result<Accepted>, bar: &ProgressBar) {
     let line = match (done, asked.json) {
-        (Ok(a), true) => json!({"path": file.path, "exhibit": a.exhibit, "sha256": a.sha256, "size": a.size}).to_string(),
-        (Err(e), true) => json!({"path": file.path, "error": e.status_and_code().1}).to_string(),
-        (Err(e), false) => format!("not taken: {}: {e}", shown(&file.path, 1_000)),
+        (Ok(a), true) => json!({"path": file.path(), "exhibit": a.exhibit, "sha256": a.sha256, "size": a.size}).to_string(),
+        (Err(e), true) => json!({"path": file.path(), "error": e.status_and_code().1}).to_string(),
+        (Err(e), false) => format!("not taken: {}: {e}", shown(&file.path(), 1_000)),
         (Ok(_), false) => return,
     };
     bar.suspend(|| say!("{line}"));
@@ -91,79 +93,123 @@ fn report(asked: &Import, file: &Entry, done: &Result<Accepted>, bar: &ProgressB
 
 /// One file to take in.
 struct Entry {
-    /// Its path within what was handed over.
-    path: String,
+    /// Its path within what was handed over, as it stands there: names on a stick need not be text.
+    name: PathBuf,
     size: u64,
     /// Its place in the ZIP file.
     index: Option<usize>,
 }
 
-/// Every file below the folder, or in the ZIP, in the order of their paths. Links are not followed: they lead out of what
-/// was handed over.
-fn list(path: &Path) -> Result<Vec<Entry>> {
-    let mut files = Vec::new();
-    if path.is_dir() {
-        let mut folders = vec![path.to_owned()];
-        while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(&folder)? {
-                let entry = entry?;
-                let kind = entry.file_type()?;
-                if kind.is_dir() {
-                    folders.push(entry.path());
-                } else if kind.is_file() {
-                    let within = entry.path().strip_prefix(path).map(|p| p.to_string_lossy().into_owned()).unwrap_or_default();
-                    files.push(Entry { path: within, size: entry.metadata()?.len(), index: None });
+impl Entry {
+    fn path(&self) -> String {
+        self.name.to_string_lossy().into_owned()
+    }
+}
+
+/// What was handed over. A ZIP's directory is read once.
+#[derive(Clone)]
+enum HandIn {
+    Folder(PathBuf),
+    Zip(Arc<Mutex<zip::ZipArchive<File>>>),
+}
+
+impl HandIn {
+    fn open(path: &Path) -> Result<Self> {
+        if path.is_dir() {
+            return Ok(Self::Folder(path.to_owned()));
+        }
+        let file = File::open(path).map_err(|e| Error::Internal(format!("{} cannot be read: {e}", path.display())))?;
+        let zip = zip::ZipArchive::new(file).map_err(|e| unreadable(&e))?;
+        Ok(Self::Zip(Arc::new(Mutex::new(zip))))
+    }
+
+    /// Every file, in the order of the paths. Links are not followed: they lead out of what was handed over.
+    fn list(&self) -> Result<Vec<Entry>> {
+        let mut files = Vec::new();
+        match self {
+            Self::Folder(root) => {
+                let mut folders = vec![root.clone()];
+                while let Some(folder) = folders.pop() {
+                    for entry in std::fs::read_dir(&folder)? {
+                        let entry = entry?;
+                        let kind = entry.file_type()?;
+                        if kind.is_dir() {
+                            folders.push(entry.path());
+                        } else if kind.is_file() {
+                            let name = entry.path().strip_prefix(root).map(Path::to_owned).unwrap_or_default();
+                            files.push(Entry { name, size: entry.metadata()?.len(), index: None });
+                        }
+                    }
+                }
+            }
+            Self::Zip(zip) => {
+                let mut zip = zip.lock().map_err(Error::internal)?;
+                for index in 0..zip.len() {
+                    let entry = zip.by_index_raw(index).map_err(|e| unreadable(&e))?;
+                    if entry.is_file() {
+                        let name = entry.name().map_err(|e| unreadable(&e))?.into_owned();
+                        files.push(Entry { name: name.into(), size: entry.size(), index: Some(index) });
+                    }
                 }
             }
         }
-    } else {
-        let mut zip = open_zip(path)?;
-        for index in 0..zip.len() {
-            let entry = zip.by_index_raw(index).map_err(|e| unreadable(&e))?;
-            if entry.is_file() {
-                files.push(Entry { path: entry.name().map_err(|e| unreadable(&e))?.into_owned(), size: entry.size(), index: Some(index) });
+        files.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(files)
+    }
+
+    /// Reads one file from beginning to end. Blocks.
+    fn read(&self, name: &Path, index: Option<usize>, to: &mpsc::Sender<Result<Bytes>>, bar: &ProgressBar) -> Result<()> {
+        match (self, index) {
+            (Self::Folder(root), _) => pump(&mut File::open(root.join(name))?, to, bar),
+            (Self::Zip(zip), Some(index)) => {
+                let mut zip = zip.lock().map_err(Error::internal)?;
+                let mut entry = zip.by_index(index).map_err(|e| unreadable(&e))?;
+                pump(&mut entry, to, bar)
             }
+            (Self::Zip(_), None) => Err(Error::NotFound),
         }
     }
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(files)
-}
-
-fn open_zip(path: &Path) -> Result<zip::ZipArchive<File>> {
-    let file = File::open(path).map_err(|e| Error::Internal(format!("{} cannot be read: {e}", path.display())))?;
-    zip::ZipArchive::new(file).map_err(|e| unreadable(&e))
 }
 
 fn unreadable(e: &zip::result::ZipError) -> Error {
     Error::Invalid { field: "path", why: format!("neither a folder nor a ZIP file that can be read: {e}") }
 }
 
-async fn one(app: &Arc<App>, appeal: &Appeal, submission: Id, root: &Path, file: &Entry, bar: &ProgressBar) -> Result<Accepted> {
+async fn one(app: &Arc<App>, appeal: &Appeal, submission: Id, hand_in: &HandIn, file: &Entry, bar: &ProgressBar) -> Result<Accepted> {
     let mut tx = app.db.read().await?;
     let submission = db::submissions::by_id(&mut tx, submission).await?;
     let appeal = db::appeals::by_id(&mut tx, appeal.id).await?;
     drop(tx);
-    let room = intake::room(app, &appeal, &submission)?;
+    let taken = take(app, &appeal, &submission, hand_in, file, bar).await;
+    if let Err(refusal) = &taken {
+        intake::reject(app, &submission, refusal).await?;
+    }
+    taken
+}
+
+async fn take(
+    app: &Arc<App>,
+    appeal: &Appeal,
+    submission: &Submission,
+    hand_in: &HandIn,
+    file: &Entry,
+    bar: &ProgressBar,
+) -> Result<Accepted> {
+    let room = intake::room(app, appeal, submission)?;
     let (send, receive) = mpsc::channel(PIECES);
-    let (root, within, index, counted) = (root.to_owned(), file.path.clone(), file.index, bar.clone());
+    let (source, name, index, counted) = (hand_in.clone(), file.name.clone(), file.index, bar.clone());
     // A reader that fails sends its error as the last piece; one that nobody listens to any more ends.
     tokio::task::spawn_blocking(move || {
-        let outcome = match index {
-            Some(index) => open_zip(&root).and_then(|mut zip| {
-                let mut entry = zip.by_index(index).map_err(|e| unreadable(&e))?;
-                pump(&mut entry, &send, &counted)
-            }),
-            None => File::open(root.join(within)).map_err(Error::from).and_then(|mut file| pump(&mut file, &send, &counted)),
-        };
-        if let Err(e) = outcome {
+        if let Err(e) = source.read(&name, index, &send, &counted) {
             let _ = send.blocking_send(Err(e));
         }
     });
     let body = futures_util::stream::unfold(receive, |mut receive| async move { Some((receive.recv().await?, receive)) });
     // The length is what the medium says, which may lie: it bounds nothing and is not checked.
     let received = intake::receive(app, submission.id, room, None, None, body).await?;
-    let claims = FileClaims { name: file.path.clone().into_bytes(), media_type: None, relative_path: Some(file.path.clone()) };
-    intake::accept(app, &appeal, &submission, received, claims, None).await
+    let name = file.name.as_os_str().as_bytes().to_vec();
+    let claims = FileClaims { name, media_type: None, relative_path: Some(file.path()) };
+    intake::accept(app, appeal, submission, received, claims, None).await
 }
 
 fn pump(from: &mut impl Read, to: &mpsc::Sender<Result<Bytes>>, bar: &ProgressBar) -> Result<()> {

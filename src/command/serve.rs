@@ -16,7 +16,7 @@ use crate::domain::custody::{Draft, EventType};
 use crate::error::{Error, Result};
 use crate::{web, worker as jobs};
 
-pub async fn serve(flags: &Flags, with_demo: bool) -> Result<ExitCode> {
+pub async fn serve(flags: &Flags, with_demo: bool, with_worker: bool) -> Result<ExitCode> {
     let config = Config::load(flags)?;
     let app = App::open(config).await?;
     let listener =
@@ -24,12 +24,13 @@ pub async fn serve(flags: &Flags, with_demo: bool) -> Result<ExitCode> {
     started(&app).await?;
     let feed = if with_demo { demo::prepare(&app).await? } else { None };
     first_setup(&app).await?;
-    let background = [tokio::spawn(attest::run_sequencer(app.clone())), tokio::spawn(jobs::run(app.clone()))];
+    let sequencer = tokio::spawn(attest::run_sequencer(app.clone()));
+    let worker = with_worker.then(|| tokio::spawn(jobs::run(app.clone())));
     say!("Témoin {} listens on {}", env!("CARGO_PKG_VERSION"), app.config.public_url);
     let feeding = feed.map(|feed| tokio::spawn(demo::feed(app.clone(), feed)));
     let router = web::router(app.clone());
     web::serve(app.clone(), listener, router, stopped()).await?;
-    for task in background.into_iter().chain(feeding) {
+    for task in [Some(sequencer), worker, feeding].into_iter().flatten() {
         task.abort();
     }
     app.db.close().await;

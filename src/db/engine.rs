@@ -1,8 +1,8 @@
 //! The two databases behind one type. One SQL text with `$1` placeholders runs on both; what differs
 //! stands in this file and nowhere else:
 //!
-//! - SQLite writers begin with `BEGIN IMMEDIATE` and share one connection (a deferred transaction
-//!   that starts to write may be refused at once, and several writers starve one another);
+//! - SQLite writers begin with `BEGIN IMMEDIATE`, share one connection (a deferred transaction that starts to
+//!   write may be refused at once, and several writers starve one another) and commit in groups ([`super::batch`]);
 //! - PostgreSQL locks rows with `FOR UPDATE [SKIP LOCKED]`, which SQLite needs not and knows not;
 //! - readers of SQLite have their own read-only connections, and PostgreSQL's plan every question
 //!   anew (a cached generic plan is many times slower on broad searches).
@@ -12,21 +12,49 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Postgres, Sqlite, Transaction};
+use std::ops::{Deref, DerefMut};
 
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Executor as _, Postgres, Sqlite, Transaction};
+
+use super::batch::{Turn, Writer};
 use crate::error::{Error, Result};
 
 #[derive(Clone)]
 pub enum Db {
-    Lite { write: SqlitePool, read: SqlitePool },
+    Lite { write: Writer, read: SqlitePool },
     Pg { write: PgPool, read: PgPool },
 }
 
 /// A transaction. Dropped without [`Tx::commit`], it never happened.
 pub enum Tx {
-    Lite(Transaction<'static, Sqlite>),
+    Lite(LiteTx),
     Pg(Transaction<'static, Postgres>),
+}
+
+/// SQLite's two kinds of transaction: writers take turns, readers do not.
+pub enum LiteTx {
+    Write(Turn),
+    Read(Transaction<'static, Sqlite>),
+}
+
+impl Deref for LiteTx {
+    type Target = SqliteConnection;
+    fn deref(&self) -> &SqliteConnection {
+        match self {
+            LiteTx::Write(t) => t,
+            LiteTx::Read(t) => t,
+        }
+    }
+}
+
+impl DerefMut for LiteTx {
+    fn deref_mut(&mut self) -> &mut SqliteConnection {
+        match self {
+            LiteTx::Write(t) => t,
+            LiteTx::Read(t) => t,
+        }
+    }
 }
 
 /// Runs one SQL text on whichever engine the transaction belongs to.
@@ -82,7 +110,7 @@ impl Db {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(WAIT);
-        let write = SqlitePoolOptions::new().max_connections(1).acquire_timeout(WAIT).connect_with(options.clone()).await?;
+        let write = Writer::open(options.clone(), WAIT).await?;
         let read = SqlitePoolOptions::new()
             .max_connections(4)
             .acquire_timeout(WAIT)
@@ -127,19 +155,20 @@ impl Db {
         fault.map_or(Ok(()), |why| Err(Error::Internal(why)))
     }
 
-    /// A transaction that will write.
+    /// A transaction that will write. (Boxed, here and below: what getting a connection takes in memory would otherwise lie
+    /// in every handler, and so in every connection that waits for a slow client.)
     pub async fn begin(&self) -> Result<Tx> {
         Ok(match self {
-            Db::Lite { write, .. } => Tx::Lite(write.begin_with("BEGIN IMMEDIATE").await?),
-            Db::Pg { write, .. } => Tx::Pg(write.begin().await?),
+            Db::Lite { write, .. } => Tx::Lite(LiteTx::Write(Box::pin(write.begin()).await?)),
+            Db::Pg { write, .. } => Tx::Pg(Box::pin(write.begin()).await?),
         })
     }
 
     /// A transaction that only reads, on one consistent view.
     pub async fn read(&self) -> Result<Tx> {
         Ok(match self {
-            Db::Lite { read, .. } => Tx::Lite(read.begin().await?),
-            Db::Pg { read, .. } => Tx::Pg(read.begin_with("BEGIN READ ONLY").await?),
+            Db::Lite { read, .. } => Tx::Lite(LiteTx::Read(Box::pin(read.begin()).await?)),
+            Db::Pg { read, .. } => Tx::Pg(Box::pin(read.begin_with("BEGIN READ ONLY")).await?),
         })
     }
 
@@ -154,7 +183,11 @@ impl Db {
         match self {
             Db::Lite { write, read } => {
                 read.close().await;
-                write.close().await;
+                // A database file that lies still holds everything, for whoever copies it.
+                let emptied = write.alone(async |c| c.execute("PRAGMA wal_checkpoint(TRUNCATE)").await.map(|_| ())).await;
+                if !matches!(emptied, Ok(Ok(()))) {
+                    tracing::warn!("the write-ahead log stays; the next start reads it");
+                }
             }
             Db::Pg { write, read } => {
                 read.close().await;
@@ -167,10 +200,10 @@ impl Db {
 impl Tx {
     pub async fn commit(self) -> Result<()> {
         match self {
-            Tx::Lite(t) => t.commit().await?,
-            Tx::Pg(t) => t.commit().await?,
+            Tx::Lite(LiteTx::Write(t)) => t.commit().await,
+            Tx::Lite(LiteTx::Read(t)) => Ok(t.commit().await?),
+            Tx::Pg(t) => Ok(t.commit().await?),
         }
-        Ok(())
     }
 
     /// The same SELECT, with its rows locked until commit where the engine has row locks.

@@ -25,7 +25,7 @@ pub async fn run(db: &Db) -> Result<()> {
         .collect();
     let migrator = Migrator::with_migrations(migrations);
     let done = match db {
-        Db::Lite { write, .. } => migrator.run(write).await,
+        Db::Lite { write, .. } => write.alone(async |connection| migrator.run(connection).await).await?,
         Db::Pg { write, .. } => migrator.run(write).await,
     };
     done.map_err(|e| Error::Internal(format!("the database's schema does not fit this program: {e}")))

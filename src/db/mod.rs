@@ -6,6 +6,7 @@
 mod engine;
 pub mod accounts;
 pub mod appeals;
+mod batch;
 pub mod contents;
 pub mod exhibits;
 pub mod jobs;

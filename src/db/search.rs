@@ -152,11 +152,11 @@ fn within_circle(q: &mut Question, centre: Point, radius: f64) {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, HashMap};
+    use std::collections::HashMap;
 
     use super::*;
     use crate::db::{self, Db};
-    use crate::domain::appeal::{Appeal, AppealState, Area, Budgets, IntakeRules};
+    use crate::domain::appeal::{Appeal, Area};
     use crate::domain::capture::{Effective, Grade, Place, Source};
     use crate::domain::exhibit::{Kind, Quarantine, State};
     use crate::domain::review::closeness;
@@ -247,26 +247,8 @@ mod tests {
         let now = Utc::from_micros(START);
         let mut tx = db.begin().await.unwrap();
         let agency = db::accounts::agency(&mut tx, c.id(), "a", now).await.unwrap();
-        let appeal = Appeal {
-            id: c.id(),
-            agency,
-            code: "A".into(),
-            state: AppealState::Open,
-            texts: BTreeMap::new(),
-            default_language: "fr".into(),
-            agency_name: String::new(),
-            emergency_number: String::new(),
-            from: now,
-            to: now.plus(30 * MINUTE_US),
-            zone: "UTC".into(),
-            area: Area { centre: Point::new(-17.0, 180.0).unwrap(), radius_m: 1_000.0 },
-            budgets: Budgets::default(),
-            intake: IntakeRules::default(),
-            bytes_received: 0,
-            files_received: 0,
-            demo: false,
-            created_at: now,
-        };
+        let area = Area { centre: Point::new(-17.0, 180.0).unwrap(), radius_m: 1_000.0 };
+        let appeal = Appeal { id: c.id(), agency, area, ..Appeal::sample(now, now.plus(30 * MINUTE_US), "UTC") };
         db::appeals::create(&mut tx, &appeal).await.unwrap();
         let submission = c.id();
         db::submissions::create(&mut tx, submission, appeal.id, Sha256::of(b"t"), Sha256::of(b"r"), None, now).await.unwrap();

@@ -133,6 +133,33 @@ impl Appeal {
     }
 }
 
+#[cfg(test)]
+impl Appeal {
+    /// An open appeal for tests.
+    pub fn sample(from: Utc, to: Utc, zone: &str) -> Self {
+        Self {
+            id: Id::new(from, [1; 10]),
+            agency: Id::new(from, [2; 10]),
+            code: "SAMPLE".into(),
+            state: AppealState::Open,
+            texts: BTreeMap::new(),
+            default_language: "en".into(),
+            agency_name: String::new(),
+            emergency_number: String::new(),
+            from,
+            to,
+            zone: zone.into(),
+            area: Area { centre: Point { lat: 48.85, lon: 2.35 }, radius_m: 500.0 },
+            budgets: Budgets::default(),
+            intake: IntakeRules::default(),
+            bytes_received: 0,
+            files_received: 0,
+            demo: false,
+            created_at: from,
+        }
+    }
+}
+
 /// Codes are 3 to 32 letters, digits and hyphens, without regard to case.
 pub fn normal_code(text: &str) -> Option<String> {
     let code = text.to_ascii_uppercase();

@@ -3,7 +3,8 @@
 use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD};
 use serde::{Deserialize, Serialize};
 
-use super::value::{Id, Point, Sha256, Utc};
+use super::appeal::Appeal;
+use super::value::{HOUR_US, Id, MINUTE_US, Point, Sha256, Utc};
 
 /// An answer that may be withheld: a person under shock is never forced to decide.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -53,6 +54,55 @@ pub struct Statement {
     pub words: String,
     /// Telephone or e-mail, only for questions.
     pub contact: String,
+}
+
+/// When, as a person under shock can say it. Every page and program sends these words; what they mean in time is decided here.
+#[derive(Clone, PartialEq, Debug)]
+pub enum When {
+    Before,
+    During,
+    After,
+    /// A time on the incident's own clocks, taken for half an hour around it.
+    About(jiff::civil::DateTime),
+}
+
+/// "Before" and "after" reach so far.
+const AROUND_INCIDENT_US: i64 = 2 * HOUR_US;
+const AROUND_TYPED_US: i64 = 15 * MINUTE_US;
+
+impl When {
+    /// `before`, `during`, `after`, or a time without a zone as in `2026-07-14T22:30`.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.trim() {
+            "before" => Some(Self::Before),
+            "during" => Some(Self::During),
+            "after" => Some(Self::After),
+            typed => typed.parse().ok().map(Self::About),
+        }
+    }
+
+    /// The interval that the witness means. `None`: no such time, there.
+    pub fn interval(&self, appeal: &Appeal) -> Option<(Utc, Utc)> {
+        match self {
+            Self::Before => Some((appeal.from.plus(-AROUND_INCIDENT_US), appeal.from)),
+            Self::During => Some((appeal.from, appeal.to)),
+            Self::After => Some((appeal.to, appeal.to.plus(AROUND_INCIDENT_US))),
+            Self::About(typed) => {
+                let at = Utc::from_micros(typed.in_tz(&appeal.zone).ok()?.timestamp().as_microsecond());
+                Some((at.plus(-AROUND_TYPED_US), at.plus(AROUND_TYPED_US)))
+            }
+        }
+    }
+
+    /// The words that mean this interval, for showing again what was said. `None`: it was said otherwise.
+    pub fn of(interval: (Utc, Utc), appeal: &Appeal) -> Option<Self> {
+        if let Some(known) = [Self::Before, Self::During, Self::After].into_iter().find(|w| w.interval(appeal) == Some(interval)) {
+            return Some(known);
+        }
+        let middle = jiff::Timestamp::from_microsecond(interval.0.plus(AROUND_TYPED_US).micros()).ok()?;
+        let typed = Self::About(middle.in_tz(&appeal.zone).ok()?.datetime());
+        (typed.interval(appeal) == Some(interval)).then_some(typed)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -114,6 +164,29 @@ pub fn new_secret(random: [u8; 32]) -> (String, Sha256) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_witness_says_of_the_time_means_an_interval_and_is_shown_again() {
+        let utc = |text: &str| text.parse::<Utc>().unwrap();
+        let appeal = Appeal::sample(utc("2026-07-14T20:00:00Z"), utc("2026-07-14T20:30:00Z"), "Europe/Paris");
+        for (words, from, to) in [
+            ("before", "2026-07-14T18:00:00Z", "2026-07-14T20:00:00Z"),
+            ("during", "2026-07-14T20:00:00Z", "2026-07-14T20:30:00Z"),
+            ("after", "2026-07-14T20:30:00Z", "2026-07-14T22:30:00Z"),
+            ("2026-07-14T22:12", "2026-07-14T19:57:00Z", "2026-07-14T20:27:00Z"),
+            // The hour that the clocks of Paris show twice: either, but always the same.
+            ("2026-10-25T02:30", "2026-10-25T00:15:00Z", "2026-10-25T00:45:00Z"),
+        ] {
+            let when = When::parse(words).unwrap();
+            let interval = when.interval(&appeal).unwrap();
+            assert_eq!(interval, (utc(from), utc(to)), "{words}");
+            assert_eq!(When::of(interval, &appeal), Some(when), "{words}");
+        }
+        for wrong in ["", "yesterday", "2026-13-01T00:00", "25:00"] {
+            assert_eq!(When::parse(wrong), None, "{wrong}");
+        }
+        assert_eq!(When::of((appeal.from, appeal.from), &appeal), None);
+    }
 
     #[test]
     fn receipt_codes_read_back_however_they_are_typed() {

@@ -11,6 +11,7 @@ mod receive;
 mod restate;
 mod session;
 mod sweep;
+mod write;
 
 pub use accept::{Accepted, accept};
 pub use admit::{WAIT_S, admit, challenge};

@@ -1,15 +1,17 @@
 //! One pass over a file's bytes: counted, hashed, sniffed and staged as they come, in constant memory.
 
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
 use super::Room;
 use crate::app::App;
 use crate::blobs::Staged;
-use crate::config::Limits;
 use crate::domain::media::keep_head;
 use crate::domain::upload::Midstate;
 use crate::domain::value::{Id, Sha256};
@@ -29,24 +31,64 @@ pub struct Received {
     pub head: Vec<u8>,
 }
 
-/// How slowly a body may come.
-pub struct Pace {
+/// How a body comes: not too slowly, and with a word now and then to the page that shows how far it is. Timer, clock and
+/// page are asked per chunk as little as can be: a gigabyte is sixteen thousand chunks.
+pub struct Pace<'a> {
+    app: &'a App,
+    submission: Id,
     /// The longest silence.
-    pub idle: Duration,
+    idle: Duration,
+    alarm: Pin<Box<Sleep>>,
     begun: Instant,
+    last: Instant,
     bytes: u64,
+    told: u64,
 }
 
-impl Pace {
-    pub fn new(limits: &Limits) -> Self {
-        Self { idle: Duration::from_secs(limits.idle_seconds), begun: Instant::now(), bytes: 0 }
+impl<'a> Pace<'a> {
+    pub fn new(app: &'a App, submission: Id) -> Self {
+        let (idle, now) = (Duration::from_secs(app.config.limits.idle_seconds), Instant::now());
+        let alarm = Box::pin(tokio::time::sleep_until(now + idle));
+        Self { app, submission, idle, alarm, begun: now, last: now, bytes: 0, told: 0 }
     }
 
-    /// Counts a chunk; `TooSlow` when all of them together come too slowly.
-    pub fn count(&mut self, bytes: usize) -> Result<()> {
-        self.bytes += bytes as u64;
-        let seconds = self.begun.elapsed().as_secs();
-        if seconds > RATE_AFTER_S && self.bytes / seconds < RATE_BYTES_MIN { Err(Error::TooSlow) } else { Ok(()) }
+    /// The next bytes; `None` at the end, `Interrupted` when the connection broke, `TooSlow` after too long a silence.
+    pub async fn next<E>(&mut self, body: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin)) -> Result<Option<Bytes>> {
+        poll_fn(|cx| {
+            match body.poll_next_unpin(cx) {
+                Poll::Ready(Some(Ok(chunk))) => {
+                    self.last = Instant::now();
+                    self.bytes += chunk.len() as u64;
+                    return Poll::Ready(Ok(Some(chunk)));
+                }
+                Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(Error::Interrupted)),
+                Poll::Ready(None) => return Poll::Ready(Ok(None)),
+                Poll::Pending => self.tell(),
+            }
+            // Set once, and again only when it rings: it may have been wound up for an earlier chunk.
+            while self.alarm.as_mut().poll(cx).is_ready() {
+                if self.last.elapsed() >= self.idle {
+                    return Poll::Ready(Err(Error::TooSlow));
+                }
+                self.alarm.as_mut().reset(self.last + self.idle);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// Says how far it is, while there is nothing else to do.
+    fn tell(&mut self) {
+        if self.bytes > self.told {
+            self.app.traffic.progress.bytes(self.submission, self.bytes - self.told, self.app.now());
+            self.told = self.bytes;
+        }
+    }
+
+    /// Whether everything so far came too slowly to hold a place for.
+    pub fn too_slow(&self) -> bool {
+        let seconds = (self.last - self.begun).as_secs();
+        seconds > RATE_AFTER_S && self.bytes / seconds < RATE_BYTES_MIN
     }
 }
 
@@ -63,25 +105,23 @@ pub async fn receive<E>(
     if length.is_some_and(|n| n > room.bytes_max) {
         return Err(room.refusal());
     }
-    let mut pace = Pace::new(&app.config.limits);
+    let mut pace = Pace::new(app, submission);
     let mut body = std::pin::pin!(body);
     let mut staged = app.blobs.stage(length).await?;
     let (mut hash, mut size, mut head) = (Midstate::default(), 0u64, Vec::new());
     let outcome = loop {
-        let chunk = match tokio::time::timeout(pace.idle, body.next()).await {
-            Err(_) => break Err(Error::TooSlow),
+        let chunk = match pace.next(&mut body).await {
+            Ok(Some(chunk)) => chunk,
             Ok(None) => break Ok(()),
-            Ok(Some(Err(_))) => break Err(Error::Interrupted),
-            Ok(Some(Ok(chunk))) => chunk,
+            Err(cut) => break Err(cut),
         };
         size += chunk.len() as u64;
         if size > room.bytes_max {
             break Err(room.refusal());
         }
-        if let Err(slow) = pace.count(chunk.len()) {
-            break Err(slow);
+        if pace.too_slow() {
+            break Err(Error::TooSlow);
         }
-        app.traffic.progress.bytes(submission, chunk.len() as u64, app.now());
         keep_head(&mut head, &chunk);
         hash.update(&chunk);
         if let Err(e) = staged.append(chunk).await {

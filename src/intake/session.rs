@@ -6,14 +6,12 @@
 //! has and ends. Appends run in a task of their own: a connection that dies must not take the bytes with it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt as _};
-use tokio::time::Instant;
+use futures_util::Stream;
 
-use super::accept::accept;
-use super::receive::{Pace, Received, drain};
+use super::receive::drain;
+use super::write::Writer;
 use super::{Accepted, budget, reject};
 use crate::app::App;
 use crate::attest;
@@ -22,7 +20,6 @@ use crate::db;
 use crate::domain::actor::Actor;
 use crate::domain::appeal::Appeal;
 use crate::domain::custody::{Draft, EventType, SubjectKind};
-use crate::domain::media::keep_head;
 use crate::domain::submission::Submission;
 use crate::domain::upload::{Dialect, FileClaims, Midstate, Upload, UploadState};
 use crate::domain::value::{HOUR_US, Id, Sha256};
@@ -31,9 +28,6 @@ use crate::traffic::{Pass, Turn};
 
 /// Files that one submission may have on their way at the same time.
 const OPEN_MAX: u64 = 200;
-/// A long request writes down how far it is, so that a server that dies loses little.
-const CHECKPOINT_BYTES: u64 = 64 << 20;
-const CHECKPOINT_AFTER: Duration = Duration::from_secs(5);
 
 /// What a client says when it begins.
 #[derive(Default)]
@@ -158,9 +152,12 @@ pub async fn append<E: Send + 'static>(
 ) -> Result<Progress> {
     let app = app.clone();
     let work = async move {
-        let (expects, fresh) = (ask.expects, ask.fresh);
+        let (expects, fresh, offset) = (ask.expects, ask.fresh, ask.offset);
         let mut body = Box::pin(body);
         let done = run(&app, turn, id, ask, &mut body).await;
+        if let Ok(progress) = &done {
+            pass.came(progress.upload.offset.saturating_sub(offset));
+        }
         drop(pass);
         if fresh && done.is_err() {
             forget(&app, id).await?;
@@ -289,160 +286,6 @@ async fn lost(app: &App, upload: Upload) -> Result<Progress> {
     tracing::error!(upload = %upload.id, offset = upload.offset, "the staged bytes of an upload are gone");
     end(app, &upload, EventType::UploadExpired, "lost").await?;
     Err(Error::UploadGone)
-}
-
-/// The bytes of one request on their way to the store.
-struct Writer<'a> {
-    app: &'a App,
-    half_sent_us: i64,
-    /// As it will be written down: offset, midstate and head run ahead of the row until the next checkpoint.
-    upload: Upload,
-    staged: Staged,
-}
-
-impl Writer<'_> {
-    /// Takes the request's bytes. `Some` is why they ended early: what came until then is good.
-    async fn take<E>(
-        &mut self,
-        turn: &mut Turn,
-        ask: &Append,
-        end: u64,
-        beyond: impl Fn() -> Error,
-        body: impl Stream<Item = Result<Bytes, E>>,
-    ) -> Result<Option<Error>> {
-        let mut body = std::pin::pin!(body);
-        let mut pace = Pace::new(&self.app.config.limits);
-        let mut check = ask.checksum.as_ref().map(Checking::new);
-        let (mut written, mut written_at) = (self.upload.offset, Instant::now());
-        loop {
-            let chunk = tokio::select! {
-                biased;
-                () = turn.overtaken() => return Ok(Some(Error::Conflict)),
-                chunk = tokio::time::timeout(pace.idle, body.next()) => match chunk {
-                    Err(_) => return Ok(Some(Error::TooSlow)),
-                    Ok(None) => break,
-                    Ok(Some(Err(_))) => return Ok(Some(Error::Interrupted)),
-                    Ok(Some(Ok(chunk))) => chunk,
-                },
-            };
-            if self.upload.offset + chunk.len() as u64 > end {
-                return Err(beyond());
-            }
-            let slow = pace.count(chunk.len()).err();
-            self.app.traffic.progress.bytes(self.upload.submission, chunk.len() as u64, self.app.now());
-            if let Some(check) = &mut check {
-                check.update(&chunk);
-            }
-            let late = written_at.elapsed() > CHECKPOINT_AFTER || self.upload.offset - written > CHECKPOINT_BYTES;
-            // Bytes under a checksum count together or not at all.
-            let checkpoint = late && check.is_none();
-            if self.add(chunk, checkpoint).await? {
-                (written, written_at) = (self.upload.offset, Instant::now());
-            }
-            if slow.is_some() {
-                return Ok(slow);
-            }
-        }
-        match check.map(Checking::holds) {
-            Some(false) => Err(Error::ChecksumMismatch),
-            _ if ask.announced.is_some_and(|n| ask.offset + n != self.upload.offset) => Ok(Some(Error::Interrupted)),
-            _ => Ok(None),
-        }
-    }
-
-    /// Hashes and stages; writes a checkpoint if one is due and the place is a cheap one. Says whether it did.
-    async fn add(&mut self, mut chunk: Bytes, checkpoint: bool) -> Result<bool> {
-        let mut wrote = false;
-        while !chunk.is_empty() {
-            let cut = if checkpoint { self.staged.until_boundary() } else { None };
-            let piece = chunk.split_to(cut.unwrap_or(usize::MAX).min(chunk.len()));
-            keep_head(&mut self.upload.head, &piece);
-            let cheap = cut.is_none_or(|n| n == piece.len());
-            self.staged.append(piece.clone()).await?;
-            self.upload.midstate.update(&piece);
-            self.upload.offset += piece.len() as u64;
-            // At the whole length the end follows at once, and says more than a checkpoint.
-            if checkpoint && cheap && !wrote && self.upload.length != Some(self.upload.offset) {
-                self.checkpoint().await?;
-                wrote = true;
-            }
-        }
-        Ok(wrote)
-    }
-
-    /// Bytes durable, then the row.
-    async fn checkpoint(&mut self) -> Result<()> {
-        self.upload.storage = self.staged.park().await?;
-        self.write_down().await
-    }
-
-    async fn write_down(&mut self) -> Result<()> {
-        let now = self.app.now();
-        self.upload.touched_at = now;
-        self.upload.expires_at = now.plus(self.half_sent_us);
-        let mut tx = self.app.db.begin().await?;
-        if !db::uploads::checkpoint(&mut tx, &self.upload).await? {
-            // Another node has it now.
-            return Err(Error::Conflict);
-        }
-        tx.commit().await?;
-        self.staged.committed().await;
-        Ok(())
-    }
-
-    async fn finish(mut self, appeal: &Appeal, submission: &Submission) -> Result<Progress> {
-        let app = self.app;
-        // On S3 the end of a transfer cannot be taken back: it is written down first, so that it can be asked again.
-        if let Some(handle) = self.staged.seal().await? {
-            self.upload.storage = handle;
-            self.write_down().await?;
-        }
-        let sha256 = std::mem::take(&mut self.upload.midstate).finish();
-        if self.upload.expected.is_some_and(|e| e != sha256) {
-            self.staged.discard().await;
-            reject(app, submission, &Error::DigestMismatch).await?;
-            let mut tx = app.db.begin().await?;
-            db::uploads::end(&mut tx, self.upload.id, self.upload.generation, app.now()).await?;
-            tx.commit().await?;
-            return Err(Error::DigestMismatch);
-        }
-        let received = Received { staged: self.staged, sha256, size: self.upload.offset, head: std::mem::take(&mut self.upload.head) };
-        let session = Some((self.upload.id, self.upload.generation));
-        let accepted = accept(app, appeal, submission, received, std::mem::take(&mut self.upload.claims), session).await?;
-        self.upload.state = UploadState::Done;
-        self.upload.length = Some(accepted.size);
-        self.upload.exhibit = Some(accepted.exhibit);
-        Ok(Progress { upload: self.upload, accepted: Some(accepted) })
-    }
-}
-
-/// A running checksum of one request.
-enum Checking {
-    Sha1(sha1::Sha1, Vec<u8>),
-    Sha256(Midstate, Vec<u8>),
-}
-
-impl Checking {
-    fn new(expected: &Checksum) -> Self {
-        match expected {
-            Checksum::Sha1(digest) => Self::Sha1(sha1::Sha1::default(), digest.clone()),
-            Checksum::Sha256(digest) => Self::Sha256(Midstate::default(), digest.clone()),
-        }
-    }
-
-    fn update(&mut self, bytes: &[u8]) {
-        match self {
-            Self::Sha1(state, _) => sha1::Digest::update(state, bytes),
-            Self::Sha256(state, _) => state.update(bytes),
-        }
-    }
-
-    fn holds(self) -> bool {
-        match self {
-            Self::Sha1(state, expected) => sha1::Digest::finalize(state).as_slice() == expected,
-            Self::Sha256(state, expected) => state.finish().bytes().as_slice() == expected,
-        }
-    }
 }
 
 /// An upload as a client may be told of it: one whose every byte is here, but whose end was cut off by a crash, is finished

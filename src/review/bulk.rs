@@ -8,7 +8,7 @@ use crate::domain::appeal::Appeal;
 use crate::domain::custody::{Draft, EventType, SubjectKind};
 use crate::domain::exhibit::{Quarantine, State};
 use crate::domain::review::{Decision, NOTE_CHARS_MAX};
-use crate::domain::value::{Id, Utc, shown};
+use crate::domain::value::{Id, MINUTE_US, Utc, shown};
 use crate::error::{Error, Result};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,6 +19,15 @@ pub enum BulkAct {
     Release,
     /// Decide that it is not relevant, where nobody has decided yet.
     Reject,
+}
+
+/// Minutes around an exhibit's arrival that count as the same burst.
+pub const BURST_MIN: i64 = 5;
+
+impl BulkScope {
+    pub fn burst(received_at: Utc) -> Self {
+        Self::Received { from: received_at.plus(-BURST_MIN * MINUTE_US), to: received_at.plus(BURST_MIN * MINUTE_US) }
+    }
 }
 
 impl BulkAct {

@@ -47,13 +47,15 @@ pub struct Gate {
     /// Files begun.
     begun: DefaultKeyedRateLimiter<Block>,
     frames: Arc<Semaphore>,
-    megabytes: DefaultKeyedRateLimiter<Block>,
+    megabytes: Arc<DefaultKeyedRateLimiter<Block>>,
 }
 
 /// The right to send one file now, until it is dropped.
 pub struct Pass {
     block: Block,
     under_way: Arc<Mutex<HashMap<Block, usize>>>,
+    megabytes: Arc<DefaultKeyedRateLimiter<Block>>,
+    announced: Option<u64>,
     _place: OwnedSemaphorePermit,
     _large: Option<OwnedSemaphorePermit>,
 }
@@ -80,7 +82,7 @@ impl Gate {
             link: RateLimiter::keyed(hourly(limits.openings_per_appeal_hour)),
             begun: RateLimiter::keyed(hourly(limits.files_per_block_hour)),
             frames: Arc::new(Semaphore::new(limits.uploads_max / 2)),
-            megabytes: RateLimiter::keyed(hourly(limits.bytes_per_block_hour / MEGABYTE)),
+            megabytes: Arc::new(RateLimiter::keyed(hourly(limits.bytes_per_block_hour / MEGABYTE))),
         }
     }
 
@@ -132,7 +134,18 @@ impl Gate {
             }
             *count += 1;
         }
-        Ok(Pass { block, under_way: self.under_way.clone(), _place: place, _large: large })
+        let (under_way, megabytes) = (self.under_way.clone(), self.megabytes.clone());
+        Ok(Pass { block, under_way, megabytes, announced: bytes, _place: place, _large: large })
+    }
+}
+
+impl Pass {
+    /// So many bytes came. What had not been announced is charged now, so that the next file pays for it.
+    pub fn came(&self, bytes: u64) {
+        if self.announced.is_none() {
+            let paid = (1..bytes.div_ceil(MEGABYTE)).take_while(|_| self.megabytes.check_key(&self.block).is_ok()).count();
+            tracing::trace!(paid, "an unannounced body");
+        }
     }
 }
 

@@ -4,13 +4,14 @@ import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash, randomFillSync } from 'node:crypto';
-import { createReadStream, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createReadStream, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import * as tus from 'tus-js-client';
 import { freePort, newAppeal, startBrowser, startServer, until } from './support.js';
 
-let server, through, nginx;
+let server, through, nginx, dir;
 const hash = (bytes) => createHash('sha256').update(bytes).digest('hex');
 const noise = (length) => randomFillSync(Buffer.alloc(length));
 
@@ -18,14 +19,14 @@ before(async () => {
   const port = await freePort();
   server = await startServer({ env: { TEMOIN_TRUSTED_PROXIES: '["127.0.0.1/32"]', TEMOIN_LIMITS__OPENINGS_PER_BLOCK_HOUR: '1000' } });
   newAppeal(server, 'CLIENTS');
+  dir = mkdtempSync(join(tmpdir(), 'temoin-nginx-'));
   // The shipped configuration; only names, keys and ports are replaced.
   const conf = readFileSync(new URL('../../infra/nginx.conf', import.meta.url), 'utf8')
     .replace('listen 443 ssl;', `listen 127.0.0.1:${port};`)
     .replace(/\s+ssl_certificate\S* .*;/g, '')
-    .replace('http://127.0.0.1:8080', server.base);
+    .replaceAll('http://127.0.0.1:8080', server.base)
+    .replace('/var/cache/nginx/temoin', join(dir, 'cache'));
   assert.ok(conf.includes('proxy_request_buffering off;') && conf.includes(server.base));
-  const dir = join(server.data, 'nginx');
-  mkdirSync(dir);
   const temp = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((n) => `${n}_temp_path ${dir}/${n};`).join(' ');
   writeFileSync(join(dir, 'nginx.conf'), `daemon off; pid ${dir}/pid; error_log ${dir}/error.log; user root; events {} http { access_log off; ${temp} ${conf} }`);
   nginx = spawn('nginx', ['-p', dir, '-c', join(dir, 'nginx.conf'), '-e', join(dir, 'error.log')], { stdio: 'inherit' });
@@ -36,6 +37,7 @@ before(async () => {
 after(() => {
   nginx?.kill();
   server?.stop();
+  rmSync(dir, { recursive: true, force: true });
 });
 
 async function submission(base) {
@@ -142,4 +144,23 @@ test('Uppy in Chromium', async () => {
   const expected = Buffer.from(Uint8Array.from({ length: 3_500_000 }, (_, n) => (n * 31) % 251));
   assert.deepEqual((await files(through, s)).map((f) => [f.name, f.sha256]), [['uppy.mp4', hash(expected)]]);
   await browser.close();
+});
+
+// The last one: it stops the server.
+test('the appeal page stands while the server is drowned', async () => {
+  const ask = (language) => fetch(`${through}/a/CLIENTS`, { headers: { 'accept-language': language } });
+  for (const [language, words] of [['fr', 'Envoyer'], ['en', 'Send']]) {
+    const first = await ask(language);
+    assert.ok((await first.text()).includes(words), language);
+    const again = await ask(language);
+    assert.equal(again.headers.get('x-cache-status'), 'HIT', language);
+    assert.ok((await again.text()).includes(words), 'each language has its own');
+  }
+  assert.equal((await fetch(`${through}/a/NOWHERE`)).status, 404);
+  server.stop();
+  await until('the server is gone', () => fetch(`${server.base}/healthz`).then(() => false, () => true));
+  const standing = await ask('fr');
+  assert.equal(standing.status, 200);
+  assert.ok((await standing.text()).includes('Envoyer'));
+  assert.equal((await fetch(`${through}/api/v1/appeals/CLIENTS/submissions`, { method: 'POST' })).status, 502);
 });

@@ -111,6 +111,9 @@ test('an investigator filters, opens, and decides by keyboard', async () => {
   const custody = await page.textContent('main');
   for (const event of ['exhibit.received', 'exhibit.examined', 'exhibit.viewed', 'exhibit.decided']) assert.ok(custody.includes(event), event);
   await look(page, 'investigator-4-decided');
+  await page.goto(page.url().replace(/\/exhibits\/(.*)$/, (_, id) => `/appeals/DEMO-26/bulk?exhibit=${id.split('?')[0]}`));
+  assert.match(await page.textContent('main'), /submission/);
+  await look(page, 'investigator-6-bulk');
   await page.goto(`${base}/appeals/DEMO-26/exhibits?place=unknown`);
   assert.ok((await page.locator('.tile').count()) > 0);
   await page.goto(`${base}/appeals/DEMO-26/exhibits?from=x`);

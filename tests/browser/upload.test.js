@@ -33,6 +33,7 @@ async function badNetwork({ bytesPerSecond = 0, cutAfter = 0 }) {
     const end = () => { phone.destroy(); far.destroy(); state.open.delete(phone); };
     phone.on('data', (chunk) => {
       passed += chunk.length;
+      if (state.swallow) return;
       if (state.cutAfter && passed > state.cutAfter) { state.cuts++; phone.resetAndDestroy(); far.resetAndDestroy(); return; }
       far.write(chunk);
       if (bytesPerSecond) { phone.pause(); setTimeout(() => phone.resume(), (1000 * chunk.length) / bytesPerSecond); }
@@ -251,6 +252,120 @@ test('in a flood the browser works for its place', async () => {
   await look(waiting, 'flood', { script: false });
   await plain.close();
   server.cli(['appeal', 'flood', 'PONT', 'off']);
+});
+
+test('two at a time, photos first, smaller chunks on a phone network, and the screen stays on', async () => {
+  const network = await badNetwork({ bytesPerSecond: 3_000_000 });
+  const context = await browser.newContext({ ...PHONE, locale: 'en-GB' });
+  await context.addInitScript(() => {
+    window.locks = [];
+    const wakeLock = { request: async (kind) => { window.locks.push(kind); return { release: async () => { window.locks.push('released'); } }; } };
+    Object.defineProperty(navigator, 'wakeLock', { value: wakeLock });
+    const wire = Object.assign(new EventTarget(), { type: 'cellular', effectiveType: '4g' });
+    window.wire = wire;
+    Object.defineProperty(navigator, 'connection', { value: wire });
+  });
+  const page = await context.newPage();
+  await page.goto(`${network.base}/a/PONT`);
+  await page.click('button.main');
+  await page.waitForFunction(() => document.documentElement.classList.contains('script'));
+  let [live, most] = [0, 0];
+  const [order, sizes] = [[], []];
+  const carries = (r) => r.method() === 'PATCH' || (r.method() === 'POST' && r.url().endsWith('/uploads'));
+  page.on('request', (r) => {
+    if (!carries(r)) return;
+    most = Math.max(most, ++live);
+    sizes.push(Number(r.headers()['content-length'] ?? r.postDataBuffer()?.length ?? 0));
+    const name = /filename ([^,]+)/.exec(r.headers()['upload-metadata'] ?? '')?.[1];
+    if (name) order.push(Buffer.from(name, 'base64').toString());
+  });
+  page.on('requestfinished', (r) => { if (carries(r)) live--; });
+  page.on('requestfailed', (r) => { if (carries(r)) live--; });
+  const film = (name, length) => ({ name, mimeType: 'video/mp4', buffer: noise(length) });
+  // The film is chosen first, and would have to wait for nothing.
+  await page.check('#wifi-only', { force: true }).catch(() => assert.fail('a phone that says how it is connected has the switch'));
+  await page.setInputFiles('#any', [film('film.mp4', 9_000_000), film('clip.mp4', 2_000_000), { name: 'b.jpg', mimeType: 'image/jpeg', buffer: noise(300_000) },
+    { name: 'a.jpg', mimeType: 'image/jpeg', buffer: noise(200_000) }, { name: 'c.jpg', mimeType: 'image/jpeg', buffer: noise(400_000) }]);
+  for (const name of ['a.jpg', 'b.jpg', 'c.jpg']) await done(page, name);
+  assert.equal(await state(page, 'film.mp4'), 'Waits for Wi-Fi');
+  await look(page, 'upload-wifi');
+  await page.evaluate(() => { window.wire.type = 'wifi'; window.wire.dispatchEvent(new Event('change')); });
+  await until('minutes left are told', async () => /1 min/.test(await page.textContent('#total')));
+  await page.evaluate(() => { window.wire.type = 'cellular'; window.wire.dispatchEvent(new Event('change')); });
+  await until('back on the phone network the film waits again', async () => (await state(page, 'film.mp4')) === 'Waits for Wi-Fi');
+  await page.uncheck('#wifi-only');
+  await done(page, 'clip.mp4');
+  await done(page, 'film.mp4');
+  assert.deepEqual(order.slice(0, 3).sort(), ['a.jpg', 'b.jpg', 'c.jpg'], 'photos before videos');
+  assert.equal(most, 2, 'two at a time');
+  assert.ok(Math.max(...sizes) <= 4_000_000, `chunks: ${sizes}`);
+  const locks = await page.evaluate(() => window.locks);
+  assert.ok(locks.includes('screen') && locks.at(-1) === 'released', locks.join());
+  await context.close();
+  network.close();
+});
+
+test('a connection that falls silent is given up, and the file goes on', async () => {
+  const network = await badNetwork({});
+  const { context, page } = await begin(network.base);
+  await page.clock.install();
+  const bytes = noise(3_000_000);
+  // Everything that is sent from now on is swallowed, as by a phone that changed networks.
+  network.state.swallow = true;
+  await page.setInputFiles('#any', [{ name: 'film.mp4', mimeType: 'video/mp4', buffer: bytes }]);
+  await page.clock.runFor(1_000);
+  await until('it is on its way', async () => { await page.clock.runFor(500); return (await state(page, 'film.mp4')) === 'Sending…'; });
+  network.state.swallow = false;
+  await page.clock.runFor(20_000);
+  assert.notEqual(await state(page, 'film.mp4'), 'Received', 'not before it is taken for dead');
+  await until('it arrives', async () => { await page.clock.runFor(3_000); return (await state(page, 'film.mp4')) === 'Received'; });
+  await context.close();
+  network.close();
+});
+
+test('a place is taken back, a typed time is shown again', async () => {
+  const { context, page } = await begin(server.base);
+  await page.click('#show-map');
+  await page.waitForSelector('#map .leaflet-marker-pane', { state: 'attached' });
+  await page.focus('#map');
+  await page.keyboard.press('Enter');
+  await page.fill('input[name=at]', '2026-07-14T22:12');
+  const saved = page.waitForResponse((r) => r.url().endsWith('/statement') && r.ok());
+  await page.fill('#words_field', 'a white van');
+  await saved;
+  await page.goto(page.url());
+  await page.waitForFunction(() => document.documentElement.classList.contains('script'));
+  assert.equal(await page.inputValue('input[name=at]'), '2026-07-14T22:12');
+  assert.ok(await page.isChecked('input[name=when][value=at]'));
+  assert.match(await page.inputValue('input[name=lat]'), /^48/);
+  const taken = page.waitForResponse((r) => r.url().endsWith('/statement') && r.ok());
+  await page.check('input[name=no_place]');
+  await taken;
+  await page.goto(page.url());
+  assert.equal(await page.inputValue('input[name=lat]'), '');
+  assert.ok(await page.isHidden('#forget'));
+  // Without script, by the same form.
+  const plain = await begin(server.base, { javaScriptEnabled: false });
+  await plain.page.check('input[name=when][value=before]');
+  await plain.page.fill('#words_field', 'seen from afar');
+  await plain.page.click('#send-button', { noWaitAfter: true });
+  await plain.page.waitForURL(/\/r\/[A-Z2-7-]{31}$/);
+  await plain.page.goto(`${plain.page.url()}/send`, { waitUntil: 'commit' });
+  await plain.page.waitForSelector('#send-button', { state: 'attached' });
+  assert.ok(await plain.page.isChecked('input[name=when][value=before]'));
+  await plain.context.close();
+  await context.close();
+});
+
+test('at 200 % and from right to left nothing is lost', async () => {
+  const { context, page } = await begin(server.base, { viewport: { width: 320, height: 640 } });
+  await page.evaluate(() => { document.documentElement.style.fontSize = '200%'; });
+  await page.setInputFiles('#any', [{ name: 'a-file-with-a-rather-long-name-of-a-holiday-on-the-bridge.jpg', mimeType: 'image/jpeg', buffer: noise(20_000) }]);
+  await done(page, 'holiday');
+  await look(page, 'upload-zoom');
+  await page.evaluate(() => { document.documentElement.dir = 'rtl'; });
+  await look(page, 'upload-rtl');
+  await context.close();
 });
 
 test('the page is usable soon on a slow phone, and small', async () => {

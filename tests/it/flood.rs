@@ -255,6 +255,9 @@ async fn a_stick_and_a_zip_are_taken_in(pair: Pair) {
         std::fs::write(stick.join(name), bytes).unwrap();
     }
     std::os::unix::fs::symlink("/etc/passwd", stick.join("link")).unwrap();
+    // A name that is no text, from an old camera.
+    let odd = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"\xe9t\xe9.jpg");
+    std::fs::write(stick.join(odd), jpeg(2, 40, 40)).unwrap();
     let take = |path: &str, extra: &[&str]| {
         let mut args = vec!["import", path, "--appeal", "STICK", "--officer", "Lt. Martin", "--source", "USB stick of the baker", "--json"];
         args.extend(extra);
@@ -264,7 +267,10 @@ async fn a_stick_and_a_zip_are_taken_in(pair: Pair) {
     };
     let path = stick.to_string_lossy().into_owned();
     let (code, lines) = take(&path, &[]);
-    assert_eq!((code, lines.len()), (1, 4), "one is too large: {lines:?}");
+    assert_eq!((code, lines.len()), (1, 5), "one is too large: {lines:?}");
+    assert!(lines.iter().any(|l| l["sha256"] == sha256(&jpeg(2, 40, 40))), "the one with the odd name: {lines:?}");
+    let refused = server.events().await.iter().filter(|e| e["type"] == "upload.rejected").count();
+    assert_eq!(refused, 1, "a refusal is an event here, too");
     for (name, bytes) in &files {
         let line = lines.iter().find(|l| l["path"] == *name).unwrap_or_else(|| panic!("{name}: {lines:?}"));
         if *name == "large.bin" {
@@ -287,7 +293,7 @@ async fn a_stick_and_a_zip_are_taken_in(pair: Pair) {
     }
     server.settled().await;
     let (_, shown) = server.get(&token, "/api/v1/appeals/STICK/exhibits").await;
-    assert_eq!(shown["items"].as_array().unwrap().len(), 6);
+    assert_eq!(shown["items"].as_array().unwrap().len(), 7);
     server.assert_sound();
     assert!(server.cli(&["appeal", "close", "STICK"]).status.success());
     assert_eq!(take(&path, &[]).0, 3, "a closed appeal takes nothing");

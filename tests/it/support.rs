@@ -175,10 +175,14 @@ impl Server {
         self.configured().args(args).stdin(Stdio::null()).output().unwrap()
     }
 
-    fn cli_ok(&self, args: &[&str], input: &str) -> String {
+    pub fn cli_with(&self, args: &[&str], input: &str) -> Output {
         let mut child = self.configured().args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        let done = child.wait_with_output().unwrap();
+        child.wait_with_output().unwrap()
+    }
+
+    fn cli_ok(&self, args: &[&str], input: &str) -> String {
+        let done = self.cli_with(args, input);
         assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
         String::from_utf8(done.stdout).unwrap().trim().to_owned()
     }
@@ -263,6 +267,32 @@ impl Server {
     pub async fn get(&self, token: &str, path: &str) -> (StatusCode, Value) {
         let answer = self.http.get(self.url(path)).bearer_auth(token).send().await.unwrap();
         (answer.status(), serde_json::from_str(&answer.text().await.unwrap()).unwrap_or(Value::Null))
+    }
+
+    /// Every event of the log, in order, as an auditor fetches them.
+    pub async fn events(&self) -> Vec<Value> {
+        self.settled().await;
+        // Refused where an earlier call has made it.
+        self.cli_with(&["user", "add", "events", "--role", "auditor", "--password-stdin"], Self::PASSWORD);
+        let token = self.cli_ok(&["token", "add", "events"], "");
+        let checkpoint = self.http.get(self.url("/log/checkpoint")).send().await.unwrap().text().await.unwrap();
+        let size: usize = checkpoint.lines().nth(1).unwrap().parse().unwrap();
+        let mut events = Vec::new();
+        for tile in 0..size.div_ceil(256) {
+            let width = 256.min(size - 256 * tile);
+            let partial = if width < 256 { format!(".p/{width}") } else { String::new() };
+            let answer =
+                self.http.get(self.url(&format!("/log/tile/entries/{tile:03}{partial}"))).bearer_auth(&token).send().await.unwrap();
+            let bundle = answer.bytes().await.unwrap();
+            let mut rest = &bundle[..];
+            while let Some((length, more)) = rest.split_first_chunk::<2>() {
+                let (entry, more) = more.split_at(u16::from_be_bytes(*length).into());
+                events.push(serde_json::from_slice(entry).unwrap());
+                rest = more;
+            }
+        }
+        assert_eq!(events.len(), size);
+        events
     }
 
     /// Waits until nothing is left to examine or to sequence.

@@ -12,8 +12,9 @@ use utoipa::ToSchema;
 
 use crate::attest;
 use crate::db;
+use crate::domain::appeal::Appeal;
 use crate::domain::exhibit::{State as ExhibitState, kept_name};
-use crate::domain::submission::{Answer, Statement};
+use crate::domain::submission::{Answer, Statement, When};
 use crate::domain::upload::FileClaims;
 use crate::domain::upload::UploadState;
 use crate::domain::value::{Id, Point, Sha256, Utc, shown};
@@ -43,7 +44,12 @@ pub struct StatementBody {
     lat: Option<f64>,
     lon: Option<f64>,
     radius_m: Option<f64>,
-    /// RFC 3339.
+    /// Takes a point back that was given before.
+    no_place: bool,
+    /// In words: `before`, `during` or `after` the time of the appeal, or a time on the clocks there (`2026-07-14T22:30`),
+    /// taken for half an hour around it.
+    when: Option<String>,
+    /// Or as an interval, RFC 3339.
     from: Option<String>,
     to: Option<String>,
     words: Option<String>,
@@ -55,7 +61,7 @@ pub struct StatementBody {
 const WORDS_CHARS_MAX: usize = 4_000;
 
 impl StatementBody {
-    fn statement(self, before: Statement) -> Result<Statement> {
+    fn statement(self, before: Statement, appeal: &Appeal) -> Result<Statement> {
         let time = |field, text: &Option<String>| match text.as_deref().map(str::parse::<Utc>) {
             None => Ok(None),
             Some(Ok(t)) => Ok(Some(t)),
@@ -79,10 +85,17 @@ impl StatementBody {
         let at_place = self.at_place.unwrap_or(before.at_place);
         let (point, radius_m) = match point {
             Some(point) => (Some(point), self.radius_m),
-            None if at_place == Answer::Yes => (None, None),
+            None if at_place == Answer::Yes || self.no_place => (None, None),
             None => (before.point, before.radius_m),
         };
-        let told = from.or(to).zip(to.or(from)).or(before.from.zip(before.to));
+        let in_words = match &self.when {
+            None => None,
+            Some(words) => Some(When::parse(words).and_then(|w| w.interval(appeal)).ok_or_else(|| Error::Invalid {
+                field: "when",
+                why: "before, during, after, or a time such as 2026-07-14T22:30".into(),
+            })?),
+        };
+        let told = from.or(to).zip(to.or(from)).or(in_words).or(before.from.zip(before.to));
         Ok(Statement {
             own: self.own.unwrap_or(before.own),
             edited: self.edited.unwrap_or(before.edited),
@@ -123,7 +136,7 @@ pub async fn open(
     body: bytes::Bytes,
 ) -> Result<Response> {
     let appeal = public_appeal(&app, &code).await?;
-    let statement = statement_of(&headers, &body)?;
+    let statement = statement_of(&headers, &body, &appeal)?;
     let work = headers.get("temoin-work").and_then(|v| v.to_str().ok()).and_then(|v| v.split_once(':'));
     intake::admit(&app, &appeal, work.map(|w| w.0), work.map(|w| w.1))?;
     let opened = intake::open(&app, &appeal, intake::Origin::Public(Block::of(peer.0))).await?;
@@ -154,7 +167,7 @@ pub async fn work(State(app): State<AppState>, Path(code): Path<String>) -> Resu
 }
 
 /// An empty body states nothing; anything else must be a statement.
-fn statement_of(headers: &HeaderMap, body: &[u8]) -> Result<Option<Statement>> {
+fn statement_of(headers: &HeaderMap, body: &[u8], appeal: &Appeal) -> Result<Option<Statement>> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);
     }
@@ -166,7 +179,7 @@ fn statement_of(headers: &HeaderMap, body: &[u8]) -> Result<Option<Statement>> {
         serde_json::error::Category::Data => Error::Invalid { field: "body", why: e.to_string() },
         _ => Error::Malformed("the body is not JSON".into()),
     })?;
-    body.statement(Statement::default()).map(Some)
+    body.statement(Statement::default(), appeal).map(Some)
 }
 
 /// State where, when and how the files that follow came to be
@@ -178,8 +191,8 @@ pub async fn state(
     headers: HeaderMap,
     Body(body): Body<StatementBody>,
 ) -> Result<StatusCode> {
-    let (submission, _) = by_token(&app, &headers, id).await?;
-    let said = body.statement(submission.statement)?;
+    let (submission, appeal) = by_token(&app, &headers, id).await?;
+    let said = body.statement(submission.statement, &appeal)?;
     intake::state(&app, submission.id, &said).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -214,7 +227,7 @@ pub async fn send(State(app): State<AppState>, peer: Peer, PathId(id): PathId, h
         media_type: headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).map(str::to_owned),
         relative_path: None,
     };
-    let _pass = match app.traffic.gate.upload(Block::of(peer.0), length, length, appeal.intake.flood) {
+    let pass = match app.traffic.gate.upload(Block::of(peer.0), length, length, appeal.intake.flood) {
         Ok(pass) => pass,
         Err(busy) => {
             turn_away(&headers, body).await;
@@ -238,7 +251,8 @@ pub async fn send(State(app): State<AppState>, peer: Peer, PathId(id): PathId, h
             return Err(refusal);
         }
     };
-    let a = intake::accept(&app, &appeal, &submission, received, claims, None).await?;
+    pass.came(received.size);
+    let a = Box::pin(intake::accept(&app, &appeal, &submission, received, claims, None)).await?;
     let answer = FileAnswer { exhibit: a.exhibit, sha256: a.sha256, size: a.size, received_at: a.received_at };
     Ok((StatusCode::CREATED, [("repr-digest", a.sha256.repr_digest())], Json(answer)).into_response())
 }

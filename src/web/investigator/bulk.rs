@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::db;
 use crate::domain::value::Utc;
 use crate::error::{Error, Result};
-use crate::review::{self, BulkAct, BulkScope};
+use crate::review::{self, BURST_MIN, BulkAct, BulkScope};
 use crate::web::extract::{AppState, Decider, Frame, own_appeal};
 use crate::web::respond::page;
 
@@ -39,9 +39,6 @@ struct BulkPage {
     choices: Vec<Choice>,
 }
 
-/// Minutes around an exhibit's arrival that count as "then".
-const AROUND_MIN: i64 = 5;
-
 pub async fn show(
     State(app): State<AppState>,
     Decider(person): Decider,
@@ -58,7 +55,7 @@ pub async fn show(
     drop(tx);
     let mut choices = Vec::new();
     for (name, words) in
-        [("submission", fl!(t, "bulk-submission")), ("source", fl!(t, "bulk-source")), ("time", fl!(t, "bulk-time", minutes = AROUND_MIN))]
+        [("submission", fl!(t, "bulk-submission")), ("source", fl!(t, "bulk-source")), ("time", fl!(t, "bulk-time", minutes = BURST_MIN))]
     {
         let count = review::bulk_count(&app, &appeal, &scope(name, &e.id.to_string(), e.received_at)?).await?;
         if count > 0 {
@@ -95,11 +92,10 @@ pub async fn act(
 
 fn scope(name: &str, exhibit: &str, received: Utc) -> Result<BulkScope> {
     let id = exhibit.parse().map_err(|()| Error::NotFound)?;
-    let around = AROUND_MIN * crate::domain::value::MINUTE_US;
     match name {
         "submission" => Ok(BulkScope::SubmissionOf(id)),
         "source" => Ok(BulkScope::SourceOf(id)),
-        "time" => Ok(BulkScope::Received { from: received.plus(-around), to: received.plus(around) }),
+        "time" => Ok(BulkScope::burst(received)),
         _ => Err(Error::Invalid { field: "scope", why: "submission, source or time".into() }),
     }
 }

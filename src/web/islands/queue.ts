@@ -3,7 +3,7 @@
 // device, goes on where it stands.
 import { Upload, type UploadOptions } from 'tus-js-client';
 
-export type State = 'checking' | 'waiting' | 'sending' | 'offline' | 'trying' | 'busy' | 'paused' | 'done' | 'known' | 'failed';
+export type State = 'checking' | 'waiting' | 'wifi' | 'sending' | 'offline' | 'trying' | 'busy' | 'paused' | 'done' | 'known' | 'failed';
 
 export interface Item {
   file: File;
@@ -48,6 +48,8 @@ const FINAL = ['too-large', 'quota-exceeded', 'kind-refused', 'appeal-closed', '
 export class Queue {
   items: Item[] = [];
   paused = false;
+  /** Videos wait while the phone is on a cellular network. */
+  wifiOnly = false;
   files: Sent[] = [];
   private unfinished: Unfinished[] = [];
   private loaded = false;
@@ -132,6 +134,12 @@ export class Queue {
     clearTimeout(this.timer);
     if (this.paused || !navigator.onLine) { this.changed(null); return; }
     const now = Date.now();
+    const dear = this.wifiOnly && connection()?.type === 'cellular';
+    for (const item of this.items) {
+      const waits = dear && !item.file.type.startsWith('image/');
+      if (waits && ['waiting', 'sending', 'trying', 'busy'].includes(item.state)) { this.stop(item); item.state = 'wifi'; this.changed(item); }
+      if (!waits && item.state === 'wifi') { item.state = 'waiting'; this.changed(item); }
+    }
     const ready = this.items.filter((i) => i.state === 'waiting' || (i.state === 'busy' && i.notBefore <= now));
     ready.sort((a, b) => weight(a.file) - weight(b.file));
     let free = AT_ONCE - this.items.filter((i) => ACTIVE.includes(i.state)).length;
@@ -307,7 +315,7 @@ export class Queue {
   pause(): void {
     this.paused = true;
     for (const item of this.items) {
-      if (!['sending', 'trying', 'offline', 'busy', 'waiting'].includes(item.state)) continue;
+      if (!['sending', 'trying', 'offline', 'busy', 'waiting', 'wifi'].includes(item.state)) continue;
       this.stop(item);
       item.state = 'paused';
       this.changed(item);
@@ -360,8 +368,15 @@ function weight(file: File): number {
   return (file.type.startsWith('image/') ? 0 : 1e15) + file.size;
 }
 
+interface Connection { type?: string; effectiveType?: string; addEventListener?(event: 'change', act: () => void): void }
+
+/** How the phone is connected, where it says so. */
+export function connection(): Connection | undefined {
+  return (navigator as { connection?: Connection }).connection;
+}
+
 function chunk(): number {
-  const c = (navigator as { connection?: { type?: string; effectiveType?: string } }).connection;
+  const c = connection();
   if (c?.effectiveType === '2g' || c?.effectiveType === 'slow-2g') return CHUNK_SLOW;
   // Phones that do not say how they are connected are taken to be on a cellular network.
   const phone = !c && matchMedia('(pointer: coarse)').matches;

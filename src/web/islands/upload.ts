@@ -1,6 +1,6 @@
 // The witness's page /r/{receipt}/send with script: picking a file starts its upload while the questions are asked, answers
 // are kept as they are given, and every trouble is said in words. Without script the same form is sent whole.
-import { Queue, type Item } from './queue';
+import { Queue, connection, type Item } from './queue';
 import { say, size } from './words';
 import type { Place } from './map';
 
@@ -176,34 +176,18 @@ addEventListener('beforeunload', (e) => { if (queue.open.length > 0) { e.prevent
 const value = (name: string): string => String(new FormData(form).get(name) ?? '').trim();
 
 function statement(): Record<string, unknown> {
-  const when = value('when');
-  const from = Date.parse(data['from'] ?? '');
-  const to = Date.parse(data['to'] ?? '');
-  const hours = (n: number): number => n * 3_600_000;
-  const iso = (t: number): string => new Date(t).toISOString();
-  const spans: Record<string, [number, number]> = { before: [from - hours(2), from], during: [from, to], after: [to, to + hours(2)] };
-  const local = value('at');
-  const span = local ? around(local) : spans[when];
-  const pinned = value('lat') !== '' && value('at_place') !== 'yes';
+  // In words: what they mean in time is the server's to say.
+  const when = value('at') || value('when');
+  const pinned = value('lat') !== '' && value('at_place') !== 'yes' && !value('no_place');
   return {
     own: value('own') || 'unknown', edited: value('edited') || 'unknown', at_place: value('at_place') || 'unknown',
     place_words: value('place_words'), words: value('words'),
     // What this page cannot show again is named only when it is said again: absent means as before.
     ...(value('contact') ? { contact: value('contact') } : {}),
     ...(pinned ? { lat: Number(value('lat')), lon: Number(value('lon')), radius_m: pinRadius } : {}),
-    ...(span ? { from: iso(span[0]), to: iso(span[1]) } : {}),
+    ...(value('no_place') ? { no_place: true } : {}),
+    ...(when && when !== 'unknown' && when !== 'at' ? { when } : {}),
   };
-}
-
-/** Half an hour around a time on the incident's own clock, whatever the phone's zone is. */
-function around(local: string): [number, number] | undefined {
-  const guess = Date.parse(`${local}Z`);
-  if (Number.isNaN(guess)) return undefined;
-  const shown = new Intl.DateTimeFormat('sv-SE', { timeZone: data['zone'] ?? 'UTC', dateStyle: 'short', timeStyle: 'medium' });
-  const offset = (t: number): number => Date.parse(`${shown.format(t).replace(' ', 'T')}Z`) - t;
-  // Twice, because the first guess may lie on the other side of a change of clocks.
-  const at = guess - offset(guess - offset(guess));
-  return [at - 900_000, at + 900_000];
 }
 
 async function saveNow(): Promise<boolean> {
@@ -237,6 +221,8 @@ form.addEventListener('input', (e) => {
 // --- the place ------------------------------------------------------------------------------------------------------------
 
 let pinRadius = 50;
+const forget = form.elements.namedItem('no_place') as HTMLInputElement;
+forget.onchange = () => { byId('pinned').textContent = ''; };
 let pinMap: { set(place: Place): void } | null = null;
 
 function pinned(place: Place, radius = 50): void {
@@ -244,6 +230,8 @@ function pinned(place: Place, radius = 50): void {
   (form.elements.namedItem('lat') as HTMLInputElement).value = place.lat.toFixed(6);
   (form.elements.namedItem('lon') as HTMLInputElement).value = place.lon.toFixed(6);
   byId('pinned').textContent = say('pinned', { lat: place.lat.toFixed(5), lon: place.lon.toFixed(5) });
+  byId('forget').hidden = false;
+  forget.checked = false;
   const elsewhere = form.querySelector<HTMLInputElement>('input[name=at_place][value=no]');
   if (elsewhere) elsewhere.checked = true;
   form.dispatchEvent(new Event('input'));
@@ -305,6 +293,16 @@ function hasPlace(view: DataView, tiff: number): boolean {
   if (!latitude) return false;
   const at = tiff + view.getUint32(latitude[1] + 8, little);
   return [0, 8, 16].some((n) => view.getUint32(at + n, little) !== 0);
+}
+
+// --- Wi-Fi only, where the phone says how it is connected -----------------------------------------------------------------------
+
+const network = connection();
+if (network?.type) {
+  const box = byId('wifi-only') as HTMLInputElement;
+  byId('wifi').hidden = false;
+  box.onchange = () => { queue.wifiOnly = box.checked; queue.wake(); };
+  network.addEventListener?.('change', () => queue.wake());
 }
 
 // --- picking and sending -----------------------------------------------------------------------------------------------------

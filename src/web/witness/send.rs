@@ -14,9 +14,9 @@ use super::receipt::{Problem, receipt_page};
 use super::{moment_words, size_words, words};
 use crate::db;
 use crate::domain::appeal::Appeal;
-use crate::domain::submission::{Answer, Statement, Submission};
+use crate::domain::submission::{Answer, Statement, Submission, When};
 use crate::domain::upload::FileClaims;
-use crate::domain::value::{HOUR_US, MINUTE_US, Point, Utc, shown};
+use crate::domain::value::{Point, shown};
 use crate::error::{Error, Result};
 use crate::intake;
 use crate::traffic::Block;
@@ -39,8 +39,6 @@ struct SendPage {
     file_max: String,
     /// For the island: what the words above are in numbers.
     id: String,
-    from_at: String,
-    to_at: String,
     lat: f64,
     lon: f64,
     radius: f64,
@@ -54,6 +52,8 @@ struct SendPage {
     pin_lat: String,
     pin_lon: String,
     said: String,
+    when: &'static str,
+    at: String,
 }
 
 /// The page's policy: its progress frame, and the pictures of the map where the operator names a server of them.
@@ -68,13 +68,18 @@ pub async fn show(State(app): State<AppState>, frame: Frame, Path(receipt): Path
     let language = frame.language;
     let text = appeal.text(language.tag());
     let said = submission.statement;
+    let (when, at) = match said.from.zip(said.to).and_then(|told| When::of(told, &appeal)) {
+        Some(When::Before) => ("before", String::new()),
+        Some(When::During) => ("during", String::new()),
+        Some(When::After) => ("after", String::new()),
+        Some(When::About(typed)) => ("at", typed.strftime("%Y-%m-%dT%H:%M").to_string()),
+        None => ("unknown", String::new()),
+    };
     let coordinate = |pick: fn(Point) -> f64| said.point.map(|p| pick(p).to_string()).unwrap_or_default();
     let mut response = page(&SendPage {
         t: language.texts(),
         words: words::island(language),
         id: submission.id.to_string(),
-        from_at: appeal.from.to_string(),
-        to_at: appeal.to.to_string(),
         lat: appeal.area.centre.lat,
         lon: appeal.area.centre.lon,
         radius: appeal.area.radius_m,
@@ -86,6 +91,8 @@ pub async fn show(State(app): State<AppState>, frame: Frame, Path(receipt): Path
         pin_lon: coordinate(|p| p.lon),
         place_words: said.place_words,
         said: said.words,
+        when,
+        at,
         title: text.title.clone(),
         place: text.place.clone(),
         agency: appeal.agency_name.clone(),
@@ -129,7 +136,7 @@ pub async fn submit(
     if problems.is_empty() {
         return Ok(Redirect::to(&format!("/r/{}", code.grouped())).into_response());
     }
-    let mut response = receipt_page(&app, frame, &receipt, problems).await?;
+    let mut response = Box::pin(receipt_page(&app, frame, &receipt, problems)).await?;
     *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
     Ok(response)
 }
@@ -191,7 +198,7 @@ async fn one_file(app: &AppState, submission: &Submission, mut part: Part<'_>) -
         received.staged.discard().await;
         return Ok(());
     }
-    intake::accept(app, &appeal, &submission, received, claims, None).await.map(drop).map_err(named)
+    Box::pin(intake::accept(app, &appeal, &submission, received, claims, None)).await.map(drop).map_err(named)
 }
 
 /// The form's fields as they come.
@@ -207,6 +214,7 @@ struct Answers {
     contact: String,
     lat: String,
     lon: String,
+    no_place: String,
 }
 
 impl Answers {
@@ -222,6 +230,7 @@ impl Answers {
             "contact" => &mut self.contact,
             "lat" => &mut self.lat,
             "lon" => &mut self.lon,
+            "no_place" => &mut self.no_place,
             // A newer page may ask more than this server knows: that is no reason to lose a file.
             _ => return,
         };
@@ -230,10 +239,12 @@ impl Answers {
 
     /// What the form says now. What it cannot show again (a contact) or does not say this time (a time) stays as it was.
     fn statement(&self, appeal: &Appeal, before: &Statement) -> Statement {
-        let told = self.told_time(appeal).or(before.from.zip(before.to));
+        // Who types a time means it, whatever stands above it.
+        let when = When::parse(&self.at).or_else(|| When::parse(&self.when));
+        let told = when.and_then(|w| w.interval(appeal)).or(before.from.zip(before.to));
         let at_place = Answer::parse(&self.at_place);
         let pin = self.lat.parse().ok().zip(self.lon.parse().ok()).and_then(|(lat, lon)| Point::new(lat, lon));
-        let pin = pin.or(before.point).filter(|_| at_place != Answer::Yes);
+        let pin = pin.or(before.point).filter(|_| at_place != Answer::Yes && self.no_place.is_empty());
         let contact = shown(self.contact.trim(), 200);
         Statement {
             own: Answer::parse(&self.own),
@@ -246,25 +257,6 @@ impl Answers {
             to: told.map(|t| t.1),
             words: shown(self.words.trim(), 4_000),
             contact: if contact.is_empty() { before.contact.clone() } else { contact },
-        }
-    }
-
-    /// The interval that the witness means. "About" is half an hour around what they typed, on the
-    /// incident's own clock.
-    fn told_time(&self, appeal: &Appeal) -> Option<(Utc, Utc)> {
-        // Who types a time means it, whatever stands above it.
-        let when = if self.at.trim().is_empty() { self.when.as_str() } else { "at" };
-        match when {
-            "before" => Some((appeal.from.plus(-2 * HOUR_US), appeal.from)),
-            "during" => Some((appeal.from, appeal.to)),
-            "after" => Some((appeal.to, appeal.to.plus(2 * HOUR_US))),
-            "at" => {
-                let civil: jiff::civil::DateTime = self.at.trim().parse().ok()?;
-                let at = civil.in_tz(&appeal.zone).ok()?.timestamp().as_microsecond();
-                let at = Utc::from_micros(at);
-                Some((at.plus(-15 * MINUTE_US), at.plus(15 * MINUTE_US)))
-            }
-            _ => None,
         }
     }
 }

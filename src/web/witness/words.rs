@@ -16,6 +16,7 @@ pub fn island(language: Language) -> String {
         ("state-waiting", fl!(t, "island-state-waiting")),
         ("state-sending", fl!(t, "island-state-sending")),
         ("state-offline", fl!(t, "island-state-offline")),
+        ("state-wifi", fl!(t, "island-state-wifi")),
         ("state-trying", fl!(t, "island-state-trying")),
         ("state-busy", fl!(t, "island-state-busy")),
         ("state-paused", fl!(t, "island-state-paused")),
