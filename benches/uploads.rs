@@ -13,7 +13,7 @@ use std::io::Write as _;
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
-use harness::{Door, Running, bare, floor_or_go_on, median, runtime, submission, temoin};
+use harness::{Door, Running, bare, floor_or_go_on, median, runtime, submission, temoin, tus_server};
 
 const ROUNDS: usize = 5;
 const MIB: usize = 1 << 20;
@@ -127,12 +127,17 @@ async fn measured_server(extra: &[(&str, String)]) -> Running {
 
 async fn against_the_floor(scale: usize) {
     println!("uploads, medians of {ROUNDS}, SQLite + disk; CPU before and beside examination");
-    println!("{:<34}{:>11}{:>11}{:>8}{:>11}{:>8}{:>9}{:>9}", "", "floor MB/s", "plain", "ratio", "tus", "ratio", "floor", "plain");
-    println!("{:<34}{:>57}{:>9}", "", "CPU-s/GB", "");
+    println!(
+        "{:<34}{:>11}{:>11}{:>8}{:>11}{:>8}{:>13}{:>9}{:>9}",
+        "", "floor MB/s", "plain", "ratio", "tus", "ratio", "@tus/server", "floor", "plain"
+    );
+    println!("{:<34}{:>70}{:>9}", "", "CPU-s/GB", "");
     for load in loads(scale) {
         let (floor, server) = (bare(), measured_server(&[]).await);
         let (door, floor_door) = (submission(&server).await, Door(floor.base.clone(), String::new()));
-        let (mut a, mut b, mut c) = (vec![], vec![], vec![]);
+        // It neither hashes nor syncs; it is what people would otherwise use.
+        let peer = tus_server();
+        let (mut a, mut b, mut c, mut d) = (vec![], vec![], vec![], vec![]);
         let (mut cpu, mut floor_cpu) = (0.0, 0.0);
         for round in 0..ROUNDS {
             let before = (server.cpu_s(), floor.cpu_s());
@@ -141,6 +146,11 @@ async fn against_the_floor(scale: usize) {
             cpu += server.cpu_s() - before.0;
             floor_cpu += floor.cpu_s() - before.1;
             c.push(send(&door, load, Way::Tus, 2 * round + 1).await);
+            if let Some(peer) = &peer {
+                let door = Door(format!("{}/api/x", peer.base), "none".into());
+                d.push(send(&door, load, Way::Tus, 2 * round).await);
+                empty(peer.dir.path());
+            }
             for folder in [floor.dir.path().to_owned(), server.dir.path().join("media/blobs")] {
                 empty(&folder);
             }
@@ -148,14 +158,16 @@ async fn against_the_floor(scale: usize) {
         let mb = (load.files * load.bytes) as f64 / 1e6;
         let gb = mb * ROUNDS as f64 / 1e3;
         let (a, b, c) = (median(a), median(b), median(c));
+        let peer = if d.is_empty() { "not there".to_owned() } else { format!("{:.0}", mb / median(d)) };
         println!(
-            "{:<34}{:>11.0}{:>11.0}{:>8.2}{:>11.0}{:>8.2}{:>9.2}{:>9.2}   {:.0} files/s",
+            "{:<34}{:>11.0}{:>11.0}{:>8.2}{:>11.0}{:>8.2}{:>13}{:>9.2}{:>9.2}   {:.0} files/s",
             load.name,
             mb / a,
             mb / b,
             a / b,
             mb / c,
             a / c,
+            peer,
             floor_cpu / gb,
             cpu / gb,
             load.files as f64 / b

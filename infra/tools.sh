@@ -18,6 +18,7 @@ have psql postgresql-client
 have node nodejs
 have npm npm
 have openssl openssl
+have ssh-keygen openssh-client
 have nginx nginx-light
 have curl curl
 have pkg-config pkg-config
@@ -35,6 +36,12 @@ if [ ! -x "$cache/tuspy-$tuspy_version/bin/python" ]; then
   echo "Installing tuspy $tuspy_version, once"
   python3 -m venv "$cache/tuspy-$tuspy_version"
   "$cache/tuspy-$tuspy_version/bin/pip" install --quiet "tuspy==$tuspy_version"
+fi
+if [ ! -e "$cache/oracles-1/ready" ]; then
+  echo "Installing other people's judges of bundles (bagit, case_validate), once"
+  python3 -m venv "$cache/oracles-1"
+  "$cache/oracles-1/bin/pip" install --quiet bagit==1.9.0 case-utils==0.18.0
+  touch "$cache/oracles-1/ready"
 fi
 if [ ! -x "$cache/garage-$garage_version/bin/garage" ]; then
   echo "Building Garage $garage_version, once"

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::time::SystemTime;
 
 use hmac::{KeyInit as _, Mac as _};
@@ -25,6 +25,10 @@ pub struct App {
     pub config: Config,
     pub db: Db,
     pub blobs: Blobs,
+    /// Where the log's checkpoints and entries are written once.
+    pub published: Blobs,
+    /// Entries published so far; negative while that is not known yet.
+    pub published_size: AtomicI64,
     pub signer: Signer,
     pub stamp: Stamp,
     /// Rung when an event waits to be sequenced.
@@ -49,6 +53,7 @@ impl App {
         let db = Db::open(&config.database).await?;
         let (signer, seed) = log_key(&db, &config).await?;
         let blobs = Blobs::open(&config.blobs, config.limits.buffer_bytes_max).await?;
+        let published = Blobs::open(&config.log.published, config.limits.buffer_bytes_max).await?;
         let mut tx = db.read().await?;
         let demo = crate::db::appeals::any_demo(&mut tx).await?;
         drop(tx);
@@ -64,6 +69,8 @@ impl App {
             signer,
             db,
             blobs,
+            published,
+            published_size: AtomicI64::new(-1),
             stamp,
             sequence: Notify::new(),
             work: Notify::new(),

@@ -32,6 +32,7 @@ pub struct Config {
 pub struct Log {
     pub origin: String,
     pub seed_file: String,
+    pub published: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -119,6 +120,9 @@ impl Config {
         }
         if self.blobs.is_empty() {
             self.blobs = format!("file:{}", self.data.join("media").display());
+        }
+        if self.log.published.is_empty() {
+            self.log.published.clone_from(&self.blobs);
         }
         if self.log.seed_file.is_empty() {
             self.log.seed_file = self.data.join("keys").join("log.seed").display().to_string();

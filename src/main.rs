@@ -69,13 +69,18 @@ enum Command {
     Appeal(command::Appeal),
     /// Take in a folder or a ZIP file that was handed over: a USB stick, an export of a mailbox
     Import(command::Import),
-    /// Check a receipt, and files against it, offline. Exit code: 0 proven, 1 contradicted, 2 undecided, 3 unusable
+    /// Make a bundle that anybody can check offline: originals, their whole history, the proofs
+    Export(command::Export),
+    /// Check a bundle, or a receipt and files against it, offline. Exit code: 0 proven, 1 contradicted, 2 undecided, 3 unusable
     Verify(command::Verify),
     /// Recompute the whole custody log on the server. Exit code: 0 sound, 1 contradicted
     Audit {
         #[arg(long)]
         json: bool,
     },
+    /// The custody log
+    #[command(subcommand)]
+    Log(LogCommand),
     /// Read every stored byte again and compare it with its hash. Exit code: 0 sound, 1 contradicted
     Fixity {
         #[arg(long)]
@@ -91,6 +96,12 @@ enum Command {
     /// Examines one file, confined; started by Témoin itself
     #[command(name = examine::SUBCOMMAND, hide = true)]
     Examine { args: Vec<String> },
+}
+
+#[derive(Subcommand)]
+enum LogCommand {
+    /// Put published entries back into a database that is behind them (after a backup was restored)
+    Recover,
 }
 
 fn main() -> ExitCode {
@@ -129,8 +140,10 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Token(c) => command::token(flags, c).await,
         Command::Appeal(c) => command::appeal(flags, c).await,
         Command::Import(c) => command::import(flags, c).await,
+        Command::Export(c) => command::export(flags, c).await,
         Command::Verify(c) => command::verify(&c),
         Command::Audit { json } => command::audit(flags, json).await,
+        Command::Log(LogCommand::Recover) => command::recover(flags).await,
         Command::Fixity { json } => command::fixity(flags, json).await,
         Command::Doctor { json } => command::doctor(flags, json).await,
         Command::Openapi => {

@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use crate::app::App;
 use crate::db::{self, jobs::Claimed};
 use crate::domain::job::Job;
-use crate::domain::value::{HOUR_US, MINUTE_US, SECOND_US};
+use crate::domain::value::{HOUR_US, Id, MINUTE_US, SECOND_US};
 use crate::error::Result;
 use crate::{examine, intake};
 
@@ -77,13 +77,18 @@ async fn work(app: Arc<App>, owner: String, claimed: Claimed) {
             Job::Sweep => intake::sweep(&app).await.map(|staged| tracing::info!(staged, "swept")),
         }
     };
-    let mut job = std::pin::pin!(job);
-    let done = loop {
-        tokio::select! {
-            done = &mut job => break done,
-            () = tokio::time::sleep(RENEW) => renew(&app, &owner, &claimed).await,
+    // Beside the job, not in turn with it: the job may hold what the renewal waits for.
+    let renewal = tokio::spawn({
+        let (app, owner, id) = (app.clone(), owner.clone(), claimed.id);
+        async move {
+            loop {
+                tokio::time::sleep(RENEW).await;
+                renew(&app, &owner, id).await;
+            }
         }
-    };
+    });
+    let done = job.await;
+    renewal.abort();
     if let Err(e) = settle(&app, &owner, &claimed, done).await {
         // The lease runs out by itself, and the job is done again.
         tracing::error!(cause = %e, "a job's end could not be written down");
@@ -91,10 +96,10 @@ async fn work(app: Arc<App>, owner: String, claimed: Claimed) {
 }
 
 /// Keeps a long job ours.
-async fn renew(app: &App, owner: &str, claimed: &Claimed) {
+async fn renew(app: &App, owner: &str, job: Id) {
     let renewed = async {
         let mut tx = app.db.begin().await?;
-        db::jobs::renew(&mut tx, claimed.id, owner, app.now().plus(LEASE_US)).await?;
+        db::jobs::renew(&mut tx, job, owner, app.now().plus(LEASE_US)).await?;
         tx.commit().await
     };
     if let Err(e) = renewed.await {

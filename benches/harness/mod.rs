@@ -169,6 +169,19 @@ pub fn bare() -> Running {
     Running { child, base: format!("http://{}/", line.trim()), dir, database: None }
 }
 
+/// @tus/server in its folder of `benches/peers`, if `npm ci` has been run there.
+pub fn tus_server() -> Option<Running> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers");
+    if !folder.join("node_modules").is_dir() {
+        return None;
+    }
+    let dir = scratch();
+    let mut child = Command::new("node").arg("tus-server.mjs").arg(dir.path()).current_dir(folder).stdout(Stdio::piped()).spawn().ok()?;
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take()?), &mut line).ok()?;
+    Some(Running { child, base: format!("http://{}", line.trim()), dir, database: None })
+}
+
 /// A place to post files to: address and bearer token.
 #[derive(Clone)]
 pub struct Door(pub String, pub String);

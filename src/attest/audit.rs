@@ -1,7 +1,7 @@
 //! The audits that run on the server: the whole log recomputed, its openings and its rows held against
 //! it, and every stored byte read again.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use futures_util::StreamExt as _;
 use serde::Serialize;
@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::db::{self, Tx};
 use crate::domain::custody::merkle::{Edge, TILE_WIDTH, TileAt, leaf_hash, tile_level};
 use crate::domain::custody::{Checkpoint, commitment, signed_by};
-use crate::domain::value::Sha256;
+use crate::domain::value::{Id, Sha256};
 use crate::error::{Error, Result};
 
 #[derive(Clone, Debug, Serialize)]
@@ -50,6 +50,7 @@ pub async fn audit(app: &App) -> Result<Report> {
     let mut tiles: HashMap<TileAt, Vec<u8>> = HashMap::new();
     let mut chains: HashMap<(String, String), (u64, Sha256)> = HashMap::new();
     let mut roots: HashMap<u64, Sha256> = HashMap::new();
+    let mut decided: BTreeMap<String, String> = BTreeMap::new();
     loop {
         let page = db::log::entries(&mut tx, edge.size(), PAGE).await?;
         let Some(last) = page.last().map(|e| e.index) else { break };
@@ -65,7 +66,7 @@ pub async fn audit(app: &App) -> Result<Report> {
             match serde_json::from_slice::<Value>(&entry.bytes) {
                 Ok(envelope) => {
                     chain(&mut report, &mut chains, &envelope, entry.index, leaf);
-                    check_openings(&mut tx, &mut report, &envelope, &entry).await?;
+                    check_openings(&mut tx, &mut report, &mut decided, &envelope, &entry).await?;
                 }
                 Err(_) => report.add("entry-unreadable", format!("entry {} is not JSON", entry.index)),
             }
@@ -87,6 +88,20 @@ pub async fn audit(app: &App) -> Result<Report> {
     if rows > report.exhibits && waiting == 0 {
         report.add("event-missing", format!("{rows} exhibits, and only {} of them were received in the log", report.exhibits));
     }
+    if waiting == 0 {
+        let stands: BTreeMap<String, String> =
+            db::exhibits::decided(&mut tx).await?.into_iter().map(|(id, state)| (id.to_string(), state.as_str().to_owned())).collect();
+        for exhibit in decided.keys().chain(stands.keys()).collect::<BTreeSet<_>>() {
+            let (in_log, in_table) = (decided.get(exhibit), stands.get(exhibit));
+            if in_log != in_table {
+                let said = |s: Option<&String>| s.map_or("nothing", String::as_str).to_owned();
+                report.add(
+                    "decision-differs",
+                    format!("exhibit {exhibit}: the table says {}, the log last said {}", said(in_table), said(in_log)),
+                );
+            }
+        }
+    }
     if db::log::head(&mut tx).await? != edge {
         report.add("head-differs", "the stored head is not the head of these entries");
     }
@@ -101,6 +116,10 @@ pub async fn audit(app: &App) -> Result<Report> {
         if !fits || !signed_by(&note, &key) {
             report.add("checkpoint-differs", note.lines().take(2).collect::<Vec<_>>().join(" "));
         }
+    }
+    drop(tx);
+    for size in super::publish::contradicted(app, &roots).await? {
+        report.add("published-differs", format!("the published checkpoint of {size} entries is not one of this log"));
     }
     Ok(report)
 }
@@ -125,7 +144,13 @@ fn chain(report: &mut Report, chains: &mut HashMap<(String, String), (u64, Sha25
     }
 }
 
-async fn check_openings(tx: &mut Tx, report: &mut Report, envelope: &Value, entry: &db::log::Entry) -> Result<()> {
+async fn check_openings(
+    tx: &mut Tx,
+    report: &mut Report,
+    decided: &mut BTreeMap<String, String>,
+    envelope: &Value,
+    entry: &db::log::Entry,
+) -> Result<()> {
     let committed: Vec<&str> =
         envelope.get("d").and_then(Value::as_array).map(|d| d.iter().filter_map(Value::as_str).collect()).unwrap_or_default();
     let openings = db::log::openings(tx, entry.event).await?;
@@ -136,9 +161,13 @@ async fn check_openings(tx: &mut Tx, report: &mut Report, envelope: &Value, entr
     }
     let kind = envelope.get("type").and_then(Value::as_str);
     let subject = envelope.pointer("/subj/0/id").and_then(Value::as_str).and_then(|t| t.parse().ok());
+    let opened = |path: &str| openings.iter().find(|o| o.path == path).map(|o| &o.value);
+    if let (Some("exhibit.decided"), Some(exhibit), Some(decision)) = (kind, subject, opened("decision").and_then(Value::as_str)) {
+        let exhibit: Id = exhibit;
+        decided.insert(exhibit.to_string(), decision.to_owned());
+    }
     let (Some("exhibit.received"), Some(exhibit)) = (kind, subject) else { return Ok(()) };
     report.exhibits += 1;
-    let opened = |path: &str| openings.iter().find(|o| o.path == path).map(|o| &o.value);
     let Some(row) = db::exhibits::by_id(tx, exhibit).await? else {
         report.add("exhibit-missing", format!("exhibit {exhibit} is in the log and not in the database"));
         return Ok(());

@@ -10,11 +10,12 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::publish::{guard, publish};
 use crate::app::App;
 use crate::db::{self, Tx};
 use crate::domain::custody::merkle::{Edge, TILE_WIDTH, TileAt, leaf_hash, tile_level};
 use crate::domain::custody::{checkpoint_body, sequence, subjects_of};
-use crate::domain::value::Sha256;
+use crate::domain::value::{Id, Sha256};
 use crate::error::{Error, Result};
 
 /// Entries of one batch: one transaction, one checkpoint.
@@ -36,44 +37,40 @@ pub async fn run_sequencer(app: Arc<App>) {
     }
 }
 
-/// Sequences everything that waits.
+/// Sequences and publishes everything that waits, unless the database is behind what was published.
 pub async fn sequence_all(app: &App) -> Result<()> {
-    while batch(app).await? {}
-    Ok(())
+    guard(app).await?;
+    publish(app).await?;
+    while batch(app).await? {
+        publish(app).await?;
+    }
+    publish(app).await
 }
 
 /// Sequences one batch; whether more may wait.
 async fn batch(app: &App) -> Result<bool> {
     let mut tx = app.db.read().await?;
-    let nothing = db::log::pending_count(&mut tx).await? == 0 && db::log::last_checkpoint(&mut tx).await?.is_some();
+    let head = db::log::head(&mut tx).await?.size();
+    let nothing = db::log::pending_count(&mut tx).await? == 0 && db::log::checkpoint_at(&mut tx, head).await?.is_some();
     drop(tx);
     if nothing {
         return Ok(false);
     }
-    let mut tx = app.db.begin().await?;
+    let mut tx = app.db.begin_apart().await?;
     let mut edge = db::log::lock_head(&mut tx).await?;
     let waiting = db::log::pending(&mut tx, BATCH).await?;
     let full = waiting.len() == usize::try_from(BATCH).unwrap_or(usize::MAX);
     let mut subjects = HashMap::new();
     let mut tiles = HashMap::new();
     for draft in waiting {
-        let about = subjects_of(&draft.draft);
-        for (kind, id) in &about {
+        for (kind, id) in subjects_of(&draft.draft) {
             if let Entry::Vacant(unseen) = subjects.entry((kind.clone(), id.clone())) {
-                unseen.insert(db::log::subject_head(&mut tx, kind, id).await?);
+                unseen.insert(db::log::subject_head(&mut tx, &kind, &id).await?);
             }
         }
         let entry = sequence(&draft.draft, |kind, id| subjects.get(&(kind.to_owned(), id.to_owned())).copied().unwrap_or((0, None)))
             .ok_or_else(|| Error::Internal(format!("the waiting event {} is not an envelope", draft.event)))?;
-        let (index, leaf) = (edge.size(), leaf_hash(&entry));
-        for (kind, id) in about {
-            if let Some(head) = subjects.get_mut(&(kind.clone(), id.clone())) {
-                db::log::add_subject(&mut tx, &kind, &id, head.0, index, leaf).await?;
-                *head = (head.0 + 1, Some(leaf));
-            }
-        }
-        grow(&mut tx, &mut edge, leaf, &mut tiles).await?;
-        db::log::add_entry(&mut tx, index, draft.event, leaf, entry).await?;
+        place(&mut tx, &mut edge, &mut subjects, &mut tiles, draft.event, entry).await?;
         db::log::remove_pending(&mut tx, draft.seq).await?;
     }
     for (at, hashes) in tiles {
@@ -83,8 +80,32 @@ async fn batch(app: &App) -> Result<bool> {
     let note = app.signer.sign(&checkpoint_body(app.signer.origin(), edge.size(), edge.root()));
     db::log::add_checkpoint(&mut tx, edge.size(), &note, app.now()).await?;
     tx.commit().await?;
-    app.sequenced.notify_waiters();
     Ok(full)
+}
+
+/// How many events each subject has, and the leaf of the last, as far as it was asked.
+pub(super) type Heads = HashMap<(String, String), (u64, Option<Sha256>)>;
+
+/// Gives an entry its place: at the end of the tree, and in the history of each of its subjects.
+pub(super) async fn place(
+    tx: &mut Tx,
+    edge: &mut Edge,
+    heads: &mut Heads,
+    tiles: &mut HashMap<TileAt, Vec<u8>>,
+    event: Id,
+    entry: Vec<u8>,
+) -> Result<()> {
+    let (index, leaf) = (edge.size(), leaf_hash(&entry));
+    for (kind, id) in subjects_of(&entry) {
+        let head = match heads.entry((kind.clone(), id.clone())) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unseen) => unseen.insert(db::log::subject_head(tx, &kind, &id).await?),
+        };
+        db::log::add_subject(tx, &kind, &id, head.0, index, leaf).await?;
+        *head = (head.0 + 1, Some(leaf));
+    }
+    grow(tx, edge, leaf, tiles).await?;
+    db::log::add_entry(tx, index, event, leaf, entry).await
 }
 
 /// Appends a leaf, and to each tile the subtree that it completed.

@@ -3,10 +3,17 @@
 
 mod append;
 mod audit;
+mod check;
 mod checkpoint;
+mod export;
+mod publish;
+mod report;
 mod verify;
 
 pub use append::append;
 pub use audit::{Report as AuditReport, audit, fixity};
+pub use check::verify_bundle;
 pub use checkpoint::{run_sequencer, sequence_all};
-pub use verify::{Exit, Finding, GivenFile, consistency, proof_of_receipt, verify_receipt};
+pub use export::{Asked, Profile, export};
+pub use publish::{guard, recover};
+pub use verify::{Exit, Finding, GivenFile, Verdict, consistency, proof_of_receipt, verify_receipt};

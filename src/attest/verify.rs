@@ -9,7 +9,7 @@ use crate::db::{self, Tx};
 use crate::domain::custody::merkle::{
     self, Tiles, consistency_proof, inclusion_proof, leaf_hash, tiles_for_consistency, tiles_for_inclusion,
 };
-use crate::domain::custody::{Checkpoint, LogProof, Policy, Receipt, SubjectKind, VerifierKey, commitment, signed_by};
+use crate::domain::custody::{Checkpoint, LogProof, Policy, Receipt, SubjectKind, VerifierKey, commitment, signed_by, strict};
 use crate::domain::value::{Id, Sha256};
 use crate::error::{Error, Result};
 
@@ -30,8 +30,7 @@ pub async fn proof_of_receipt(app: &App, tx: &mut Tx, exhibit: Id) -> Result<Opt
         return Ok(None);
     };
     let Some((size, checkpoint)) = db::log::last_checkpoint(tx).await? else { return Ok(None) };
-    let tiles = load(tx, tiles_for_inclusion(entry.index, size)).await?;
-    let hashes = inclusion_proof(entry.index, size, &tiles).ok_or_else(|| Error::Internal("the log's tiles are not whole".into()))?;
+    let hashes = inclusion(tx, entry.index, size).await?;
     let receipt = Receipt {
         entry: BASE64.encode(&entry.bytes),
         openings: db::log::openings(tx, entry.event).await?,
@@ -40,6 +39,12 @@ pub async fn proof_of_receipt(app: &App, tx: &mut Tx, exhibit: Id) -> Result<Opt
     };
     let proof = LogProof { extra: Some(receipt.to_bytes()), index: entry.index, hashes, checkpoint };
     Ok(Some(proof.to_string()))
+}
+
+/// The proof that an entry stands in the log of `size`.
+pub async fn inclusion(tx: &mut Tx, index: u64, size: u64) -> Result<Vec<Sha256>> {
+    let tiles = load(tx, tiles_for_inclusion(index, size)).await?;
+    inclusion_proof(index, size, &tiles).ok_or_else(|| Error::Internal("the log's tiles are not whole".into()))
 }
 
 /// The proof that the log of `old` entries is a prefix of today's.
@@ -81,7 +86,7 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    fn of(findings: Vec<Finding>, entry: Option<Value>) -> Self {
+    pub(super) fn of(findings: Vec<Finding>, entry: Option<Value>) -> Self {
         let worst = |f: &Finding| match f.result {
             Exit::Proven => 0,
             Exit::Undecided => 1,
@@ -125,7 +130,7 @@ pub fn verify_receipt(text: &str, files: &[GivenFile], policy: Option<&Policy>) 
     );
     let (result, detail) = signature(&proof.checkpoint, &checkpoint, &receipt.vkey, policy);
     note("signature", result, detail);
-    let said: Option<Value> = serde_json::from_slice(&entry).ok();
+    let said: Option<Value> = strict::parse(&entry);
     let committed: Vec<&str> =
         said.as_ref().and_then(|e| e.get("d")?.as_array()).map(|d| d.iter().filter_map(Value::as_str).collect()).unwrap_or_default();
     for opening in &receipt.openings {
@@ -147,7 +152,7 @@ pub fn verify_receipt(text: &str, files: &[GivenFile], policy: Option<&Policy>) 
     Verdict::of(findings, said)
 }
 
-fn signature(note: &str, checkpoint: &Checkpoint, own: &str, policy: Option<&Policy>) -> (Exit, String) {
+pub(super) fn signature(note: &str, checkpoint: &Checkpoint, own: &str, policy: Option<&Policy>) -> (Exit, String) {
     let Some(policy) = policy else {
         let own = VerifierKey::parse(own).filter(|k| k.name == checkpoint.origin);
         return match own {

@@ -12,11 +12,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
+use bytes::Bytes;
 use futures_util::StreamExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _};
 use tokio_util::io::ReaderStream;
 
-use super::{GRACE, Reader};
+use super::{GRACE, Published, Reader};
 use crate::app::random;
 use crate::domain::value::Sha256;
 use crate::error::{Error, Result};
@@ -130,6 +131,62 @@ impl Disk {
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
             Err(e) => Err(e.into()),
         }
+    }
+
+    pub async fn publish(&self, name: &str, bytes: Bytes) -> Result<Published> {
+        let target = self.root.join("published").join(name);
+        let beside = self.root.join("staging").join(data_encoding::HEXLOWER.encode(&random::<16>()));
+        blocking(move || {
+            let Some(folder) = target.parent() else { return Err(Error::Internal("a name without a folder".into())) };
+            if !folder.is_dir() {
+                fs::create_dir_all(folder)?;
+                for parent in folder.ancestors().skip(1).take(2) {
+                    File::open(parent)?.sync_all()?;
+                }
+            }
+            let mut file = File::create_new(&beside)?;
+            file.write_all(&bytes)?;
+            file.sync_all()?;
+            let linked = fs::hard_link(&beside, &target);
+            fs::remove_file(&beside)?;
+            match linked {
+                Ok(()) => {
+                    File::open(folder)?.sync_all()?;
+                    Ok(Published::Now)
+                }
+                Err(e) if e.kind() == ErrorKind::AlreadyExists => {
+                    let same = fs::read(&target)? == bytes;
+                    Ok(if same { Published::Before } else { Published::Otherwise })
+                }
+                Err(e) => Err(e.into()),
+            }
+        })
+        .await
+    }
+
+    pub async fn published(&self, name: &str) -> Result<Option<Bytes>> {
+        match tokio::fs::read(self.root.join("published").join(name)).await {
+            Ok(bytes) => Ok(Some(bytes.into())),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    pub async fn list_published(&self, folder: &str) -> Result<Vec<String>> {
+        let folder = self.root.join("published").join(folder);
+        blocking(move || {
+            let entries = match fs::read_dir(folder) {
+                Err(e) if e.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+                entries => entries?,
+            };
+            let mut names = Vec::new();
+            for entry in entries {
+                names.push(entry?.file_name().to_string_lossy().into_owned());
+            }
+            names.sort_unstable();
+            Ok(names)
+        })
+        .await
     }
 
     pub fn free_bytes(&self) -> Option<u64> {

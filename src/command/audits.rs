@@ -1,4 +1,4 @@
-//! `temoin audit` and `temoin fixity`.
+//! `temoin audit`, `temoin fixity` and `temoin log recover`.
 
 use std::process::ExitCode;
 
@@ -13,9 +13,29 @@ use crate::error::{Error, Result};
 
 pub async fn audit(flags: &Flags, json: bool) -> Result<ExitCode> {
     let app = App::open(Config::load(flags)?).await?;
-    attest::sequence_all(&app).await?;
+    // A log that may not be extended can still be judged.
+    if let Err(e) = attest::sequence_all(&app).await {
+        tracing::error!(cause = %e, "the log was not extended");
+    }
     let report = attest::audit(&app).await?;
     say_report(&app, "log", &report, json).await
+}
+
+/// `temoin log recover`.
+pub async fn recover(flags: &Flags) -> Result<ExitCode> {
+    let app = App::open(Config::load(flags)?).await?;
+    let done = attest::recover(&app).await?;
+    attest::sequence_all(&app).await?;
+    match done.to - done.from {
+        0 => say!("nothing was missing: {} entries", done.to),
+        n => say!(
+            "{n} entries were put back, {} to {}. Now run `temoin audit`: it names what they tell of and is lost",
+            done.from,
+            done.to - 1
+        ),
+    }
+    app.db.close().await;
+    Ok(ExitCode::SUCCESS)
 }
 
 pub async fn fixity(flags: &Flags, json: bool) -> Result<ExitCode> {

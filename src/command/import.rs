@@ -199,7 +199,7 @@ async fn take(
     let (send, receive) = mpsc::channel(PIECES);
     let (source, name, index, counted) = (hand_in.clone(), file.name.clone(), file.index, bar.clone());
     // A reader that fails sends its error as the last piece; one that nobody listens to any more ends.
-    tokio::task::spawn_blocking(move || {
+    let reader = tokio::task::spawn_blocking(move || {
         if let Err(e) = source.read(&name, index, &send, &counted) {
             let _ = send.blocking_send(Err(e));
         }
@@ -207,6 +207,11 @@ async fn take(
     let body = futures_util::stream::unfold(receive, |mut receive| async move { Some((receive.recv().await?, receive)) });
     // The length is what the medium says, which may lie: it bounds nothing and is not checked.
     let received = intake::receive(app, submission.id, room, None, None, body).await?;
+    if let Err(e) = reader.await {
+        // It broke off in the middle, and what came is not the file.
+        received.staged.discard().await;
+        return Err(Error::internal(e));
+    }
     let name = file.name.as_os_str().as_bytes().to_vec();
     let claims = FileClaims { name, media_type: None, relative_path: Some(file.path()) };
     intake::accept(app, appeal, submission, received, claims, None).await

@@ -3,14 +3,16 @@
 mod appeals;
 mod audits;
 mod doctor;
+mod export;
 mod import;
 mod people;
 mod serve;
 mod verify;
 
 pub use appeals::{Appeal, appeal};
-pub use audits::{audit, fixity};
+pub use audits::{audit, fixity, recover};
 pub use doctor::doctor;
+pub use export::{Export, export};
 pub use import::{Import, import};
 pub use people::{Token, User, token, user};
 pub use serve::{serve, worker};

@@ -21,6 +21,7 @@ pub async fn serve(flags: &Flags, with_demo: bool, with_worker: bool) -> Result<
     let app = App::open(config).await?;
     let listener =
         TcpListener::bind(&app.config.listen).await.map_err(|e| Error::Internal(format!("cannot listen on {}: {e}", app.config.listen)))?;
+    attest::guard(&app).await?;
     started(&app).await?;
     let feed = if with_demo { demo::prepare(&app).await? } else { None };
     first_setup(&app).await?;
@@ -39,6 +40,7 @@ pub async fn serve(flags: &Flags, with_demo: bool, with_worker: bool) -> Result<
 
 pub async fn worker(flags: &Flags) -> Result<ExitCode> {
     let app = App::open(Config::load(flags)?).await?;
+    attest::guard(&app).await?;
     started(&app).await?;
     say!("Témoin {} works", env!("CARGO_PKG_VERSION"));
     tokio::select! {

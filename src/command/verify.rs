@@ -1,20 +1,21 @@
-//! `temoin verify`: a receipt, and files against it, without any server.
+//! `temoin verify`: a bundle, or a receipt and files against it, without any server.
 
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use indicatif::{ProgressBar, ProgressStyle};
 use sha2::Digest as _;
 
-use crate::attest::{Exit, GivenFile, verify_receipt};
+use crate::attest::{Exit, GivenFile, Verdict, verify_bundle, verify_receipt};
 use crate::domain::custody::Policy;
 use crate::domain::value::Sha256;
 use crate::error::{Error, Result};
 
 #[derive(clap::Args)]
 pub struct Verify {
-    /// A receipt (.tlog-proof), or a file whose receipt lies beside it as FILE.tlog-proof
+    /// A bundle's folder, a receipt (.tlog-proof), or a file whose receipt lies beside it as FILE.tlog-proof
     path: PathBuf,
     /// Files to check against the receipt
     files: Vec<PathBuf>,
@@ -29,6 +30,9 @@ pub struct Verify {
 const RECEIPT_BYTES_MAX: u64 = 1 << 20;
 
 pub fn verify(c: &Verify) -> Result<ExitCode> {
+    if c.path.is_dir() {
+        return bundle(c);
+    }
     let mut files = c.files.clone();
     let beside = PathBuf::from(format!("{}.tlog-proof", c.path.display()));
     let receipt_path = if c.path.extension().is_none_or(|e| e != "tlog-proof") && beside.exists() {
@@ -41,17 +45,32 @@ pub fn verify(c: &Verify) -> Result<ExitCode> {
     let mut bytes = Vec::new();
     open(&receipt_path)?.take(RECEIPT_BYTES_MAX).read_to_end(&mut bytes)?;
     receipt.push_str(&String::from_utf8_lossy(&bytes));
-    let policy = match &c.trust {
-        None => None,
-        Some(path) => {
-            let text = fs::read_to_string(path).map_err(|e| Error::Internal(format!("{}: {e}", path.display())))?;
-            Some(Policy::parse(&text).map_err(|why| Error::Internal(format!("{}: {why}", path.display())))?)
-        }
-    };
+    let policy = trusted(c)?;
     let given = files.iter().map(|p| hash(p)).collect::<Result<Vec<_>>>()?;
-    let verdict = verify_receipt(&receipt, &given, policy.as_ref());
+    say_verdict(c, &verify_receipt(&receipt, &given, policy.as_ref()))
+}
+
+fn bundle(c: &Verify) -> Result<ExitCode> {
+    let policy = trusted(c)?;
+    let bar = ProgressBar::new_spinner().with_style(ProgressStyle::default_spinner());
+    let mut read = 0;
+    let verdict = verify_bundle(&c.path, policy.as_ref(), |n| {
+        read += n;
+        bar.set_message(format!("{} MB read", read / 1_000_000));
+    });
+    bar.finish_and_clear();
+    say_verdict(c, &verdict)
+}
+
+fn trusted(c: &Verify) -> Result<Option<Policy>> {
+    let Some(path) = &c.trust else { return Ok(None) };
+    let text = fs::read_to_string(path).map_err(|e| Error::Internal(format!("{}: {e}", path.display())))?;
+    Policy::parse(&text).map(Some).map_err(|why| Error::Internal(format!("{}: {why}", path.display())))
+}
+
+fn say_verdict(c: &Verify, verdict: &Verdict) -> Result<ExitCode> {
     if c.json {
-        say!("{}", serde_json::to_string(&verdict).map_err(Error::internal)?);
+        say!("{}", serde_json::to_string(verdict).map_err(Error::internal)?);
     } else {
         for f in &verdict.findings {
             say!("{:<13} {:<10} {}", format!("{:?}", f.result).to_lowercase(), f.check, f.detail);
@@ -60,7 +79,7 @@ pub fn verify(c: &Verify) -> Result<ExitCode> {
             Exit::Proven => "PROVEN under the given trust",
             Exit::Contradicted => "CONTRADICTED: something was changed",
             Exit::Undecided => "UNDECIDED",
-            Exit::Unusable => "UNUSABLE: this is not a receipt",
+            Exit::Unusable => "UNUSABLE: this is neither a bundle nor a receipt",
         };
         say!("{words}");
     }

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{ConnectOptions as _, Executor as _};
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 use tokio::sync::{Mutex, OwnedMutexGuard, oneshot};
 use tokio::time::Instant;
 
@@ -32,9 +32,11 @@ pub struct Writer {
 struct Batch {
     connection: SqliteConnection,
     options: SqliteConnectOptions,
-    /// Whether a transaction is open, or may be.
+    /// Whether a transaction is open, or may be: a caller may have been dropped while it was being opened.
     open: bool,
-    /// Whether a member's savepoint was left without a word, to be rolled back.
+    /// Whether it is known to be open.
+    ready: bool,
+    /// Whether a member's savepoint is there, with work that is not to be kept.
     abandoned: bool,
     /// Those whose work is in the open transaction, waiting to be told whether it was committed.
     members: Vec<oneshot::Sender<bool>>,
@@ -68,21 +70,30 @@ impl Drop for Waiting<'_> {
 impl Writer {
     pub async fn open(options: SqliteConnectOptions, wait: Duration) -> Result<Self> {
         let connection = options.connect().await?;
-        let batch = Batch { connection, options, open: false, abandoned: false, members: Vec::new(), begun: Instant::now() };
+        let batch = Batch { connection, options, open: false, ready: false, abandoned: false, members: Vec::new(), begun: Instant::now() };
         Ok(Self { shared: Arc::new(Mutex::new(batch)), waiting: Arc::default(), wait })
     }
 
-    pub async fn begin(&self) -> Result<Turn> {
+    async fn take_turn(&self, apart: bool) -> Result<Turn> {
         let waiting = Waiting::new(self);
         let lock = tokio::time::timeout(self.wait, self.shared.clone().lock_owned()).await;
         let batch = lock.map_err(|_| Error::from(sqlx::Error::PoolTimedOut))?;
         // From here on the turn itself answers for the batch.
         self.waiting.fetch_sub(1, Ordering::SeqCst);
         std::mem::forget(waiting);
-        let batch = if batch.full() { closed(batch).await? } else { batch };
+        let batch = if batch.full() || apart && !batch.members.is_empty() { closed(batch).await? } else { batch };
         let mut turn = Turn { batch, writer: self.clone() };
         turn.batch.enter().await?;
         Ok(turn)
+    }
+
+    pub async fn begin(&self) -> Result<Turn> {
+        self.take_turn(false).await
+    }
+
+    /// For work that takes long: whoever came before is answered first.
+    pub async fn begin_apart(&self) -> Result<Turn> {
+        self.take_turn(true).await
     }
 
     /// Runs something on the connection outside any transaction.
@@ -118,16 +129,19 @@ async fn closed(mut batch: OwnedMutexGuard<Batch>) -> Result<OwnedMutexGuard<Bat
 
 impl Batch {
     fn full(&self) -> bool {
-        self.open && (self.members.len() >= MEMBERS_MAX || self.begun.elapsed() >= AGE_MAX)
+        self.open && (!self.ready || self.members.len() >= MEMBERS_MAX || self.begun.elapsed() >= AGE_MAX)
     }
 
     async fn run(&mut self, text: &'static str) -> Result<(), sqlx::Error> {
         self.connection.execute(text).await.map(|_| ())
     }
 
-    /// Opens a member's savepoint, in the open transaction or in a new one.
+    /// Opens a member's savepoint, in the open transaction or in a new one; one that was left behind is emptied and used again.
     async fn enter(&mut self) -> Result<()> {
-        if self.abandoned && !self.roll_back_member().await {
+        if self.abandoned && self.roll_back_member().await {
+            return Ok(());
+        }
+        if self.abandoned {
             self.close().await;
         }
         if !self.open {
@@ -138,6 +152,7 @@ impl Batch {
                 self.open = false;
                 return Err(e.into());
             }
+            self.ready = true;
         }
         self.abandoned = true;
         self.run("SAVEPOINT member").await?;
@@ -154,11 +169,16 @@ impl Batch {
         }
     }
 
-    /// False when the engine has rolled back more than the member's own work (a full disk can do that).
+    /// Asked again afterwards: a worker that died with the command in its hands gives no error of its own.
+    async fn commit(&mut self) -> Result<(), sqlx::Error> {
+        self.run("COMMIT").await?;
+        self.connection.ping().await
+    }
+
+    /// Leaves an empty savepoint, which the next member uses or the commit releases: doing it twice does no harm. False when
+    /// the engine has rolled back more than the member's own work (a full disk can do that).
     async fn roll_back_member(&mut self) -> bool {
-        let done = self.run("ROLLBACK TO member").await.is_ok() && self.run("RELEASE member").await.is_ok();
-        self.abandoned = !done;
-        done
+        self.run("ROLLBACK TO member").await.is_ok()
     }
 
     /// Ends the open transaction and tells its members how.
@@ -166,11 +186,8 @@ impl Batch {
         if !self.open {
             return;
         }
-        let mut whole = !self.abandoned || self.roll_back_member().await;
-        if self.members.is_empty() {
-            whole = false;
-        }
-        if whole && let Err(e) = self.run("COMMIT").await {
+        let mut whole = self.ready && !self.members.is_empty() && (!self.abandoned || self.roll_back_member().await);
+        if whole && let Err(e) = self.commit().await {
             tracing::error!(cause = %e, members = self.members.len(), "a commit failed");
             whole = false;
         }
@@ -178,7 +195,7 @@ impl Batch {
             // Refused where nothing is open any more, which is as good.
             let _ = self.run("ROLLBACK").await;
         }
-        (self.open, self.abandoned) = (false, false);
+        (self.open, self.ready, self.abandoned) = (false, false, false);
         for member in self.members.drain(..) {
             let _ = member.send(whole);
         }
@@ -186,13 +203,17 @@ impl Batch {
 }
 
 impl Turn {
-    /// Resolves when the work is durable.
+    /// Resolves when the work is durable. In a task of its own: a caller that is dropped in the middle must not leave the
+    /// batch in doubt of whose work is in it.
     pub async fn commit(mut self) -> Result<()> {
-        self.batch.run("RELEASE member").await?;
-        self.batch.abandoned = false;
         let (tell, told) = oneshot::channel();
-        self.batch.members.push(tell);
-        drop(self);
+        let join = async move {
+            self.batch.run("RELEASE member").await?;
+            self.batch.abandoned = false;
+            self.batch.members.push(tell);
+            Ok::<_, Error>(())
+        };
+        tokio::spawn(join).await.map_err(Error::internal)??;
         match told.await {
             Ok(true) => Ok(()),
             _ => Err(Error::TryLater),

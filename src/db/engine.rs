@@ -15,7 +15,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use std::ops::{Deref, DerefMut};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Executor as _, Postgres, Sqlite, Transaction};
+use sqlx::{Postgres, Sqlite, Transaction};
 
 use super::batch::{Turn, Writer};
 use crate::error::{Error, Result};
@@ -164,6 +164,14 @@ impl Db {
         })
     }
 
+    /// The same for work that takes long: nobody else's commit waits for it, nor fails with it.
+    pub async fn begin_apart(&self) -> Result<Tx> {
+        match self {
+            Db::Lite { write, .. } => Ok(Tx::Lite(LiteTx::Write(Box::pin(write.begin_apart()).await?))),
+            Db::Pg { .. } => self.begin().await,
+        }
+    }
+
     /// A transaction that only reads, on one consistent view.
     pub async fn read(&self) -> Result<Tx> {
         Ok(match self {
@@ -184,8 +192,9 @@ impl Db {
             Db::Lite { write, read } => {
                 read.close().await;
                 // A database file that lies still holds everything, for whoever copies it.
-                let emptied = write.alone(async |c| c.execute("PRAGMA wal_checkpoint(TRUNCATE)").await.map(|_| ())).await;
-                if !matches!(emptied, Ok(Ok(()))) {
+                let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+                let emptied = write.alone(async |c| sqlx::query_as::<_, (i64, i64, i64)>(checkpoint).fetch_one(c).await).await;
+                if !matches!(emptied, Ok(Ok((0, ..)))) {
                     tracing::warn!("the write-ahead log stays; the next start reads it");
                 }
             }

@@ -153,6 +153,23 @@ pub async fn of_submission(tx: &mut Tx, submission: Id) -> Result<Vec<Exhibit>> 
     .collect()
 }
 
+/// Every exhibit of an appeal, oldest first.
+pub async fn of_appeal(tx: &mut Tx, appeal: Id) -> Result<Vec<Exhibit>> {
+    sql!(all tx, Row,
+        "SELECT id, agency_id, appeal_id, submission_id, sha256, size, name, name_truncated, media_type, kind, state,
+           quarantine, received_at, t, t_hi, grade, time_source, lat, lon, acc_m, place_source, has_thumbnail, examined_at, version
+         FROM exhibit WHERE appeal_id = $1 ORDER BY id", appeal.blob())?
+    .into_iter()
+    .map(Row::exhibit)
+    .collect()
+}
+
+/// Every exhibit that somebody has decided on.
+pub async fn decided(tx: &mut Tx) -> Result<Vec<(Id, State)>> {
+    let rows = sql!(all tx, (Vec<u8>, String), "SELECT id, state FROM exhibit WHERE state IN ('relevant', 'not_relevant', 'undecided')")?;
+    rows.into_iter().map(|(e, state)| Ok((id(&e)?, State::parse(&state).ok_or_else(|| bad_row("state"))?))).collect()
+}
+
 /// Everything that came with this exhibit.
 pub async fn with_submission_of(tx: &mut Tx, appeal: Id, exhibit: Id) -> Result<Vec<Id>> {
     let rows = sql!(all tx, (Vec<u8>,),

@@ -121,9 +121,43 @@ pub async fn add_checkpoint(tx: &mut Tx, size: u64, note: &str, now: Utc) -> Res
     Ok(())
 }
 
+/// The newest checkpoint that may be given out: one that lies where the database cannot change it.
 pub async fn last_checkpoint(tx: &mut Tx) -> Result<Option<(u64, String)>> {
-    let row = sql!(maybe tx, (i64, String), "SELECT size, note FROM log_checkpoint ORDER BY size DESC LIMIT 1")?;
+    let row = sql!(maybe tx, (i64, String),
+        "SELECT size, note FROM log_checkpoint WHERE size <= (SELECT published FROM log_head WHERE id = 1) ORDER BY size DESC LIMIT 1")?;
     Ok(row.map(|(size, note)| (unsigned(size), note)))
+}
+
+pub async fn checkpoint_at(tx: &mut Tx, size: u64) -> Result<Option<String>> {
+    Ok(sql!(maybe tx, (String,), "SELECT note FROM log_checkpoint WHERE size = $1", signed(size))?.map(|r| r.0))
+}
+
+/// The checkpoint to publish next: the largest of up to `to` entries beyond `from`, else the next one at all.
+pub async fn next_checkpoint(tx: &mut Tx, from: u64, to: u64) -> Result<Option<(u64, String)>> {
+    let within = sql!(maybe tx, (i64, String),
+        "SELECT size, note FROM log_checkpoint WHERE size > $1 AND size <= $2 ORDER BY size DESC LIMIT 1", signed(from), signed(to))?;
+    let next = match within {
+        Some(row) => Some(row),
+        None => sql!(maybe tx, (i64, String), "SELECT size, note FROM log_checkpoint WHERE size > $1 ORDER BY size LIMIT 1", signed(from))?,
+    };
+    Ok(next.map(|(size, note)| (unsigned(size), note)))
+}
+
+/// How many entries are published; it only grows.
+pub async fn set_published(tx: &mut Tx, size: u64) -> Result<()> {
+    sql!(run tx, "UPDATE log_head SET published = $1 WHERE id = 1 AND published < $1", signed(size))?;
+    Ok(())
+}
+
+/// How many entries are published.
+pub async fn published(tx: &mut Tx) -> Result<u64> {
+    Ok(unsigned(sql!(one tx, (i64,), "SELECT published FROM log_head WHERE id = 1")?.0))
+}
+
+/// Takes a draft out of the outbox whose event stands in the log already.
+pub async fn remove_pending_event(tx: &mut Tx, event: Id) -> Result<()> {
+    sql!(run tx, "DELETE FROM log_pending WHERE event_id = $1", event.blob())?;
+    Ok(())
 }
 
 pub async fn checkpoints(tx: &mut Tx) -> Result<Vec<String>> {

@@ -8,8 +8,11 @@ use sqlx::{AssertSqlSafe, SqlSafeStr as _};
 use super::Db;
 use crate::error::{Error, Result};
 
-const FILES: &[(i64, &str, &str)] =
-    &[(1, "spine", include_str!("../../migrations/0001_spine.sql")), (2, "uploads", include_str!("../../migrations/0002_uploads.sql"))];
+const FILES: &[(i64, &str, &str)] = &[
+    (1, "spine", include_str!("../../migrations/0001_spine.sql")),
+    (2, "uploads", include_str!("../../migrations/0002_uploads.sql")),
+    (3, "published", include_str!("../../migrations/0003_published.sql")),
+];
 
 pub async fn run(db: &Db) -> Result<()> {
     let engine = match db {

@@ -160,6 +160,25 @@ pub fn playable(media_type: &str) -> bool {
     )
 }
 
+/// The ending of a file name of our making.
+pub const fn extension(media_type: &str) -> &'static str {
+    match media_type.as_bytes() {
+        b"image/jpeg" => "jpg",
+        b"image/png" => "png",
+        b"image/gif" => "gif",
+        b"image/webp" => "webp",
+        b"image/heic" => "heic",
+        b"image/avif" => "avif",
+        b"image/tiff" => "tiff",
+        b"video/mp4" => "mp4",
+        b"video/quicktime" => "mov",
+        b"video/webm" => "webm",
+        b"video/3gpp" => "3gp",
+        // Whatever could run on somebody's machine leaves as data.
+        _ => "bin",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

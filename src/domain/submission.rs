@@ -77,7 +77,11 @@ impl When {
             "before" => Some(Self::Before),
             "during" => Some(Self::During),
             "after" => Some(Self::After),
-            typed => typed.parse().ok().map(Self::About),
+            // Nothing else that could be read as a time: an offset would be dropped without a word.
+            typed => ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
+                .into_iter()
+                .find_map(|form| jiff::civil::DateTime::strptime(form, typed).ok())
+                .map(Self::About),
         }
     }
 
@@ -182,7 +186,7 @@ mod tests {
             assert_eq!(interval, (utc(from), utc(to)), "{words}");
             assert_eq!(When::of(interval, &appeal), Some(when), "{words}");
         }
-        for wrong in ["", "yesterday", "2026-13-01T00:00", "25:00"] {
+        for wrong in ["", "yesterday", "2026-13-01T00:00", "25:00", "2026-07-14", "2026-07-14T22:30+09:00", "2026-07-14T22:30Z"] {
             assert_eq!(When::parse(wrong), None, "{wrong}");
         }
         assert_eq!(When::of((appeal.from, appeal.from), &appeal), None);

@@ -122,7 +122,8 @@ async fn write_down(app: &App, appeal: &Appeal, exhibit: Id, x: &Examination, ne
     let mut tx = app.db.begin().await?;
     let mut e = db::exhibits::lock(&mut tx, exhibit).await?;
     if e.examined {
-        return Ok(());
+        // Committed, because what was read may be another's that is not yet.
+        return tx.commit().await;
     }
     if new {
         db::contents::insert_examination(&mut tx, e.agency, e.sha256, x, now).await?;

@@ -59,7 +59,10 @@ pub async fn accept(
     };
     let broken = known.is_some() && !whole;
     let key = match known.filter(|_| whole && app.blobs.spares_known()) {
-        Some(key) => key,
+        Some(key) => {
+            staged.as_if_kept().await;
+            key
+        }
         None => staged.keep(sha256, size).await?,
     };
 

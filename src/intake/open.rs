@@ -76,7 +76,8 @@ pub async fn state(app: &App, submission: Id, statement: &Statement) -> Result<(
     let mut tx = app.db.begin().await?;
     let before = db::submissions::lock(&mut tx, submission).await?;
     if before.statement == *statement {
-        return Ok(());
+        // Committed, because what stands there may be another request's that is not yet.
+        return tx.commit().await;
     }
     db::submissions::set_statement(&mut tx, submission, statement).await?;
     let mut draft = Draft::new(EventType::SubmissionStated, Actor::Witness(submission))

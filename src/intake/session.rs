@@ -152,12 +152,9 @@ pub async fn append<E: Send + 'static>(
 ) -> Result<Progress> {
     let app = app.clone();
     let work = async move {
-        let (expects, fresh, offset) = (ask.expects, ask.fresh, ask.offset);
-        let mut body = Box::pin(body);
+        let (expects, fresh) = (ask.expects, ask.fresh);
+        let mut body = Box::pin(pass.counted(body));
         let done = run(&app, turn, id, ask, &mut body).await;
-        if let Ok(progress) = &done {
-            pass.came(progress.upload.offset.saturating_sub(offset));
-        }
         drop(pass);
         if fresh && done.is_err() {
             forget(&app, id).await?;

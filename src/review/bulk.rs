@@ -7,7 +7,7 @@ use crate::domain::actor::{Act, Actor, Person, may};
 use crate::domain::appeal::Appeal;
 use crate::domain::custody::{Draft, EventType, SubjectKind};
 use crate::domain::exhibit::{Quarantine, State};
-use crate::domain::review::{Decision, NOTE_CHARS_MAX};
+use crate::domain::review::{Decision, NOTE_CHARS_MAX, worded};
 use crate::domain::value::{Id, MINUTE_US, Utc, shown};
 use crate::error::{Error, Result};
 
@@ -78,12 +78,12 @@ pub async fn bulk(app: &App, person: &Person, appeal: &Appeal, scope: &BulkScope
         return Err(Error::Forbidden);
     }
     let reason = shown(reason.trim(), NOTE_CHARS_MAX);
-    if reason.chars().filter(|c| c.is_alphanumeric()).count() < 3 {
+    if !worded(&reason) {
         return Err(Error::Invalid { field: "reason", why: "say why, in a few words".into() });
     }
     let mut changed = 0;
     for batch in members(app, appeal, scope).await?.chunks(BATCH) {
-        let mut tx = app.db.begin().await?;
+        let mut tx = app.db.begin_apart().await?;
         for id in batch {
             let e = db::exhibits::lock(&mut tx, *id).await?;
             let event = match act {

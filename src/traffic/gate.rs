@@ -7,8 +7,11 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -56,6 +59,7 @@ pub struct Pass {
     under_way: Arc<Mutex<HashMap<Block, usize>>>,
     megabytes: Arc<DefaultKeyedRateLimiter<Block>>,
     announced: Option<u64>,
+    came: Arc<AtomicU64>,
     _place: OwnedSemaphorePermit,
     _large: Option<OwnedSemaphorePermit>,
 }
@@ -135,22 +139,30 @@ impl Gate {
             *count += 1;
         }
         let (under_way, megabytes) = (self.under_way.clone(), self.megabytes.clone());
-        Ok(Pass { block, under_way, megabytes, announced: bytes, _place: place, _large: large })
+        Ok(Pass { block, under_way, megabytes, announced: bytes, came: Arc::default(), _place: place, _large: large })
     }
 }
 
 impl Pass {
-    /// So many bytes came. What had not been announced is charged now, so that the next file pays for it.
-    pub fn came(&self, bytes: u64) {
-        if self.announced.is_none() {
-            let paid = (1..bytes.div_ceil(MEGABYTE)).take_while(|_| self.megabytes.check_key(&self.block).is_ok()).count();
-            tracing::trace!(paid, "an unannounced body");
-        }
+    /// Counts what comes: what had not been announced is charged when the pass ends, however it ends, so that the next file
+    /// pays for it.
+    pub fn counted<E, S: Stream<Item = Result<Bytes, E>>>(&self, body: S) -> impl Stream<Item = Result<Bytes, E>> + use<E, S> {
+        let came = self.came.clone();
+        body.inspect(move |chunk| {
+            if let Ok(chunk) = chunk {
+                came.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+            }
+        })
     }
 }
 
 impl Drop for Pass {
     fn drop(&mut self) {
+        if self.announced.is_none() {
+            // The first megabyte is paid for, and who has spent everything cannot pay more.
+            let more = 1..self.came.load(Ordering::Relaxed).div_ceil(MEGABYTE);
+            let _ = more.take_while(|_| self.megabytes.check_key(&self.block).is_ok()).count();
+        }
         if let Ok(mut under_way) = self.under_way.lock()
             && let Some(count) = under_way.get_mut(&self.block)
         {

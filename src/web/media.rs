@@ -18,7 +18,7 @@ use super::extract::{AppState, Params, PathId, Reviewer};
 use crate::db;
 use crate::domain::actor::Person;
 use crate::domain::exhibit::Exhibit;
-use crate::domain::media::playable;
+use crate::domain::media::{extension, playable};
 use crate::domain::value::Id;
 use crate::error::{Error, Result};
 use crate::review::{self, Look, look, look_is_recorded, one_exhibit};
@@ -117,24 +117,6 @@ pub async fn original(State(app): State<AppState>, Reviewer(person): Reviewer, P
         h.insert(header::CONTENT_DISPOSITION, value);
     }
     Ok(response)
-}
-
-const fn extension(media_type: &str) -> &'static str {
-    match media_type.as_bytes() {
-        b"image/jpeg" => "jpg",
-        b"image/png" => "png",
-        b"image/gif" => "gif",
-        b"image/webp" => "webp",
-        b"image/heic" => "heic",
-        b"image/avif" => "avif",
-        b"image/tiff" => "tiff",
-        b"video/mp4" => "mp4",
-        b"video/quicktime" => "mov",
-        b"video/webm" => "webm",
-        b"video/3gpp" => "3gp",
-        // Whatever could run on an investigator's machine leaves as data.
-        _ => "bin",
-    }
 }
 
 /// The original's bytes, whole or one range of them.

@@ -2,7 +2,9 @@
 //! Every suite runs on both pairs: SQLite + disk, and PostgreSQL + S3. A missing test server fails a test; it
 //! never skips one. `infra/test.sh` starts them.
 
+mod attacks;
 mod bad_input;
+mod bundle;
 mod crash;
 mod files;
 mod flood;

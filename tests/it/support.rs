@@ -36,7 +36,7 @@ pub struct Server {
     pub base: String,
     pub http: Client,
     port: u16,
-    database: String,
+    pub database: String,
     blobs: String,
     child: Option<Child>,
     extra: Vec<(String, String)>,
@@ -148,6 +148,12 @@ impl Server {
         };
         other.run().await;
         other
+    }
+
+    /// Sets or takes back a setting for the next start.
+    pub fn set(&mut self, name: &str, value: Option<&str>) {
+        self.extra.retain(|(known, _)| known != name);
+        self.extra.extend(value.map(|v| (name.to_owned(), v.to_owned())));
     }
 
     pub fn pid(&self) -> u32 {

@@ -1,5 +1,6 @@
 //! One file on its way into the bucket: a buffer, and parts once it is longer than one.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aws_sdk_s3::primitives::ByteStream;
@@ -9,6 +10,7 @@ use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::{GRAIN, S3, away};
 use crate::app::random;
@@ -270,7 +272,31 @@ impl Staged {
         serde_json::to_string(&parked).map_err(Error::internal)
     }
 
+    /// As long as keeping took lately, for files put whole and for files in parts.
+    pub async fn as_if_kept(&self) {
+        let usual = self.store.usual_us[usize::from(self.multipart.is_some())].load(Ordering::Relaxed);
+        // What it takes varies, and so must this: between three quarters and five quarters.
+        let part = u64::from(random::<1>()[0]) * 2 + 768;
+        tokio::time::sleep(Duration::from_micros(usual * part / 1024)).await;
+    }
+
+    /// A moving average over the last few.
+    fn took(&self, begun: Instant) {
+        let usual = &self.store.usual_us[usize::from(self.multipart.is_some())];
+        let us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let _ = usual.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |u| Some(if u == 0 { us } else { (7 * u + us) / 8 }));
+    }
+
     pub async fn keep(&mut self, sha256: Sha256, size: u64) -> Result<String> {
+        let begun = Instant::now();
+        let kept = self.keep_now(sha256, size).await;
+        if kept.is_ok() {
+            self.took(begun);
+        }
+        kept
+    }
+
+    async fn keep_now(&mut self, sha256: Sha256, size: u64) -> Result<String> {
         if self.multipart.is_none() {
             let key = format!("blobs/{sha256}");
             self.store.put(&key, sha256, std::mem::take(&mut self.buffer).freeze()).await?;

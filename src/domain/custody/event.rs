@@ -55,6 +55,12 @@ event_types! {
     ExhibitQuarantined = "exhibit.quarantined",
     ExhibitReleased = "exhibit.released",
     ExhibitDecided = "exhibit.decided",
+    /// Left the building in a bundle; closes the history that the bundle carries.
+    ExhibitExported = "exhibit.exported",
+    /// A bundle was made.
+    ExportCreated = "export.created",
+    /// Stored bytes are not what was received.
+    FixityFailed = "fixity.failed",
     /// A page of thumbnails was shown; commits to the list of exhibits.
     GridViewed = "grid.viewed",
     AccessLogin = "access.login",
@@ -65,6 +71,8 @@ event_types! {
     AuditLookedUp = "audit.looked_up",
     AuditRun = "audit.run",
     SystemStarted = "system.started",
+    /// Published entries were put back into a database that was behind them.
+    LogRecovered = "log.recovered",
 }
 
 /// What an event is about.

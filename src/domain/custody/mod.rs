@@ -4,10 +4,13 @@
 //! C2SP signed-note and tlog-checkpoint, receipts are C2SP tlog-proof, trust is C2SP tlog-policy.
 //! Everything is pure and works offline.
 
+pub mod bag;
 mod event;
 pub mod merkle;
 mod note;
 mod proof;
+pub mod sshsig;
+pub mod strict;
 
 pub use event::{Draft, EventType, Opening, Stamp, SubjectKind, commitment, sequence, subjects_of};
 pub use note::{Checkpoint, Policy, Signer, VerifierKey, checkpoint_body, signed_by};

@@ -6,6 +6,7 @@
 use data_encoding::{BASE64, HEXLOWER};
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 
+use super::sshsig;
 use crate::domain::value::Sha256;
 
 const ED25519: u8 = 0x01;
@@ -47,6 +48,25 @@ impl VerifierKey {
     fn id(&self) -> [u8; 4] {
         key_id(&self.name, self.key.as_bytes())
     }
+
+    pub fn public(&self) -> &[u8; 32] {
+        self.key.as_bytes()
+    }
+
+    /// The key as OpenSSL reads it (RFC 8410), so that a checkpoint can be checked with what every system has.
+    pub fn pem(&self) -> String {
+        let mut spki = vec![0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+        spki.extend_from_slice(self.key.as_bytes());
+        format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", BASE64.encode(&spki))
+    }
+
+    /// Whether this key made that `ssh-keygen -Y` signature of the message, in this namespace.
+    pub fn signed_file(&self, signature: &str, namespace: &str, message: &[u8]) -> bool {
+        sshsig::parse(signature, namespace).is_some_and(|(public, signature)| {
+            &public == self.key.as_bytes()
+                && self.key.verify_strict(&sshsig::signed_bytes(namespace, message), &Signature::from_bytes(&signature)).is_ok()
+        })
+    }
 }
 
 impl std::fmt::Display for VerifierKey {
@@ -75,6 +95,12 @@ impl Signer {
 
     pub fn verifier(&self) -> VerifierKey {
         VerifierKey { name: self.name.clone(), key: self.key.verifying_key() }
+    }
+
+    /// A signature file of the message, as `ssh-keygen -Y sign` makes it.
+    pub fn sign_file(&self, namespace: &str, message: &[u8]) -> String {
+        let signature = self.key.sign(&sshsig::signed_bytes(namespace, message)).to_bytes();
+        sshsig::armored(namespace, self.key.verifying_key().as_bytes(), &signature)
     }
 
     /// The note: text, empty line, signature line. Ed25519 is deterministic: the same text gives the
@@ -177,6 +203,19 @@ mod tests {
         let other = Signer::new("log.example/custody", &[4; 32]).verifier();
         assert!(!signed_by(&note, &other));
         assert_eq!(note, signer.sign(&body), "signing again gives the same note");
+    }
+
+    #[test]
+    fn a_signed_file_is_bound_to_its_key_its_namespace_and_its_bytes() {
+        let (signer, other) = (Signer::new("a", &[3; 32]), Signer::new("a", &[4; 32]));
+        let signature = signer.sign_file("evidence-export", b"manifest");
+        assert!(signer.verifier().signed_file(&signature, "evidence-export", b"manifest"));
+        assert!(!signer.verifier().signed_file(&signature, "evidence-export", b"manifesto"));
+        assert!(!signer.verifier().signed_file(&signature, "git", b"manifest"));
+        assert!(!other.verifier().signed_file(&signature, "evidence-export", b"manifest"));
+        for cut in 0..signature.len() {
+            assert!(!signer.verifier().signed_file(&signature[..cut], "evidence-export", b"manifest") || cut + 1 == signature.len());
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::Opening;
 use super::merkle::PROOF_HASHES_MAX;
+use super::strict;
 use crate::domain::value::Sha256;
 
 /// First line of every proof file.
@@ -80,7 +81,7 @@ impl Receipt {
     }
 
     pub fn parse(bytes: &[u8]) -> Option<Self> {
-        serde_json::from_slice(bytes).ok()
+        strict::parse_as(bytes)
     }
 }
 

@@ -16,11 +16,12 @@ pub async fn alive() -> &'static str {
 pub async fn ready(State(app): State<AppState>) -> Result<Json<Value>> {
     let mut tx = app.db.read().await?;
     let waiting = db::log::pending_count(&mut tx).await?;
+    let unpublished = db::log::head(&mut tx).await?.size() - db::log::published(&mut tx).await?;
     let (jobs, failed) = db::jobs::waiting(&mut tx).await?;
     drop(tx);
     app.blobs.ping().await.map_err(|_| Error::TryLater)?;
     Ok(Json(
-        json!({"database": app.db.name(), "blobs": app.blobs.name(), "events_waiting": waiting, "jobs_waiting": jobs, "jobs_failed_before": failed}),
+        json!({"database": app.db.name(), "blobs": app.blobs.name(), "events_waiting": waiting + unpublished, "jobs_waiting": jobs, "jobs_failed_before": failed}),
     ))
 }
 

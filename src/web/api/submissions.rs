@@ -47,7 +47,7 @@ pub struct StatementBody {
     /// Takes a point back that was given before.
     no_place: bool,
     /// In words: `before`, `during` or `after` the time of the appeal, or a time on the clocks there (`2026-07-14T22:30`),
-    /// taken for half an hour around it.
+    /// taken for half an hour around it. `unknown` takes back what was said.
     when: Option<String>,
     /// Or as an interval, RFC 3339.
     from: Option<String>,
@@ -88,14 +88,16 @@ impl StatementBody {
             None if at_place == Answer::Yes || self.no_place => (None, None),
             None => (before.point, before.radius_m),
         };
+        let taken_back = self.when.as_deref() == Some("unknown");
         let in_words = match &self.when {
             None => None,
+            Some(_) if taken_back => None,
             Some(words) => Some(When::parse(words).and_then(|w| w.interval(appeal)).ok_or_else(|| Error::Invalid {
                 field: "when",
                 why: "before, during, after, or a time such as 2026-07-14T22:30".into(),
             })?),
         };
-        let told = from.or(to).zip(to.or(from)).or(in_words).or(before.from.zip(before.to));
+        let told = from.or(to).zip(to.or(from)).or(in_words).or(before.from.zip(before.to).filter(|_| !taken_back));
         Ok(Statement {
             own: self.own.unwrap_or(before.own),
             edited: self.edited.unwrap_or(before.edited),
@@ -244,14 +246,13 @@ pub async fn send(State(app): State<AppState>, peer: Peer, PathId(id): PathId, h
             return Err(refusal);
         }
     };
-    let received = match intake::receive(&app, submission.id, room, length, expected, body.into_data_stream()).await {
+    let received = match intake::receive(&app, submission.id, room, length, expected, pass.counted(body.into_data_stream())).await {
         Ok(received) => received,
         Err(refusal) => {
             intake::reject(&app, &submission, &refusal).await?;
             return Err(refusal);
         }
     };
-    pass.came(received.size);
     let a = Box::pin(intake::accept(&app, &appeal, &submission, received, claims, None)).await?;
     let answer = FileAnswer { exhibit: a.exhibit, sha256: a.sha256, size: a.size, received_at: a.received_at };
     Ok((StatusCode::CREATED, [("repr-digest", a.sha256.repr_digest())], Json(answer)).into_response())

@@ -173,12 +173,14 @@ addEventListener('beforeunload', (e) => { if (queue.open.length > 0) { e.prevent
 
 // --- the answers ----------------------------------------------------------------------------------------------------------
 
+const shownWhen = String(new FormData(form).get('when') ?? '');
 const value = (name: string): string => String(new FormData(form).get(name) ?? '').trim();
 
 function statement(): Record<string, unknown> {
   // In words: what they mean in time is the server's to say.
-  const when = value('at') || value('when');
-  const pinned = value('lat') !== '' && value('at_place') !== 'yes' && !value('no_place');
+  const chosen = value('when');
+  const when = chosen === 'at' ? value('at') : chosen === 'unknown' && shownWhen === 'unknown' ? '' : chosen;
+  const pinned = pinRadius > 0 && value('at_place') !== 'yes' && !value('no_place');
   return {
     own: value('own') || 'unknown', edited: value('edited') || 'unknown', at_place: value('at_place') || 'unknown',
     place_words: value('place_words'), words: value('words'),
@@ -186,7 +188,7 @@ function statement(): Record<string, unknown> {
     ...(value('contact') ? { contact: value('contact') } : {}),
     ...(pinned ? { lat: Number(value('lat')), lon: Number(value('lon')), radius_m: pinRadius } : {}),
     ...(value('no_place') ? { no_place: true } : {}),
-    ...(when && when !== 'unknown' && when !== 'at' ? { when } : {}),
+    ...(when ? { when } : {}),
   };
 }
 
@@ -220,7 +222,8 @@ form.addEventListener('input', (e) => {
 
 // --- the place ------------------------------------------------------------------------------------------------------------
 
-let pinRadius = 50;
+/** Zero until the place is marked on this page: one from before stays as it was said. */
+let pinRadius = 0;
 const forget = form.elements.namedItem('no_place') as HTMLInputElement;
 forget.onchange = () => { byId('pinned').textContent = ''; };
 let pinMap: { set(place: Place): void } | null = null;

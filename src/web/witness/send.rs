@@ -4,6 +4,7 @@
 //! as it comes: each complete part is committed at once, so that a cut connection keeps every finished file.
 
 use askama::Template;
+use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -117,7 +118,7 @@ pub async fn submit(
 ) -> Result<Response> {
     let (submission, appeal, code) = by_receipt(&app, &receipt).await?;
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
-    let _pass = match app.traffic.gate.upload(Block::of(peer.0), length, length, appeal.intake.flood) {
+    let pass = match app.traffic.gate.upload(Block::of(peer.0), length, length, appeal.intake.flood) {
         Ok(pass) => pass,
         Err(busy) => {
             let (parts, body) = request.into_parts();
@@ -131,6 +132,7 @@ pub async fn submit(
         turn_away(&parts.headers, body).await;
         return Err(refusal);
     }
+    let request = request.map(|body| Body::from_stream(pass.counted(body.into_data_stream())));
     let form = Form::read(&app, request).await?;
     let problems = take(&app, &appeal, &submission, form, &frame).await?;
     if problems.is_empty() {
@@ -239,9 +241,15 @@ impl Answers {
 
     /// What the form says now. What it cannot show again (a contact) or does not say this time (a time) stays as it was.
     fn statement(&self, appeal: &Appeal, before: &Statement) -> Statement {
-        // Who types a time means it, whatever stands above it.
-        let when = When::parse(&self.at).or_else(|| When::parse(&self.when));
-        let told = when.and_then(|w| w.interval(appeal)).or(before.from.zip(before.to));
+        let before_told = before.from.zip(before.to);
+        let shown_before = before_told.and_then(|told| When::of(told, appeal));
+        // Who types a time means it, whatever stands above it; a time that only stands there from before does not count.
+        let typed = When::parse(&self.at).filter(|typed| self.when == "at" || Some(typed) != shown_before.as_ref());
+        let told = match typed.or_else(|| When::parse(&self.when)) {
+            Some(when) => when.interval(appeal).or(before_told),
+            None if self.when == "unknown" && shown_before.is_some() => None,
+            None => before_told,
+        };
         let at_place = Answer::parse(&self.at_place);
         let pin = self.lat.parse().ok().zip(self.lon.parse().ok()).and_then(|(lat, lon)| Point::new(lat, lon));
         let pin = pin.or(before.point).filter(|_| at_place != Answer::Yes && self.no_place.is_empty());

@@ -1,0 +1,355 @@
+//! A bundle judged offline: nothing is asked of anybody, nothing in it is believed before it is checked against the tree, and
+//! the tree against a key that the reader brought along.
+//!
+//! Bounded whatever the bundle says: lines, entries and proofs have limits, files are read in pieces, links are not followed,
+//! and nothing is ever written.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+
+use data_encoding::BASE64;
+use serde_json::Value;
+use sha2::Digest as _;
+
+use super::export::{EventLine, NAMESPACE, moment};
+use super::verify::{Exit, Finding, Verdict, signature};
+use crate::domain::custody::{Checkpoint, LogProof, Policy, VerifierKey, bag, commitment, merkle, strict};
+use crate::domain::value::Sha256;
+
+const TEXT_BYTES_MAX: u64 = 64 << 20;
+const LINE_BYTES_MAX: usize = 1 << 20;
+const ENTRY_BYTES_MAX: usize = 64 << 10;
+/// Of one kind; the rest is counted.
+const FINDINGS_MAX: usize = 20;
+/// How far the times of neighbouring entries may go back: clocks of several nodes.
+const SKEW_US: i64 = 5 * 60 * 1_000_000;
+
+/// Checks everything. `progress` hears of every byte of payload.
+pub fn verify_bundle(folder: &Path, policy: Option<&Policy>, mut progress: impl FnMut(u64)) -> Verdict {
+    let mut report = Report::default();
+    if let Err(why) = run(folder, policy, &mut report, &mut progress) {
+        report.add("format", Exit::Unusable, why);
+    }
+    report.verdict()
+}
+
+#[derive(Default)]
+struct Report {
+    findings: Vec<Finding>,
+    counts: HashMap<(&'static str, u8), usize>,
+}
+
+impl Report {
+    fn add(&mut self, check: &'static str, result: Exit, detail: impl Into<String>) {
+        let count = self.counts.entry((check, result as u8)).or_default();
+        *count += 1;
+        if *count <= FINDINGS_MAX {
+            self.findings.push(Finding { check, result, detail: detail.into() });
+        }
+    }
+
+    fn contradicts(&mut self, check: &'static str, detail: impl Into<String>) {
+        self.add(check, Exit::Contradicted, detail);
+    }
+
+    /// Says that a check held, if it never failed.
+    fn held(&mut self, check: &'static str, detail: impl Into<String>) {
+        if !self.findings.iter().any(|f| f.check == check) {
+            self.add(check, Exit::Proven, detail);
+        }
+    }
+
+    fn verdict(mut self) -> Verdict {
+        for ((check, result), count) in std::mem::take(&mut self.counts) {
+            if count > FINDINGS_MAX
+                && let Some(like) = self.findings.iter().rposition(|f| f.check == check && f.result as u8 == result)
+            {
+                let result = self.findings[like].result;
+                self.findings.insert(like + 1, Finding { check, result, detail: format!("and {} more", count - FINDINGS_MAX) });
+            }
+        }
+        Verdict::of(self.findings, None)
+    }
+}
+
+/// One disclosed event, proven to stand in the log or not.
+struct Event {
+    leaf: Sha256,
+    envelope: Value,
+    openings: BTreeMap<String, Value>,
+}
+
+impl Event {
+    fn kind(&self) -> &str {
+        self.envelope.get("type").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    fn opened(&self, path: &str) -> Option<&str> {
+        self.openings.get(path).and_then(Value::as_str)
+    }
+}
+
+fn run(folder: &Path, policy: Option<&Policy>, report: &mut Report, progress: &mut impl FnMut(u64)) -> Result<(), String> {
+    if text(folder, "bagit.txt")? != bag::DECLARATION {
+        return Err("bagit.txt is not that of a BagIt 1.0 bag".into());
+    }
+    let manifest_text = text(folder, "manifest-sha256.txt")?;
+    let manifest = bag::parse(&manifest_text).map_err(|e| format!("manifest-sha256.txt: {e}"))?;
+    let tags_text = text(folder, "tagmanifest-sha256.txt")?;
+    let tags = bag::parse(&tags_text).map_err(|e| format!("tagmanifest-sha256.txt: {e}"))?;
+    files(folder, report, &manifest, &tags, progress)?;
+
+    // The signature of the bundle, by a key of the policy.
+    let own = custody_key(folder);
+    let signed = text(folder, "tagmanifest-sha256.txt.sig")?;
+    let signs = |key: &VerifierKey| key.signed_file(&signed, NAMESPACE, tags_text.as_bytes());
+    let (result, detail) = match (policy, &own) {
+        (Some(policy), _) if policy.logs.iter().any(signs) => (Exit::Proven, "the bundle is signed by a key of the policy"),
+        (_, Some(own)) if signs(own) => (Exit::Undecided, "the bundle is signed only by the key that it brings along"),
+        _ => (Exit::Contradicted, "the signature does not fit tagmanifest-sha256.txt"),
+    };
+    report.add("bundle", result, detail);
+
+    let note = text(folder, "custody/checkpoint")?;
+    let checkpoint = Checkpoint::parse(&note).ok_or("custody/checkpoint cannot be read")?;
+    let hint = own.as_ref().map(ToString::to_string).unwrap_or_default();
+    let (result, detail) = signature(&note, &checkpoint, &hint, policy);
+    report.add("signature", result, detail);
+
+    let events = events(folder, report, &note, &checkpoint)?;
+    report.held("inclusion", format!("{} events stand in the tree of {}", events.len(), checkpoint.size));
+    report.held("opening", "every disclosed fact is the one that was committed to");
+    times(report, &events);
+    histories(report, &events, &manifest, Sha256::of(manifest_text.as_bytes()));
+    report.held("history", "each exhibit's history is complete up to its leaving");
+    report.held("payload", "every file is the one that was received");
+    report.held("export", "the log holds this manifest, for these exhibits");
+    Ok(())
+}
+
+/// A small text inside the bundle. Links lead outside and are not followed.
+fn text(folder: &Path, path: &str) -> Result<String, String> {
+    let at = folder.join(path);
+    let meta = fs::symlink_metadata(&at).map_err(|e| format!("{path}: {e}"))?;
+    if !meta.is_file() || meta.len() > TEXT_BYTES_MAX {
+        return Err(format!("{path}: not a file of a reasonable size"));
+    }
+    let mut bytes = Vec::new();
+    File::open(&at).and_then(|f| f.take(TEXT_BYTES_MAX).read_to_end(&mut bytes)).map_err(|e| format!("{path}: {e}"))?;
+    String::from_utf8(bytes).map_err(|_| format!("{path}: not UTF-8"))
+}
+
+/// The key that the bundle brings along: a hint.
+fn custody_key(folder: &Path) -> Option<VerifierKey> {
+    let policy = Policy::parse(&text(folder, "custody/policy").ok()?).ok()?;
+    policy.logs.into_iter().next()
+}
+
+/// Every listed file is there with its hash, and nothing else is.
+fn files(
+    folder: &Path,
+    report: &mut Report,
+    manifest: &[(String, Sha256)],
+    tags: &[(String, Sha256)],
+    progress: &mut impl FnMut(u64),
+) -> Result<(), String> {
+    let mut listed: BTreeSet<&str> = BTreeSet::new();
+    let payload = manifest.iter().map(|file| (file, true));
+    for ((path, expected), payload) in payload.chain(tags.iter().map(|file| (file, false))) {
+        if payload != path.starts_with("data/") {
+            report.contradicts("bag", format!("{path} stands in the wrong manifest"));
+        }
+        listed.insert(path);
+        match hash(&folder.join(path), |n| {
+            if payload {
+                progress(n)
+            }
+        }) {
+            Ok(found) if found == *expected => {}
+            Ok(_) => report.contradicts("bag", format!("{path} was changed")),
+            Err(e) => report.contradicts("bag", format!("{path}: {e}")),
+        }
+    }
+    let mut folders = vec![PathBuf::new()];
+    while let Some(at) = folders.pop() {
+        for entry in fs::read_dir(folder.join(&at)).map_err(|e| e.to_string())? {
+            let entry = entry.map_err(|e| e.to_string())?;
+            let within = at.join(entry.file_name());
+            let name = within.to_string_lossy().into_owned();
+            let kind = entry.file_type().map_err(|e| e.to_string())?;
+            if kind.is_dir() {
+                folders.push(within);
+            } else if !kind.is_file() {
+                report.contradicts("bag", format!("{name} is not a plain file"));
+            } else if !listed.contains(name.as_str()) && !name.starts_with("tagmanifest-") {
+                report.contradicts("bag", format!("{name} is in no manifest"));
+            }
+        }
+    }
+    report.held("bag", format!("{} files, each with its hash", listed.len()));
+    Ok(())
+}
+
+fn hash(path: &Path, mut read: impl FnMut(u64)) -> Result<Sha256, String> {
+    let meta = fs::symlink_metadata(path).map_err(|e| e.to_string())?;
+    if !meta.is_file() {
+        return Err("not a plain file".into());
+    }
+    let (mut file, mut hasher, mut buffer) = (File::open(path).map_err(|e| e.to_string())?, sha2::Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        let n = file.read(&mut buffer).map_err(|e| e.to_string())?;
+        if n == 0 {
+            return Ok(Sha256::from_bytes(hasher.finalize().into()));
+        }
+        hasher.update(&buffer[..n]);
+        read(n as u64);
+    }
+}
+
+/// Reads the events, and checks each against the tree and its openings against it.
+fn events(folder: &Path, report: &mut Report, note: &str, checkpoint: &Checkpoint) -> Result<BTreeMap<u64, Event>, String> {
+    let path = folder.join("custody/events.jsonl");
+    if !fs::symlink_metadata(&path).is_ok_and(|m| m.is_file()) {
+        return Err("custody/events.jsonl is missing".into());
+    }
+    let mut lines = BufReader::new(File::open(&path).map_err(|e| e.to_string())?);
+    let mut events = BTreeMap::new();
+    loop {
+        let mut line = Vec::new();
+        let n = lines.by_ref().take(LINE_BYTES_MAX as u64).read_until(b'\n', &mut line).map_err(|e| e.to_string())?;
+        if n == 0 {
+            return Ok(events);
+        }
+        let read = line.ends_with(b"\n").then(|| strict::parse_as::<EventLine>(&line)).flatten();
+        let Some(line) = read else {
+            report.contradicts("inclusion", format!("line {} of events.jsonl cannot be read", events.len() + 1));
+            continue;
+        };
+        let entry = BASE64.decode(line.entry.as_bytes()).ok().filter(|e| e.len() <= ENTRY_BYTES_MAX);
+        let Some((entry, envelope)) = entry.and_then(|e| strict::parse(&e).map(|v| (e, v))) else {
+            report.contradicts("inclusion", format!("entry {} cannot be read", line.index));
+            continue;
+        };
+        let leaf = merkle::leaf_hash(&entry);
+        let proof = text(folder, &format!("custody/proofs/{}.tlog-proof", line.index)).ok().and_then(|t| LogProof::parse(&t));
+        let proven = proof.is_some_and(|p| {
+            p.index == line.index
+                && p.checkpoint == note
+                && merkle::verify_inclusion(leaf, p.index, checkpoint.size, &p.hashes, checkpoint.root)
+        });
+        if !proven {
+            report.contradicts("inclusion", format!("entry {} is not proven to stand in the log", line.index));
+        }
+        let committed: Vec<&str> = envelope.get("d").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+        let mut openings = BTreeMap::new();
+        for o in &line.openings {
+            let held = committed.contains(&commitment(o).base64().as_str());
+            if !held || openings.insert(o.path.clone(), o.value.clone()).is_some() {
+                report.contradicts("opening", format!("entry {}: {} is not what was committed to", line.index, o.path));
+            }
+        }
+        if line.openings.len() + line.withheld != committed.len() {
+            report.contradicts(
+                "opening",
+                format!(
+                    "entry {}: {} facts are committed to, {} are accounted for",
+                    line.index,
+                    committed.len(),
+                    line.openings.len() + line.withheld
+                ),
+            );
+        }
+        if events.insert(line.index, Event { leaf, envelope, openings }).is_some() {
+            report.contradicts("inclusion", format!("entry {} stands twice", line.index));
+        }
+    }
+}
+
+/// The times of the entries rise with their places, within the skew of clocks.
+fn times(report: &mut Report, events: &BTreeMap<u64, Event>) {
+    let mut latest = i64::MIN;
+    for (index, event) in events {
+        let Some(at) = moment(&event.envelope) else {
+            report.contradicts("time", format!("entry {index} says no time"));
+            continue;
+        };
+        if at.micros().saturating_add(SKEW_US) < latest {
+            report.contradicts("time", format!("entry {index} claims {at}, minutes before an entry that stands before it"));
+        }
+        latest = latest.max(at.micros());
+    }
+    report.held("time", "the times of the entries rise with their places");
+}
+
+/// Per exhibit: numbers from 0 without a gap, each bound to the leaf before, closed by its export, which commits to this
+/// manifest; and the file in the bundle is the one that was received.
+fn histories(report: &mut Report, events: &BTreeMap<u64, Event>, manifest: &[(String, Sha256)], manifest_hash: Sha256) {
+    let manifest_hash = manifest_hash.to_string();
+    let made: Vec<&Event> =
+        events.values().filter(|e| e.kind() == "export.created" && e.opened("manifest_sha256") == Some(&manifest_hash)).collect();
+    let [made] = made.as_slice() else {
+        report.contradicts("export", format!("{} events of the log hold this manifest, not one", made.len()));
+        return;
+    };
+    let export = made.opened("export").unwrap_or_default();
+    let mut chains: BTreeMap<&str, Vec<(u64, &Event)>> = BTreeMap::new();
+    for (index, event) in events {
+        for subject in event.envelope.get("subj").and_then(Value::as_array).into_iter().flatten() {
+            if let (Some("exhibit"), Some(id)) = (subject.get("k").and_then(Value::as_str), subject.get("id").and_then(Value::as_str)) {
+                chains.entry(id).or_default().push((*index, event));
+            }
+        }
+    }
+    let said: BTreeSet<&str> =
+        made.openings.get("exhibits").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
+    if said != chains.keys().copied().collect() {
+        report.contradicts("export", "the exhibits of the bundle are not those that the log says left in it");
+    }
+    if manifest.len() != chains.len() {
+        report.contradicts("payload", format!("{} files for {} exhibits", manifest.len(), chains.len()));
+    }
+    let mut files: HashMap<&str, Vec<&Sha256>> = HashMap::new();
+    for (path, hash) in manifest {
+        let id = path.strip_prefix("data/original/").and_then(|name| name.split("__").next()).unwrap_or_default();
+        files.entry(id).or_default().push(hash);
+    }
+    for (id, chain) in chains {
+        for (n, (index, event)) in chain.iter().enumerate() {
+            let subject = event
+                .envelope
+                .get("subj")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .find(|s| s.get("id").and_then(Value::as_str) == Some(id));
+            let numbered = subject.and_then(|s| s.get("n")?.as_u64()) == Some(n as u64);
+            let before = subject.and_then(|s| Sha256::from_base64(s.get("p")?.as_str()?));
+            let bound = match n.checked_sub(1) {
+                None => before.is_none(),
+                Some(last) => before == Some(chain[last].1.leaf),
+            };
+            if !numbered || !bound {
+                report.contradicts("history", format!("exhibit {id}: entry {index} does not follow; an event is missing or was exchanged"));
+            }
+        }
+        let Some((first, last)) = chain.first().zip(chain.last()) else { continue };
+        let closed = last.1.kind() == "exhibit.exported"
+            && last.1.opened("export") == Some(export)
+            && last.1.opened("manifest_sha256") == Some(&manifest_hash);
+        if !closed {
+            report.contradicts("history", format!("exhibit {id}: its history does not end with this export"));
+        }
+        match (files.get(id).map_or(&[][..], Vec::as_slice), first.1.kind(), first.1.opened("sha256")) {
+            ([hash], "exhibit.received", Some(received)) if hash.to_string() == received => {}
+            ([_], "exhibit.received", Some(_)) => {
+                report.contradicts("payload", format!("exhibit {id}: the file is not the one that was received"))
+            }
+            ([_], "exhibit.received", None) => {
+                report.add("payload", Exit::Undecided, format!("exhibit {id}: the hash of what was received is withheld"))
+            }
+            _ => report.contradicts("payload", format!("exhibit {id}: no one file, or no record of its receipt")),
+        }
+    }
+}

@@ -1,0 +1,431 @@
+//! A bundle for those who trust nobody: the originals, their whole custody history, the proofs of it, and what to check it
+//! with, as a BagIt bag (RFC 8493) that `temoin verify` and other people's tools can judge offline.
+//!
+//! Order, so that nothing has to contain its own hash: originals and their manifest; the events `export.created` and, in
+//! each exhibit's own history, `exhibit.exported`, which commit to that manifest; then proofs, reports, the manifest of all
+//! these, and its signature. Interrupted, it goes on where it stands when it is asked again with the same folder.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use data_encoding::{BASE64, HEXLOWER};
+use futures_util::StreamExt as _;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256 as Hasher256, Sha512};
+
+use super::report::{self, Shown};
+use super::verify::inclusion;
+use super::{append, sequence_all};
+use crate::app::App;
+use crate::db;
+use crate::domain::actor::Actor;
+use crate::domain::appeal::Appeal;
+use crate::domain::custody::{Draft, EventType, LogProof, Opening, SubjectKind, bag, sshsig};
+use crate::domain::exhibit::Exhibit;
+use crate::domain::media::extension;
+use crate::domain::value::{Id, Sha256, Utc};
+use crate::error::{Error, Result};
+
+/// Keeps signatures of bundles apart from every other use of the key.
+pub const NAMESPACE: &str = "evidence-export";
+/// What an unfinished bundle is about, so that it can be gone on with. Not part of a finished one.
+const UNFINISHED: &str = "unfinished.json";
+
+/// For whom a bundle is. What is withheld stays visible as commitments without openings.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Profile {
+    /// Everything.
+    Prosecution,
+    /// Without what could lead to the witness.
+    Defence,
+}
+
+impl Profile {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Profile::Prosecution => "prosecution",
+            Profile::Defence => "defence",
+        }
+    }
+
+    /// Whether an opening goes along. What a witness called the file and said of it can name them.
+    fn discloses(self, path: &str) -> bool {
+        self == Profile::Prosecution
+            || !matches!(path, "submission" | "statement" | "name" | "relative_path" | "officer" | "source" | "result")
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Asked {
+    pub appeal: String,
+    pub exhibits: Vec<Id>,
+    pub profile: Profile,
+    pub recipient: String,
+    pub reason: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Unfinished {
+    export: Id,
+    begun_at: String,
+    asked: Asked,
+    /// Once the events are written: what they commit to.
+    manifest: Option<String>,
+}
+
+/// One line of `custody/events.jsonl`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventLine {
+    pub index: u64,
+    /// The entry's exact bytes, base64.
+    pub entry: String,
+    pub openings: Vec<Opening>,
+    /// Commitments whose openings stay behind.
+    pub withheld: usize,
+}
+
+/// What became of it.
+pub struct Exported {
+    pub export: Id,
+    pub files: usize,
+    pub bytes: u64,
+}
+
+/// Writes a bundle into a folder. `progress` hears of every byte.
+pub async fn export(
+    app: &App,
+    actor: &Actor,
+    appeal: &Appeal,
+    asked: Asked,
+    folder: &Path,
+    mut progress: impl FnMut(u64),
+) -> Result<Exported> {
+    if asked.exhibits.is_empty() {
+        return Err(Error::Invalid { field: "exhibits", why: "nothing is chosen".into() });
+    }
+    let mut state = begin(app, &asked, folder)?;
+    let exhibits = chosen(app, appeal, &asked).await?;
+    let mut hashes = Hashes::default();
+    let mut bytes = 0;
+    for e in &exhibits {
+        let path = format!("data/original/{}__{}", e.id, bag::portable_name(&name_of(e, asked.profile)));
+        let (sha256, sha512) = original(app, e, &folder.join(&path), &mut progress).await?;
+        hashes.add(path, sha256, sha512);
+        bytes += e.size;
+    }
+    let (manifest256, manifest512) = hashes.manifests();
+    put(folder, "manifest-sha256.txt", manifest256.as_bytes())?;
+    put(folder, "manifest-sha512.txt", manifest512.as_bytes())?;
+    let manifest = Sha256::of(manifest256.as_bytes()).to_string();
+    if state.manifest.as_ref() != Some(&manifest) {
+        record(app, actor, appeal, &asked, state.export, &manifest, &exhibits).await?;
+        state.manifest = Some(manifest.clone());
+        remember(folder, &state)?;
+    }
+    sequence_all(app).await?;
+
+    let (shown, checkpoint) = histories(app, &asked, &state, appeal, &exhibits, folder).await?;
+    let key = app.signer.verifier();
+    put(folder, "custody/checkpoint", checkpoint.as_bytes())?;
+    put(folder, "custody/policy", format!("# A hint. Trust a copy that came another way.\nlog {key}\nquorum none\n").as_bytes())?;
+    put(folder, "custody/log-key.pem", key.pem().as_bytes())?;
+    put(folder, "custody/allowed_signers", sshsig::allowed_signer(&key.name, NAMESPACE, key.public()).as_bytes())?;
+    let others = unused(app, appeal, &asked).await?;
+    let facts = report::Facts {
+        export: state.export.to_string(),
+        appeal: asked.appeal.clone(),
+        agency: appeal.agency_name.clone(),
+        profile: asked.profile.as_str(),
+        recipient: asked.recipient.clone(),
+        reason: asked.reason.clone(),
+        begun_at: state.begun_at.clone(),
+        program: app.stamp.app.clone(),
+        origin: key.name.clone(),
+        key: key.to_string(),
+        manifest,
+        bytes,
+        exhibits: shown,
+        others,
+    };
+    for (path, text) in report::pages(&facts)? {
+        put(folder, &path, text.as_bytes())?;
+    }
+    put(folder, "bagit.txt", bag::DECLARATION.as_bytes())?;
+    put(folder, "bag-info.txt", report::bag_info(&facts, exhibits.len()).as_bytes())?;
+    seal(app, folder)?;
+    fs::remove_file(folder.join(UNFINISHED))?;
+    File::open(folder)?.sync_all()?;
+    Ok(Exported { export: state.export, files: exhibits.len(), bytes })
+}
+
+/// An empty folder, or one that an earlier run with the same question left unfinished.
+fn begin(app: &App, asked: &Asked, folder: &Path) -> Result<Unfinished> {
+    fs::create_dir_all(folder)?;
+    match fs::read(folder.join(UNFINISHED)) {
+        Ok(bytes) => {
+            let state: Unfinished = serde_json::from_slice(&bytes).map_err(Error::internal)?;
+            if state.asked != *asked {
+                return Err(Error::Invalid { field: "to", why: "another bundle was begun in this folder".into() });
+            }
+            Ok(state)
+        }
+        Err(_) if fs::read_dir(folder)?.next().is_none() => {
+            let state = Unfinished { export: app.new_id(), begun_at: app.now().to_string(), asked: asked.clone(), manifest: None };
+            remember(folder, &state)?;
+            Ok(state)
+        }
+        Err(_) => Err(Error::Invalid { field: "to", why: "the folder is not empty".into() }),
+    }
+}
+
+fn remember(folder: &Path, state: &Unfinished) -> Result<()> {
+    put(folder, UNFINISHED, &serde_json::to_vec(state).map_err(Error::internal)?)
+}
+
+/// A file in the bundle, durable, in one piece.
+fn put(folder: &Path, path: &str, bytes: &[u8]) -> Result<()> {
+    let target = folder.join(path);
+    if let Some(parent) = target.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    let beside = PathBuf::from(format!("{}.part", target.display()));
+    let mut file = File::create(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    Ok(fs::rename(beside, target)?)
+}
+
+async fn chosen(app: &App, appeal: &Appeal, asked: &Asked) -> Result<Vec<Exhibit>> {
+    let mut tx = app.db.read().await?;
+    let mut exhibits = Vec::new();
+    for id in &asked.exhibits {
+        let found = db::exhibits::by_id(&mut tx, *id).await?.filter(|e| e.appeal == appeal.id);
+        exhibits.push(found.ok_or_else(|| Error::Invalid { field: "exhibits", why: format!("{id} is not an exhibit of this appeal") })?);
+    }
+    exhibits.sort_by_key(|e| e.id);
+    exhibits.dedup_by_key(|e| e.id);
+    Ok(exhibits)
+}
+
+fn name_of(e: &Exhibit, profile: Profile) -> String {
+    match profile {
+        Profile::Prosecution => e.name.clone(),
+        Profile::Defence => format!("exhibit.{}", extension(&e.media_type)),
+    }
+}
+
+/// Copies one original and hashes it on the way. One that lies there whole from an earlier run is only hashed.
+async fn original(app: &App, e: &Exhibit, target: &Path, progress: &mut impl FnMut(u64)) -> Result<(Sha256, String)> {
+    if let Ok(found) = hash_file(target)
+        && found.0 == e.sha256
+    {
+        progress(e.size);
+        return Ok(found);
+    }
+    let mut tx = app.db.read().await?;
+    let key = db::contents::blob_key(&mut tx, e.agency, e.sha256).await?.ok_or(Error::NotFound)?;
+    drop(tx);
+    if let Some(parent) = target.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    let beside = PathBuf::from(format!("{}.part", target.display()));
+    let mut file = File::create(&beside)?;
+    let (mut a, mut b) = (Hasher256::new(), Sha512::new());
+    let mut reader = app.blobs.open_range(&key, 0, e.size + 1).await?;
+    while let Some(chunk) = reader.next().await {
+        let chunk = chunk?;
+        a.update(&chunk);
+        b.update(&chunk);
+        file.write_all(&chunk)?;
+        progress(chunk.len() as u64);
+    }
+    let found = Sha256::from_bytes(a.finalize().into());
+    if found != e.sha256 {
+        // Nothing leaves the building that is not what was received; and that it is not is itself on record.
+        let draft =
+            Draft::new(EventType::FixityFailed, Actor::System).about(SubjectKind::Exhibit, e.id).private("found", found.to_string());
+        let mut tx = app.db.begin().await?;
+        append(app, &mut tx, draft).await?;
+        tx.commit().await?;
+        let _ = fs::remove_file(beside);
+        return Err(Error::Internal(format!("the stored bytes of exhibit {} are not what was received", e.id)));
+    }
+    file.sync_all()?;
+    fs::rename(beside, target)?;
+    Ok((found, HEXLOWER.encode(&b.finalize())))
+}
+
+fn hash_file(path: &Path) -> Result<(Sha256, String)> {
+    let (mut file, mut a, mut b, mut buffer) = (File::open(path)?, Hasher256::new(), Sha512::new(), vec![0; 1 << 20]);
+    loop {
+        let n = file.read(&mut buffer)?;
+        if n == 0 {
+            return Ok((Sha256::from_bytes(a.finalize().into()), HEXLOWER.encode(&b.finalize())));
+        }
+        a.update(&buffer[..n]);
+        b.update(&buffer[..n]);
+    }
+}
+
+/// Two manifests of the same files, in the order of their paths.
+#[derive(Default)]
+struct Hashes(BTreeMap<String, (Sha256, String)>);
+
+impl Hashes {
+    fn add(&mut self, path: String, sha256: Sha256, sha512: String) {
+        self.0.insert(path, (sha256, sha512));
+    }
+
+    fn manifests(&self) -> (String, String) {
+        let a = self.0.iter().map(|(path, h)| bag::line(&h.0.to_string(), path)).collect();
+        let b = self.0.iter().map(|(path, h)| bag::line(&h.1, path)).collect();
+        (a, b)
+    }
+}
+
+/// One transaction: that a bundle was made, for whom and why, and in each exhibit's history that it left in it.
+async fn record(app: &App, actor: &Actor, appeal: &Appeal, asked: &Asked, export: Id, manifest: &str, exhibits: &[Exhibit]) -> Result<()> {
+    let mut tx = app.db.begin_apart().await?;
+    let items: Vec<Value> = exhibits.iter().map(|e| json!(e.id.to_string())).collect();
+    let created = Draft::new(EventType::ExportCreated, actor.clone())
+        .about(SubjectKind::Appeal, appeal.id)
+        .fact("profile", asked.profile.as_str())
+        .fact("count", exhibits.len())
+        .private("export", export.to_string())
+        .private("manifest_sha256", manifest)
+        .private("exhibits", Value::Array(items))
+        .private("recipient", asked.recipient.clone())
+        .private("reason", asked.reason.clone());
+    append(app, &mut tx, created).await?;
+    for e in exhibits {
+        let exported = Draft::new(EventType::ExhibitExported, actor.clone())
+            .about(SubjectKind::Exhibit, e.id)
+            .fact("profile", asked.profile.as_str())
+            .private("export", export.to_string())
+            .private("manifest_sha256", manifest);
+        append(app, &mut tx, exported).await?;
+    }
+    tx.commit().await
+}
+
+/// Writes every event of the exhibits' histories up to their leaving, and of the export itself, each with its proof in one
+/// checkpoint. Returns what the report shows, and the checkpoint.
+async fn histories(
+    app: &App,
+    asked: &Asked,
+    state: &Unfinished,
+    appeal: &Appeal,
+    exhibits: &[Exhibit],
+    folder: &Path,
+) -> Result<(Vec<Shown>, String)> {
+    let mut tx = app.db.read().await?;
+    let (size, checkpoint) = db::log::last_checkpoint(&mut tx).await?.ok_or_else(|| Error::Internal("the log has no checkpoint".into()))?;
+    let mut lines = Vec::new();
+    let mut shown = Vec::new();
+    let mut subjects: Vec<(&'static str, Id, Option<&Exhibit>)> = vec![(SubjectKind::Appeal.as_str(), appeal.id, None)];
+    subjects.extend(exhibits.iter().map(|e| (SubjectKind::Exhibit.as_str(), e.id, Some(e))));
+    for (kind, id, exhibit) in subjects {
+        let mut events = Vec::new();
+        let mut closed = false;
+        for entry in db::log::of_subject(&mut tx, kind, &id.to_string()).await?.into_iter().filter(|e| e.index < size) {
+            if exhibit.is_none() && !entry_is(&entry, EventType::ExportCreated) {
+                continue;
+            }
+            let openings = db::log::openings(&mut tx, entry.event).await?;
+            let ours = openings.iter().any(|o| o.path == "export" && o.value == json!(state.export.to_string()));
+            // Of the appeal's own history only the making of this bundle goes along.
+            if exhibit.is_some() || ours {
+                let all = openings.len();
+                let disclosed: Vec<Opening> = openings.into_iter().filter(|o| asked.profile.discloses(&o.path)).collect();
+                events.push(report::event(&entry, &disclosed));
+                let proof = LogProof {
+                    extra: None,
+                    index: entry.index,
+                    hashes: inclusion(&mut tx, entry.index, size).await?,
+                    checkpoint: checkpoint.clone(),
+                };
+                put(folder, &format!("custody/proofs/{}.tlog-proof", entry.index), proof.to_string().as_bytes())?;
+                let withheld = all - disclosed.len();
+                lines.push(EventLine { index: entry.index, entry: BASE64.encode(&entry.bytes), openings: disclosed, withheld });
+            }
+            if ours {
+                closed = true;
+                break;
+            }
+        }
+        if !closed {
+            return Err(Error::TryLater);
+        }
+        if let Some(e) = exhibit {
+            let (times, places) = db::exhibits::claims(&mut tx, e.id).await?;
+            shown.push(report::shown(e, &name_of(e, asked.profile), asked.profile, &times, &places, events));
+        }
+    }
+    lines.sort_by_key(|l| l.index);
+    let mut text = String::new();
+    for line in &lines {
+        text.push_str(&serde_json::to_string(line).map_err(Error::internal)?);
+        text.push('\n');
+    }
+    put(folder, "custody/events.jsonl", text.as_bytes())?;
+    Ok((shown, checkpoint))
+}
+
+fn entry_is(entry: &db::log::Entry, kind: EventType) -> bool {
+    serde_json::from_slice::<Value>(&entry.bytes).is_ok_and(|e| e["type"] == kind.as_str())
+}
+
+/// The appeal's exhibits that are not in the bundle: the schedule of what was not used.
+async fn unused(app: &App, appeal: &Appeal, asked: &Asked) -> Result<Vec<report::Other>> {
+    let mut tx = app.db.read().await?;
+    let mut others = Vec::new();
+    for e in db::exhibits::of_appeal(&mut tx, appeal.id).await? {
+        if !asked.exhibits.contains(&e.id) {
+            others.push(report::Other {
+                id: e.id.to_string(),
+                kind: e.kind.as_str(),
+                state: e.state.as_str(),
+                size: e.size,
+                received_at: e.received_at.to_string(),
+            });
+        }
+    }
+    Ok(others)
+}
+
+/// The manifest of everything that is not payload, and its signature.
+fn seal(app: &App, folder: &Path) -> Result<()> {
+    let mut hashes = Hashes::default();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(at) = folders.pop() {
+        for entry in fs::read_dir(&at)? {
+            let path = entry?.path();
+            let within = path.strip_prefix(folder).map_err(Error::internal)?.to_string_lossy().into_owned();
+            if within == "data" || within.starts_with("tagmanifest-") || within == UNFINISHED {
+                continue;
+            }
+            if path.is_dir() {
+                folders.push(path);
+            } else if within.ends_with(".part") {
+                fs::remove_file(path)?;
+            } else {
+                let (a, b) = hash_file(&path)?;
+                hashes.add(within, a, b);
+            }
+        }
+    }
+    let (a, b) = hashes.manifests();
+    put(folder, "tagmanifest-sha256.txt", a.as_bytes())?;
+    put(folder, "tagmanifest-sha512.txt", b.as_bytes())?;
+    put(folder, "tagmanifest-sha256.txt.sig", app.signer.sign_file(NAMESPACE, a.as_bytes()).as_bytes())
+}
+
+/// The moment of an event's envelope, for people.
+pub(super) fn moment(envelope: &Value) -> Option<Utc> {
+    envelope.get("t")?.as_str()?.parse().ok()
+}

@@ -1,0 +1,182 @@
+//! What the log has published, and what it may not go back behind.
+//!
+//! Every batch of entries and every checkpoint is also written, once and never over, to a store that is not the database:
+//! `published/entries/FROM-TO` and `published/checkpoints/SIZE`. A proof is given out only from a checkpoint that lies there. A
+//! database that is behind it, or says something else, was restored or changed by hand: then nothing is signed, and
+//! [`recover`] puts the entries back, byte for byte.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::append;
+use super::checkpoint::place;
+use crate::app::App;
+use crate::blobs::Published;
+use crate::db;
+use crate::domain::actor::Actor;
+use crate::domain::custody::{Checkpoint, Draft, EventType, signed_by};
+use crate::domain::value::{Id, Sha256};
+use crate::error::{Error, Result};
+
+const CHECKPOINTS: &str = "checkpoints";
+const ENTRIES: &str = "entries";
+/// Entries of one published file.
+const FILE_ENTRIES: u64 = 1_000;
+
+fn checkpoint_name(size: u64) -> String {
+    format!("{CHECKPOINTS}/{size:020}")
+}
+
+/// The newest published checkpoint: its size and note.
+async fn newest(app: &App) -> Result<Option<(u64, String)>> {
+    let Some(name) = app.published.list_published(CHECKPOINTS).await?.pop() else { return Ok(None) };
+    let bytes = app.published.published(&format!("{CHECKPOINTS}/{name}")).await?.ok_or(Error::TryLater)?;
+    let note = String::from_utf8(bytes.to_vec()).map_err(Error::internal)?;
+    let checkpoint = Checkpoint::parse(&note).filter(|c| c.origin == app.signer.origin() && signed_by(&note, &app.signer.verifier()));
+    let checkpoint = checkpoint.ok_or_else(|| Error::Internal(format!("the published checkpoint {name} is not this log's")))?;
+    Ok(Some((checkpoint.size, note)))
+}
+
+/// The rollback guard: refuses while the database is behind what was published, or contradicts it. Asked once at the start;
+/// afterwards the size is known.
+pub async fn guard(app: &App) -> Result<()> {
+    let known = app.published_size.load(Ordering::SeqCst);
+    let mut tx = app.db.read().await?;
+    let head = db::log::head(&mut tx).await?;
+    if known >= 0 {
+        return if head.size() < known.unsigned_abs() { Err(behind(known.unsigned_abs(), head.size())) } else { Ok(()) };
+    }
+    let published = match newest(app).await? {
+        None => 0,
+        Some((size, _)) if head.size() < size => return Err(behind(size, head.size())),
+        Some((size, note)) => {
+            if db::log::checkpoint_at(&mut tx, size).await?.as_ref() != Some(&note) {
+                return Err(Error::Internal(format!(
+                    "the database and the published checkpoint of {size} entries tell two different histories; nothing is signed. See docs/operate.md"
+                )));
+            }
+            size
+        }
+    };
+    drop(tx);
+    let mut tx = app.db.begin().await?;
+    db::log::set_published(&mut tx, published).await?;
+    tx.commit().await?;
+    app.published_size.store(i64::try_from(published).unwrap_or(i64::MAX), Ordering::SeqCst);
+    Ok(())
+}
+
+fn behind(published: u64, database: u64) -> Error {
+    Error::Internal(format!(
+        "the database holds {database} entries of the custody log and {published} are published: it was restored from a backup or cut. Nothing is signed. `temoin log recover` puts the entries back"
+    ))
+}
+
+/// Publishes what the database has beyond what is published. Entries first, then the checkpoint over them.
+pub async fn publish(app: &App) -> Result<()> {
+    loop {
+        let mut tx = app.db.read().await?;
+        // Another node may have been faster.
+        let from = db::log::published(&mut tx).await?;
+        app.published_size.fetch_max(i64::try_from(from).unwrap_or(i64::MAX), Ordering::SeqCst);
+        let Some((size, note)) = db::log::next_checkpoint(&mut tx, from, from + FILE_ENTRIES).await? else { return Ok(()) };
+        let entries = db::log::entries(&mut tx, from, size - from).await?;
+        drop(tx);
+        if size > from {
+            let mut bundle = Vec::new();
+            for entry in &entries {
+                bundle.extend_from_slice(&u16::try_from(entry.bytes.len()).map_err(Error::internal)?.to_be_bytes());
+                bundle.extend_from_slice(&entry.bytes);
+            }
+            once(app, &format!("{ENTRIES}/{from:020}-{size:020}"), bundle.into()).await?;
+        }
+        once(app, &checkpoint_name(size), note.into_bytes().into()).await?;
+        let mut tx = app.db.begin().await?;
+        db::log::set_published(&mut tx, size).await?;
+        tx.commit().await?;
+        app.published_size.store(i64::try_from(size).unwrap_or(i64::MAX), Ordering::SeqCst);
+        app.sequenced.notify_waiters();
+    }
+}
+
+async fn once(app: &App, name: &str, bytes: Bytes) -> Result<()> {
+    match app.published.publish(name, bytes).await? {
+        Published::Now | Published::Before => Ok(()),
+        // Two histories of one log: somebody else signs with this key, or the database was changed under us.
+        Published::Otherwise => {
+            Err(Error::Internal(format!("another history of this log was published already: {name}. Nothing more is signed")))
+        }
+    }
+}
+
+/// What was put back.
+pub struct Recovered {
+    pub from: u64,
+    pub to: u64,
+}
+
+/// Puts back the published entries that the database lacks: the very bytes, at the very places, under the very checkpoint.
+/// What they tell of (files, decisions) is not in them and may be lost; `temoin audit` then names it.
+pub async fn recover(app: &App) -> Result<Recovered> {
+    let Some((size, note)) = newest(app).await? else { return Err(Error::Internal("nothing was published".into())) };
+    let root = Checkpoint::parse(&note).ok_or(Error::TryLater)?.root;
+    let mut tx = app.db.begin_apart().await?;
+    let mut edge = db::log::lock_head(&mut tx).await?;
+    let from = edge.size();
+    let (mut subjects, mut tiles) = (HashMap::new(), HashMap::new());
+    for name in app.published.list_published(ENTRIES).await? {
+        let (first, end) =
+            name.split_once('-').and_then(|(a, b)| Some((a.parse::<u64>().ok()?, b.parse::<u64>().ok()?))).ok_or(Error::TryLater)?;
+        if end <= edge.size() || first >= size {
+            continue;
+        }
+        let bytes = app.published.published(&format!("{ENTRIES}/{name}")).await?.ok_or(Error::TryLater)?;
+        let mut rest = &bytes[..];
+        for index in first..end {
+            let torn = || Error::Internal(format!("the published file {name} is torn"));
+            let (length, more) = rest.split_first_chunk::<2>().ok_or_else(torn)?;
+            let (entry, more) = more.split_at_checked(u16::from_be_bytes(*length).into()).ok_or_else(torn)?;
+            rest = more;
+            if index == edge.size() && index < size {
+                let envelope: Value = serde_json::from_slice(entry).map_err(|_| torn())?;
+                let event: Id = envelope["id"].as_str().and_then(|t| t.parse().ok()).ok_or_else(torn)?;
+                place(&mut tx, &mut edge, &mut subjects, &mut tiles, event, entry.to_vec()).await?;
+                db::log::remove_pending_event(&mut tx, event).await?;
+            }
+        }
+    }
+    if edge.size() < size || edge.size() == size && edge.root() != root {
+        return Err(Error::Internal("the published entries do not make the published checkpoint; nothing was put back".into()));
+    }
+    for (at, hashes) in tiles {
+        db::log::put_tile(&mut tx, at, hashes).await?;
+    }
+    db::log::set_head(&mut tx, &edge).await?;
+    db::log::add_checkpoint(&mut tx, size, &note, app.now()).await?;
+    db::log::set_published(&mut tx, size).await?;
+    if size > from {
+        let draft = Draft::new(EventType::LogRecovered, Actor::Operator).fact("from", from).fact("to", size);
+        append(app, &mut tx, draft).await?;
+    }
+    tx.commit().await?;
+    app.published_size.store(-1, Ordering::SeqCst);
+    Ok(Recovered { from, to: size.max(from) })
+}
+
+/// Published checkpoints that the log of these roots contradicts, for the audit.
+pub async fn contradicted(app: &App, roots: &HashMap<u64, Sha256>) -> Result<Vec<u64>> {
+    let mut wrong = Vec::new();
+    for name in app.published.list_published(CHECKPOINTS).await? {
+        let size: u64 = name.parse().unwrap_or(u64::MAX);
+        let bytes = app.published.published(&format!("{CHECKPOINTS}/{name}")).await?.unwrap_or_default();
+        let note = String::from_utf8_lossy(&bytes);
+        let fits = Checkpoint::parse(&note).is_some_and(|c| c.size == size && (size == 0 || roots.get(&size) == Some(&c.root)));
+        if !fits || !signed_by(&note, &app.signer.verifier()) {
+            wrong.push(size);
+        }
+    }
+    Ok(wrong)
+}

@@ -1,0 +1,401 @@
+//! Bundles: made by the real program, judged by tools that are not ours, and attacked. Cases that custody's design numbers
+//! (T21 to T25, T35, T38, T40) bear their number.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::files::{Gps, jpeg, with_exif};
+use crate::support::{Pair, Server, Submission, on_both, sha256, verify};
+
+on_both!(
+    a_third_party_checks_a_bundle_by_its_own_readme,
+    the_defence_sees_that_something_is_withheld,
+    what_was_changed_in_a_bundle_is_found,
+    an_interrupted_export_goes_on,
+);
+
+struct Case {
+    server: Server,
+    submission: Submission,
+    /// Three exhibits, the first with two looks and a decision.
+    exhibits: Vec<String>,
+    policy: PathBuf,
+}
+
+impl Case {
+    async fn new(pair: Pair) -> Self {
+        let server = Server::start(pair).await;
+        server.appeal("BUNDLE", &[]);
+        let investigator = server.token("investigator");
+        let submission = server.submission("BUNDLE", Some(json!({"own": "yes", "words": "seen by Jeanne at the window"}))).await;
+        let photo = with_exif(&jpeg(1, 64, 48), "2026:07:14 22:10:00", Some("+02:00"), 1, &Gps::At(48.8501, 2.3501));
+        let mut exhibits = Vec::new();
+        for (name, bytes) in [("Jeanne's 100%: view.jpg", photo), ("b.jpg", jpeg(2, 32, 32)), ("c.jpg", jpeg(3, 32, 32))] {
+            exhibits.push(server.sent(&submission, name, bytes).await["exhibit"].as_str().unwrap().to_owned());
+        }
+        server.settled().await;
+        for _ in 0..2 {
+            assert_eq!(server.get(&investigator, &format!("/api/v1/exhibits/{}", exhibits[0])).await.0, 200);
+        }
+        let policy = server.path("policy");
+        let text = server.http.get(server.url("/log/policy")).send().await.unwrap().text().await.unwrap();
+        fs::write(&policy, text).unwrap();
+        Self { server, submission, exhibits, policy }
+    }
+
+    fn try_export(&self, to: &Path, extra: &[&str]) -> std::process::Output {
+        let to = to.to_string_lossy().into_owned();
+        let mut args = vec!["export", "--appeal", "BUNDLE", "--recipient", "Tribunal de Paris", "--reason", "order 26/1234", "--to", &to];
+        args.extend(extra);
+        self.server.cli(&args)
+    }
+
+    fn export(&self, name: &str, profile: &str, exhibits: &[usize]) -> PathBuf {
+        let to = self.server.path(name);
+        let mut extra = vec!["--profile", profile];
+        for n in exhibits {
+            extra.extend(["--exhibit", &self.exhibits[*n]]);
+        }
+        let done = self.try_export(&to, &extra);
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        to
+    }
+}
+
+fn events(bundle: &Path) -> Vec<Value> {
+    fs::read_to_string(bundle.join("custody/events.jsonl")).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+}
+
+fn payload(bundle: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(bundle.join("data/original")).unwrap().map(|e| e.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+/// Commands as a person would copy them from the bundle's README; ours is pointed at the program under test.
+fn readme_commands(bundle: &Path, policy: &Path) -> Vec<String> {
+    let text = fs::read_to_string(bundle.join("README.txt")).unwrap().replace("\\\n", " ");
+    let lines = text.lines().filter_map(|l| l.strip_prefix("     ")).map(str::trim);
+    let commands = lines
+        .filter(|l| ["sha256sum", "bagit.py", "ssh-keygen", "head", "tail", "openssl", "temoin"].contains(&l.split(' ').next().unwrap()));
+    let scratch = bundle.parent().unwrap().join("checkpoint");
+    commands
+        .map(|c| {
+            c.replace("temoin ", &format!("{} ", env!("CARGO_BIN_EXE_temoin")))
+                .replace("POLICY", &policy.to_string_lossy())
+                .replace("/tmp/checkpoint", &scratch.to_string_lossy())
+        })
+        .collect()
+}
+
+fn oracles() -> String {
+    let folder = std::env::var("TEMOIN_TEST_ORACLES").expect("infra/servers.sh names the judges of bundles");
+    format!("{folder}:{}", std::env::var("PATH").unwrap())
+}
+
+/// Runs one command in the bundle's folder; whether it succeeded, and what it said.
+fn run(bundle: &Path, command: &str) -> (bool, String) {
+    let done = Command::new("sh").args(["-c", command]).current_dir(bundle).env("PATH", oracles()).output().unwrap();
+    (done.status.success(), format!("{command}\n{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr)))
+}
+
+fn copy(from: &Path, to: &Path) {
+    let _ = fs::remove_dir_all(to);
+    assert!(Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap().success());
+}
+
+/// Writes both tag manifests anew, as somebody without the key could.
+fn rewrite_manifests(bundle: &Path) {
+    let script = "find data -type f -print0 | sort -z | xargs -0 sha256sum > manifest-sha256.txt
+        find data -type f -print0 | sort -z | xargs -0 sha512sum > manifest-sha512.txt
+        for n in 256 512; do find . -type f ! -path './data/*' ! -name 'tagmanifest-*' -printf '%P\\0' | sort -z | xargs -0 sha${n}sum > ../tags-$n; mv ../tags-$n tagmanifest-sha$n.txt; done
+        sed -i \"s/^Payload-Oxum.*/Payload-Oxum: $(find data -type f -printf '%s\\n' | awk '{s+=$1} END {print s}').$(find data -type f | wc -l)/\" bag-info.txt
+        for n in 256 512; do find . -type f ! -path './data/*' ! -name 'tagmanifest-*' -printf '%P\\0' | sort -z | xargs -0 sha${n}sum > ../tags-$n; mv ../tags-$n tagmanifest-sha$n.txt; done";
+    let (ok, said) = run(bundle, script);
+    assert!(ok, "{said}");
+}
+
+/// T40, as far as it concerns bundles; and the end of the whole story.
+async fn a_third_party_checks_a_bundle_by_its_own_readme(pair: Pair) {
+    let case = Case::new(pair).await;
+    let bundle = case.export("bundle", "prosecution", &[0, 1]);
+    let commands = readme_commands(&bundle, &case.policy);
+    assert_eq!(commands.len(), 8, "{commands:#?}");
+    for command in &commands {
+        let (ok, said) = run(&bundle, command);
+        assert!(ok, "{said}");
+    }
+    assert_eq!(verify(&[&bundle], Some(&case.policy)), 0);
+    assert_eq!(verify(&[&bundle], None), 2, "a bundle that vouches for itself proves nothing");
+    // What stands in it.
+    let files = payload(&bundle);
+    assert_eq!(files.len(), 2);
+    let original = case.server.get(&case.server.token("supervisor"), &format!("/api/v1/exhibits/{}", case.exhibits[0])).await.1;
+    assert!(files.iter().any(|f| sha256(&fs::read(f).unwrap()) == original["sha256"].as_str().unwrap()));
+    let kinds: Vec<String> = events(&bundle)
+        .iter()
+        .map(|e| serde_json::from_slice::<Value>(&data_encoding::BASE64.decode(e["entry"].as_str().unwrap().as_bytes()).unwrap()).unwrap()["type"].as_str().unwrap().to_owned())
+        .collect();
+    for kind in ["exhibit.received", "exhibit.examined", "exhibit.viewed", "exhibit.exported", "export.created"] {
+        assert!(kinds.iter().any(|k| k == kind), "{kind}: {kinds:?}");
+    }
+    let report = fs::read_to_string(bundle.join("report/report.html")).unwrap();
+    assert!(
+        report.contains("Tribunal de Paris")
+            && report.contains("order 26/1234")
+            && report.contains("exif_gps")
+            && !report.contains("<script"),
+        "{report}"
+    );
+    let schedule = fs::read_to_string(bundle.join("report/schedule.html")).unwrap();
+    assert!(schedule.contains(&case.exhibits[2]) && !schedule.contains(&case.exhibits[0]), "the third one was not used");
+    for exhibit in &case.exhibits[..2] {
+        let (ok, said) = run(&bundle, &format!("case_validate report/case/{exhibit}.jsonld"));
+        assert!(ok, "{said}");
+    }
+    // The same bundle is not made twice into one folder, and the log knows of the first.
+    assert_eq!(case.try_export(&bundle, &["--profile", "prosecution", "--exhibit", &case.exhibits[0]]).status.code(), Some(3));
+    case.server.assert_sound();
+    // Each judge rejects its own tampered variant.
+    let bent = case.server.path("bent");
+    for (judge, file) in [
+        ("sha256sum -c --strict manifest", "data"),
+        ("sha256sum -c --strict tagmanifest", "custody/events.jsonl"),
+        ("bagit.py", "data"),
+        ("ssh-keygen", "tagmanifest-sha256.txt"),
+        ("openssl", "custody/checkpoint"),
+        ("temoin", "custody/events.jsonl"),
+    ] {
+        copy(&bundle, &bent);
+        let at = if file == "data" { payload(&bent)[0].clone() } else { bent.join(file) };
+        let mut bytes = fs::read(&at).unwrap();
+        let place = if file == "custody/checkpoint" { bytes.iter().position(|b| *b == b'\n').unwrap() + 1 } else { bytes.len() / 2 };
+        bytes[place] ^= 1;
+        fs::write(&at, bytes).unwrap();
+        let mut commands = readme_commands(&bent, &case.policy);
+        commands.retain(|c| c.contains(judge) || (judge == "openssl" && (c.starts_with("head") || c.starts_with("tail"))));
+        let last = commands.pop().unwrap();
+        for before in commands {
+            run(&bent, &before);
+        }
+        let (ok, said) = run(&bent, &last);
+        assert!(!ok, "{judge} took a bent {file}: {said}");
+    }
+}
+
+async fn the_defence_sees_that_something_is_withheld(pair: Pair) {
+    let case = Case::new(pair).await;
+    let bundle = case.export("defence", "defence", &[0]);
+    assert_eq!(verify(&[&bundle], Some(&case.policy)), 0, "complete and proven all the same");
+    let mut all = String::new();
+    let (_, listed) = run(&bundle, "find . -type f ! -path './data/*' -exec cat {} +; find . -type f");
+    all.push_str(&listed);
+    for event in events(&bundle) {
+        for opening in event["openings"].as_array().unwrap() {
+            all.push_str(&opening.to_string());
+        }
+    }
+    for secret in ["Jeanne", "window", &case.submission.receipt, &case.submission.token] {
+        assert!(!all.contains(secret), "{secret} went along");
+    }
+    let withheld: u64 = events(&bundle).iter().map(|e| e["withheld"].as_u64().unwrap()).sum();
+    assert!(withheld >= 3, "{withheld}");
+    assert!(fs::read_to_string(bundle.join("report/report.html")).unwrap().contains("is withheld"));
+    // Nor can one more be withheld without a word.
+    let path = bundle.join("custody/events.jsonl");
+    let mut lines = events(&bundle);
+    lines[0]["openings"].as_array_mut().unwrap().pop();
+    fs::write(&path, lines.iter().map(|l| format!("{l}\n")).collect::<String>()).unwrap();
+    rewrite_manifests(&bundle);
+    assert_eq!(verify(&[&bundle], Some(&case.policy)), 1);
+}
+
+async fn what_was_changed_in_a_bundle_is_found(pair: Pair) {
+    let case = Case::new(pair).await;
+    let bundle = case.export("bundle", "prosecution", &[0, 1]);
+    let bent = case.server.path("bent");
+    let judged = |how: &dyn Fn(&Path)| {
+        copy(&bundle, &bent);
+        how(&bent);
+        verify(&[&bent], Some(&case.policy))
+    };
+    let write_events = |at: &Path, lines: &[Value]| {
+        fs::write(at.join("custody/events.jsonl"), lines.iter().map(|l| format!("{l}\n")).collect::<String>()).unwrap();
+        rewrite_manifests(at);
+    };
+    assert_eq!(judged(&|_| {}), 0);
+    // Manifests alone, rewritten over the same content, lose only the signature: and that is found.
+    assert_eq!(judged(&rewrite_manifests_only), 1);
+    // T21: each event in turn is left out.
+    for n in 0..events(&bundle).len() {
+        let code = judged(&|at| {
+            let mut lines = events(at);
+            lines.remove(n);
+            write_events(at, &lines);
+        });
+        assert_eq!(code, 1, "T21: event {n} is missing");
+    }
+    // T22: media changed and every manifest rewritten. BagIt's own judge is content; ours is not.
+    let code = judged(&|at| {
+        let file = payload(at)[0].clone();
+        fs::write(&file, jpeg(9, 64, 48)).unwrap();
+        rewrite_manifests(at);
+        let (ok, said) = run(at, "bagit.py --validate .");
+        assert!(ok, "T22: {said}");
+    });
+    assert_eq!(code, 1, "T22");
+    // T23: made anew from end to end with another log and key, and offered under the real policy.
+    let other = Case::new(pair).await;
+    let foreign = other.export("foreign", "prosecution", &[0]);
+    assert_eq!(verify(&[&foreign], Some(&other.policy)), 0);
+    // Undecided, since the policy knows nothing of that log; with its name forged it would be contradicted. Never proven.
+    assert_eq!(verify(&[&foreign], Some(&case.policy)), 2, "T23, T38");
+    assert_eq!(verify(&[&foreign], None), 2, "T23");
+    // Two exhibits change places; one is left out with its history; a file too many.
+    for how in [
+        &(|at: &Path| {
+            let files = payload(at);
+            let (a, b) = (fs::read(&files[0]).unwrap(), fs::read(&files[1]).unwrap());
+            fs::write(&files[0], b).unwrap();
+            fs::write(&files[1], a).unwrap();
+            rewrite_manifests(at);
+        }) as &dyn Fn(&Path),
+        &|at| {
+            let first = &case.exhibits[0];
+            fs::remove_file(payload(at).into_iter().find(|f| f.to_string_lossy().contains(first)).unwrap()).unwrap();
+            let lines: Vec<Value> = events(at).into_iter().filter(|l| !decoded(l).contains(first)).collect();
+            write_events(at, &lines);
+        },
+        &|at| fs::write(at.join("data/original/extra.jpg"), b"x").unwrap(),
+        &|at| {
+            // A proof of another entry.
+            let proofs: Vec<PathBuf> = fs::read_dir(at.join("custody/proofs")).unwrap().map(|e| e.unwrap().path()).collect();
+            fs::copy(&proofs[0], &proofs[1]).unwrap();
+            rewrite_manifests(at);
+        },
+        &|at| {
+            let mut lines = events(at);
+            let twice = lines[0].clone();
+            lines.push(twice);
+            write_events(at, &lines);
+        },
+    ] {
+        assert_eq!(judged(how), 1);
+    }
+    // T25: an opening says something else; T35: what is hostile in form.
+    let code = judged(&|at| {
+        let mut lines = events(at);
+        lines[0]["openings"][0]["value"] = json!("something else");
+        write_events(at, &lines);
+    });
+    assert_eq!(code, 1, "T25");
+    for (what, how) in [
+        (
+            "doubled key",
+            &(|at: &Path| edit(at, "custody/events.jsonl", |t| t.replacen("{\"index\":", "{\"index\":0,\"index\":", 1))) as &dyn Fn(&Path),
+        ),
+        ("path outside", &|at| edit(at, "manifest-sha256.txt", |t| format!("{t}{}  ../../etc/passwd\n", "0".repeat(64)))),
+        ("absolute path", &|at| edit(at, "tagmanifest-sha256.txt", |t| format!("{t}{}  /etc/passwd\n", "0".repeat(64)))),
+        ("symlink", &|at| {
+            let file = payload(at)[0].clone();
+            fs::remove_file(&file).unwrap();
+            std::os::unix::fs::symlink("/etc/passwd", &file).unwrap();
+        }),
+        ("endless line", &|at| fs::write(at.join("custody/events.jsonl"), vec![b'['; 3 << 20]).unwrap()),
+        ("a million proof lines", &|at| {
+            let proof = fs::read_dir(at.join("custody/proofs")).unwrap().next().unwrap().unwrap().path();
+            edit(at, proof.strip_prefix(at).unwrap().to_str().unwrap(), |t| {
+                t.replacen("index", &format!("{}\nindex", "A".repeat(44)).repeat(20_000), 1)
+            });
+        }),
+        ("not a bag", &|at| fs::remove_file(at.join("bagit.txt")).unwrap()),
+        ("nothing at all", &|at| fs::remove_dir_all(at.join("custody")).unwrap()),
+    ] {
+        let code = judged(how);
+        assert!(code == 1 || code == 3, "T35 {what}: {code}");
+    }
+}
+
+fn decoded(line: &Value) -> String {
+    String::from_utf8(data_encoding::BASE64.decode(line["entry"].as_str().unwrap().as_bytes()).unwrap()).unwrap()
+}
+
+fn edit(bundle: &Path, file: &str, how: impl Fn(String) -> String) {
+    let at = bundle.join(file);
+    fs::write(&at, how(fs::read_to_string(&at).unwrap())).unwrap();
+}
+
+fn rewrite_manifests_only(bundle: &Path) {
+    edit(bundle, "bag-info.txt", |t| t + "Contact-Name: somebody\n");
+    rewrite_manifests(bundle);
+}
+
+async fn an_interrupted_export_goes_on(pair: Pair) {
+    let case = Case::new(pair).await;
+    let whole = case.export("whole", "prosecution", &[0, 1, 2]);
+    // As it was left by a power cut: some originals there, one torn, no manifests.
+    let torn = case.server.path("torn");
+    fs::create_dir_all(torn.join("data/original")).unwrap();
+    let files = payload(&whole);
+    fs::copy(&files[0], torn.join("data/original").join(files[0].file_name().unwrap())).unwrap();
+    fs::write(torn.join("data/original").join(files[1].file_name().unwrap()), b"torn").unwrap();
+    let asked = json!({"appeal": "BUNDLE", "exhibits": case.exhibits, "profile": "prosecution", "recipient": "Tribunal de Paris", "reason": "order 26/1234"});
+    let state = json!({"export": "01930000-0000-7000-8000-000000000001", "begun_at": "2026-11-23T00:00:00.000000Z", "asked": asked, "manifest": null});
+    fs::write(torn.join("unfinished.json"), state.to_string()).unwrap();
+    let mut extra = vec!["--profile", "prosecution"];
+    for id in &case.exhibits {
+        extra.extend(["--exhibit", id]);
+    }
+    let other = case.try_export(&torn, &["--profile", "defence", "--exhibit", &case.exhibits[0]]);
+    assert_eq!(other.status.code(), Some(3), "another question does not go on with it");
+    let done = case.try_export(&torn, &extra);
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert_eq!(verify(&[&torn], Some(&case.policy)), 0);
+    for wrong in [
+        vec!["--profile", "prosecution", "--exhibit", "nonsense"],
+        vec!["--profile", "prosecution", "--decided", "ready"],
+        vec!["--profile", "prosecution", "--decided", "relevant"],
+        vec!["--profile", "press", "--exhibit", &case.exhibits[0]],
+    ] {
+        assert!(!case.try_export(&case.server.path("none"), &wrong).status.success(), "{wrong:?}");
+    }
+    let done = case.server.cli(&[
+        "export",
+        "--appeal",
+        "BUNDLE",
+        "--recipient",
+        ".",
+        "--reason",
+        " ",
+        "--profile",
+        "defence",
+        "--exhibit",
+        &case.exhibits[0],
+        "--to",
+        "x",
+    ]);
+    assert_eq!(done.status.code(), Some(3), "a reason of no content is refused");
+    // T12: stored bytes that were exchanged do not leave, and that is on record.
+    if let Pair::Lite = pair {
+        let blob = walk(&case.server.dir.path().join("media/blobs"))
+            .into_iter()
+            .find(|f| sha256(&fs::read(f).unwrap()) == sha256(&fs::read(&files[1]).unwrap()))
+            .unwrap();
+        fs::write(&blob, jpeg(8, 32, 32)).unwrap();
+        let refused = case.try_export(&case.server.path("bad"), &extra);
+        assert_eq!(refused.status.code(), Some(3));
+        assert!(case.server.events().await.iter().any(|e| e["type"] == "fixity.failed"), "T12");
+    }
+}
+
+fn walk(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { files.extend(walk(&path)) } else { files.push(path) }
+    }
+    files
+}
