@@ -102,6 +102,8 @@ enum Command {
 enum LogCommand {
     /// Put published entries back into a database that is behind them (after a backup was restored)
     Recover,
+    /// Hold two checkpoints of one log against each other, offline: one history, or two. Exit codes as for verify
+    Compare(command::Compare),
 }
 
 fn main() -> ExitCode {
@@ -143,6 +145,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Export(c) => command::export(flags, c).await,
         Command::Verify(c) => command::verify(&c),
         Command::Audit { json } => command::audit(flags, json).await,
+        Command::Log(LogCommand::Compare(c)) => command::compare(&c),
         Command::Log(LogCommand::Recover) => command::recover(flags).await,
         Command::Fixity { json } => command::fixity(flags, json).await,
         Command::Doctor { json } => command::doctor(flags, json).await,

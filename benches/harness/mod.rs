@@ -62,6 +62,7 @@ async fn floor_upload(State(folder): State<PathBuf>, body: Body) -> String {
 
 pub struct Running {
     child: Child,
+    settings: Vec<(String, String)>,
     pub base: String,
     pub dir: tempfile::TempDir,
     pub database: Option<String>,
@@ -75,6 +76,20 @@ impl Drop for Running {
 }
 
 impl Running {
+    /// Ends the server as an operator would, and waits.
+    pub fn stop(&mut self) {
+        let _ = Command::new("kill").arg(self.child.id().to_string()).status();
+        let _ = self.child.wait();
+    }
+
+    /// Starts it again; the processor seconds that the start took.
+    pub async fn start_again(&mut self) -> f64 {
+        let listen = self.base.trim_start_matches("http://").to_owned();
+        self.child = serve(self.dir.path(), &listen, self.database.as_deref(), &self.settings);
+        answers(&self.base).await;
+        self.cpu_s()
+    }
+
     pub fn cpu_s(&self) -> f64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
         let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
@@ -118,22 +133,26 @@ fn scratch() -> tempfile::TempDir {
     tempfile::tempdir_in(std::env::var("TEMOIN_BENCH_DIR").unwrap_or_else(|_| "/tmp".into())).unwrap()
 }
 
+fn serve(dir: &Path, listen: &str, database: Option<&str>, settings: &[(String, String)]) -> Child {
+    let mut command = server_command(dir, listen, database);
+    command.envs(settings.iter().map(|(k, v)| (k, v))).arg("serve").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+async fn answers(base: &str) {
+    while reqwest::get(format!("{base}/healthz")).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 /// The real server with an open appeal BENCH; `settings` are environment variables.
 pub async fn temoin(database: Option<String>, settings: &[(&str, String)]) -> Running {
     let dir = scratch();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let listen = format!("127.0.0.1:{port}");
-    let child = server_command(dir.path(), &listen, database.as_deref())
-        .envs(settings.iter().map(|(k, v)| (*k, v)))
-        .arg("serve")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let running = Running { child, base: format!("http://{listen}"), dir, database };
-    while reqwest::get(format!("{}/healthz", running.base)).await.is_err() {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let settings: Vec<(String, String)> = settings.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
+    let child = serve(dir.path(), &listen, database.as_deref(), &settings);
+    let running = Running { child, settings, base: format!("http://{listen}"), dir, database };
+    answers(&running.base).await;
     running.cli(
         &[
             "appeal",
@@ -166,7 +185,7 @@ pub fn bare() -> Running {
         Command::new(std::env::current_exe().unwrap()).env("TEMOIN_BENCH_FLOOR", dir.path()).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
-    Running { child, base: format!("http://{}/", line.trim()), dir, database: None }
+    Running { child, settings: Vec::new(), base: format!("http://{}/", line.trim()), dir, database: None }
 }
 
 /// @tus/server in its folder of `benches/peers`, if `npm ci` has been run there.
@@ -179,7 +198,7 @@ pub fn tus_server() -> Option<Running> {
     let mut child = Command::new("node").arg("tus-server.mjs").arg(dir.path()).current_dir(folder).stdout(Stdio::piped()).spawn().ok()?;
     let mut line = String::new();
     std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take()?), &mut line).ok()?;
-    Some(Running { child, base: format!("http://{}", line.trim()), dir, database: None })
+    Some(Running { child, settings: Vec::new(), base: format!("http://{}", line.trim()), dir, database: None })
 }
 
 /// A place to post files to: address and bearer token.

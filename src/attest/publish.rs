@@ -12,12 +12,12 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::append;
-use super::checkpoint::place;
+use super::growth::Growth;
 use crate::app::App;
 use crate::blobs::Published;
 use crate::db;
 use crate::domain::actor::Actor;
-use crate::domain::custody::{Checkpoint, Draft, EventType, signed_by};
+use crate::domain::custody::{Checkpoint, Draft, EventType, signed_by, subjects_of};
 use crate::domain::value::{Id, Sha256};
 use crate::error::{Error, Result};
 
@@ -124,13 +124,12 @@ pub async fn recover(app: &App) -> Result<Recovered> {
     let Some((size, note)) = newest(app).await? else { return Err(Error::Internal("nothing was published".into())) };
     let root = Checkpoint::parse(&note).ok_or(Error::TryLater)?.root;
     let mut tx = app.db.begin_apart().await?;
-    let mut edge = db::log::lock_head(&mut tx).await?;
-    let from = edge.size();
-    let (mut subjects, mut tiles) = (HashMap::new(), HashMap::new());
+    let mut growth = Growth::on(db::log::lock_head(&mut tx).await?);
+    let from = growth.edge.size();
     for name in app.published.list_published(ENTRIES).await? {
         let (first, end) =
             name.split_once('-').and_then(|(a, b)| Some((a.parse::<u64>().ok()?, b.parse::<u64>().ok()?))).ok_or(Error::TryLater)?;
-        if end <= edge.size() || first >= size {
+        if end <= growth.edge.size() || first >= size {
             continue;
         }
         let bytes = app.published.published(&format!("{ENTRIES}/{name}")).await?.ok_or(Error::TryLater)?;
@@ -140,21 +139,19 @@ pub async fn recover(app: &App) -> Result<Recovered> {
             let (length, more) = rest.split_first_chunk::<2>().ok_or_else(torn)?;
             let (entry, more) = more.split_at_checked(u16::from_be_bytes(*length).into()).ok_or_else(torn)?;
             rest = more;
-            if index == edge.size() && index < size {
+            if index == growth.edge.size() && index < size {
                 let envelope: Value = serde_json::from_slice(entry).map_err(|_| torn())?;
                 let event: Id = envelope["id"].as_str().and_then(|t| t.parse().ok()).ok_or_else(torn)?;
-                place(&mut tx, &mut edge, &mut subjects, &mut tiles, event, entry.to_vec()).await?;
+                growth.know(&mut tx, subjects_of(entry).into_iter()).await?;
+                growth.add(&mut tx, event, entry.to_vec()).await?;
                 db::log::remove_pending_event(&mut tx, event).await?;
             }
         }
     }
-    if edge.size() < size || edge.size() == size && edge.root() != root {
+    if growth.edge.size() < size || growth.edge.size() == size && growth.edge.root() != root {
         return Err(Error::Internal("the published entries do not make the published checkpoint; nothing was put back".into()));
     }
-    for (at, hashes) in tiles {
-        db::log::put_tile(&mut tx, at, hashes).await?;
-    }
-    db::log::set_head(&mut tx, &edge).await?;
+    growth.write(&mut tx).await?;
     db::log::add_checkpoint(&mut tx, size, &note, app.now()).await?;
     db::log::set_published(&mut tx, size).await?;
     if size > from {
@@ -164,6 +161,11 @@ pub async fn recover(app: &App) -> Result<Recovered> {
     tx.commit().await?;
     app.published_size.store(-1, Ordering::SeqCst);
     Ok(Recovered { from, to: size.max(from) })
+}
+
+/// The sizes of which a checkpoint is published.
+pub async fn sizes(app: &App) -> Result<Vec<u64>> {
+    Ok(app.published.list_published(CHECKPOINTS).await?.iter().filter_map(|name| name.parse().ok()).collect())
 }
 
 /// Published checkpoints that the log of these roots contradicts, for the audit.

@@ -152,6 +152,38 @@ pub fn verify_receipt(text: &str, files: &[GivenFile], policy: Option<&Policy>) 
     Verdict::of(findings, said)
 }
 
+/// Holds two checkpoints of one log against each other: whether the newer contains the older, or whether somebody has signed
+/// two histories, which these two files then prove to everybody.
+pub fn compare(one: &str, other: &str, proof: Option<&[Sha256]>, policy: Option<&Policy>) -> Verdict {
+    let mut findings = Vec::new();
+    let mut note = |check, result, detail: String| findings.push(Finding { check, result, detail });
+    let (Some(a), Some(b)) = (Checkpoint::parse(one), Checkpoint::parse(other)) else {
+        note("format", Exit::Unusable, "not two checkpoints".into());
+        return Verdict::of(findings, None);
+    };
+    if a.origin != b.origin {
+        note("log", Exit::Unusable, format!("two different logs: {} and {}", a.origin, b.origin));
+        return Verdict::of(findings, None);
+    }
+    for (text, checkpoint) in [(one, &a), (other, &b)] {
+        let (result, detail) = signature(text, checkpoint, "", policy);
+        note("signature", result, format!("{} entries: {detail}", checkpoint.size));
+    }
+    let ((old, old_root), (new, new_root)) =
+        if a.size <= b.size { ((a.size, a.root), (b.size, b.root)) } else { ((b.size, b.root), (a.size, a.root)) };
+    let (result, detail) = match proof {
+        _ if old == new && old_root == new_root => (Exit::Proven, "the same log at the same size".to_owned()),
+        _ if old == new => (Exit::Contradicted, format!("TWO HISTORIES: the same log signed two different roots at {old} entries")),
+        Some(proof) if merkle::verify_consistency(old, new, proof, old_root, new_root) => {
+            (Exit::Proven, format!("the log of {new} entries contains that of {old}, unchanged"))
+        }
+        Some(_) => (Exit::Contradicted, format!("the proof does not show that the log of {new} entries contains that of {old}")),
+        None => (Exit::Undecided, format!("needs the proof from {old} to {new}: /api/v1/log/consistency?old={old}&new={new}")),
+    };
+    note("history", result, detail);
+    Verdict::of(findings, None)
+}
+
 pub(super) fn signature(note: &str, checkpoint: &Checkpoint, own: &str, policy: Option<&Policy>) -> (Exit, String) {
     let Some(policy) = policy else {
         let own = VerifierKey::parse(own).filter(|k| k.name == checkpoint.origin);
@@ -215,6 +247,26 @@ mod tests {
         let wrong = Policy::parse(&format!("log {stranger}\nquorum none\n")).unwrap();
         assert_eq!(verify_receipt(&text, &[], Some(&wrong)).exit, Exit::Contradicted);
         assert_eq!(verify_receipt("hello", &[], Some(&policy)).exit, Exit::Unusable);
+    }
+
+    #[test]
+    fn two_histories_are_told_from_one_that_grew() {
+        let signer = Signer::new("log.example", &[8; 32]);
+        let policy = Policy::parse(&format!("log {}\nquorum none\n", signer.verifier())).unwrap();
+        let (x, y, z) = (leaf_hash(b"x"), leaf_hash(b"y"), leaf_hash(b"z"));
+        let at = |size, root| signer.sign(&checkpoint_body("log.example", size, root));
+        let (one, two, fork) = (at(1, x), at(2, merkle::node_hash(x, y)), at(2, merkle::node_hash(x, z)));
+        assert_eq!(compare(&one, &two, Some(&[y]), Some(&policy)).exit, Exit::Proven);
+        assert_eq!(compare(&two, &one, Some(&[y]), Some(&policy)).exit, Exit::Proven, "in either order");
+        assert_eq!(compare(&one, &two, Some(&[z]), Some(&policy)).exit, Exit::Contradicted);
+        assert_eq!(compare(&one, &two, None, Some(&policy)).exit, Exit::Undecided);
+        assert_eq!(compare(&two, &fork, None, Some(&policy)).exit, Exit::Contradicted, "T19");
+        assert_eq!(compare(&two, &two, None, Some(&policy)).exit, Exit::Proven);
+        let other = Signer::new("log.example", &[9; 32]).sign(&checkpoint_body("log.example", 2, x));
+        assert_eq!(compare(&one, &other, Some(&[y]), Some(&policy)).exit, Exit::Contradicted, "another key");
+        let elsewhere = Signer::new("b.example", &[8; 32]).sign(&checkpoint_body("b.example", 2, x));
+        assert_eq!(compare(&one, &elsewhere, None, Some(&policy)).exit, Exit::Unusable);
+        assert_eq!(compare("", "", None, None).exit, Exit::Unusable);
     }
 
     #[test]

@@ -14,8 +14,10 @@ mod s3;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 
+use crate::domain::upload::Midstate;
 use crate::domain::value::Sha256;
 use crate::error::{Error, Result};
 
@@ -91,6 +93,23 @@ impl Blobs {
         match self {
             Blobs::Disk(d) => d.open_range(key, start, length).await,
             Blobs::S3(s) => s.open_range(key, start, length).await,
+        }
+    }
+
+    /// SHA-256 and length of a kept blob, read again from beginning to end, up to one byte more than it should have.
+    pub async fn digest(&self, key: &str, size: u64) -> Result<(Sha256, u64)> {
+        match self {
+            Blobs::Disk(d) => d.digest(key, size).await,
+            Blobs::S3(_) => {
+                let mut reader = self.open_range(key, 0, size + 1).await?;
+                let (mut hash, mut bytes) = (Midstate::default(), 0);
+                while let Some(chunk) = reader.next().await {
+                    let chunk = chunk?;
+                    hash.update(&chunk);
+                    bytes += chunk.len() as u64;
+                }
+                Ok((hash.finish(), bytes))
+            }
         }
     }
 

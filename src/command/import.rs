@@ -195,7 +195,7 @@ async fn take(
     file: &Entry,
     bar: &ProgressBar,
 ) -> Result<Accepted> {
-    let room = intake::room(app, appeal, submission)?;
+    let room = intake::room(app, appeal, submission, intake::Coming { here: 0, more: Some(file.size) }).await?;
     let (send, receive) = mpsc::channel(PIECES);
     let (source, name, index, counted) = (hand_in.clone(), file.name.clone(), file.index, bar.clone());
     // A reader that fails sends its error as the last piece; one that nobody listens to any more ends.

@@ -16,4 +16,4 @@ pub use export::{Export, export};
 pub use import::{Import, import};
 pub use people::{Token, User, token, user};
 pub use serve::{serve, worker};
-pub use verify::{Verify, verify};
+pub use verify::{Compare, Verify, compare, verify};

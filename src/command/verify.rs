@@ -1,4 +1,4 @@
-//! `temoin verify`: a bundle, or a receipt and files against it, without any server.
+//! `temoin verify`: a bundle, or a receipt and files against it; `temoin log compare`: two checkpoints. Without any server.
 
 use std::fs::{self, File};
 use std::io::Read as _;
@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use indicatif::{ProgressBar, ProgressStyle};
 use sha2::Digest as _;
 
-use crate::attest::{Exit, GivenFile, Verdict, verify_bundle, verify_receipt};
-use crate::domain::custody::Policy;
+use crate::attest::{self, Exit, GivenFile, Verdict, verify_bundle, verify_receipt};
+use crate::domain::custody::{Policy, strict};
 use crate::domain::value::Sha256;
 use crate::error::{Error, Result};
 
@@ -24,6 +24,44 @@ pub struct Verify {
     trust: Option<PathBuf>,
     #[arg(long)]
     json: bool,
+}
+
+#[derive(clap::Args)]
+pub struct Compare {
+    /// A checkpoint: from a receipt, a bundle, the server at another time
+    one: PathBuf,
+    /// Another one of the same log
+    other: PathBuf,
+    /// What /api/v1/log/consistency answered for their two sizes
+    #[arg(long, value_name = "FILE")]
+    proof: Option<PathBuf>,
+    /// Whom to trust: a C2SP tlog-policy file
+    #[arg(long, value_name = "POLICY")]
+    trust: PathBuf,
+    #[arg(long)]
+    json: bool,
+}
+
+/// `temoin log compare`.
+pub fn compare(c: &Compare) -> Result<ExitCode> {
+    let policy = policy(&c.trust)?;
+    let hashes = match &c.proof {
+        None => None,
+        Some(path) => {
+            let value =
+                strict::parse(small(path)?.as_bytes()).ok_or_else(|| Error::Internal(format!("{}: not a proof", path.display())))?;
+            let texts = value.get("hashes").and_then(serde_json::Value::as_array).into_iter().flatten();
+            Some(texts.filter_map(|t| t.as_str().and_then(Sha256::from_base64)).collect::<Vec<_>>())
+        }
+    };
+    say_verdict(c.json, &attest::compare(&small(&c.one)?, &small(&c.other)?, hashes.as_deref(), Some(&policy)))
+}
+
+/// A small text file.
+fn small(path: &Path) -> Result<String> {
+    let mut bytes = Vec::new();
+    open(path)?.take(RECEIPT_BYTES_MAX).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Bytes of a receipt that are read at all.
@@ -41,13 +79,10 @@ pub fn verify(c: &Verify) -> Result<ExitCode> {
     } else {
         c.path.clone()
     };
-    let mut receipt = String::new();
-    let mut bytes = Vec::new();
-    open(&receipt_path)?.take(RECEIPT_BYTES_MAX).read_to_end(&mut bytes)?;
-    receipt.push_str(&String::from_utf8_lossy(&bytes));
+    let receipt = small(&receipt_path)?;
     let policy = trusted(c)?;
     let given = files.iter().map(|p| hash(p)).collect::<Result<Vec<_>>>()?;
-    say_verdict(c, &verify_receipt(&receipt, &given, policy.as_ref()))
+    say_verdict(c.json, &verify_receipt(&receipt, &given, policy.as_ref()))
 }
 
 fn bundle(c: &Verify) -> Result<ExitCode> {
@@ -59,17 +94,20 @@ fn bundle(c: &Verify) -> Result<ExitCode> {
         bar.set_message(format!("{} MB read", read / 1_000_000));
     });
     bar.finish_and_clear();
-    say_verdict(c, &verdict)
+    say_verdict(c.json, &verdict)
 }
 
 fn trusted(c: &Verify) -> Result<Option<Policy>> {
-    let Some(path) = &c.trust else { return Ok(None) };
-    let text = fs::read_to_string(path).map_err(|e| Error::Internal(format!("{}: {e}", path.display())))?;
-    Policy::parse(&text).map(Some).map_err(|why| Error::Internal(format!("{}: {why}", path.display())))
+    c.trust.as_deref().map(policy).transpose()
 }
 
-fn say_verdict(c: &Verify, verdict: &Verdict) -> Result<ExitCode> {
-    if c.json {
+fn policy(path: &Path) -> Result<Policy> {
+    let text = fs::read_to_string(path).map_err(|e| Error::Internal(format!("{}: {e}", path.display())))?;
+    Policy::parse(&text).map_err(|why| Error::Internal(format!("{}: {why}", path.display())))
+}
+
+fn say_verdict(json: bool, verdict: &Verdict) -> Result<ExitCode> {
+    if json {
         say!("{}", serde_json::to_string(verdict).map_err(Error::internal)?);
     } else {
         for f in &verdict.findings {
@@ -79,7 +117,7 @@ fn say_verdict(c: &Verify, verdict: &Verdict) -> Result<ExitCode> {
             Exit::Proven => "PROVEN under the given trust",
             Exit::Contradicted => "CONTRADICTED: something was changed",
             Exit::Undecided => "UNDECIDED",
-            Exit::Unusable => "UNUSABLE: this is neither a bundle nor a receipt",
+            Exit::Unusable => "UNUSABLE: this cannot be checked",
         };
         say!("{words}");
     }

@@ -83,6 +83,41 @@ macro_rules! sql {
     };
 }
 
+/// Runs one statement for many rows, some at a time: `BEFORE ($1, $2), ($3, $4) AFTER`. The last argument binds one
+/// row's columns, as many as said, to the query.
+macro_rules! many {
+    ($tx:expr, $before:literal, $columns:literal, $after:literal, $rows:expr, |$query:ident, $row:pat_param| $bind:expr) => {
+        for group in $rows.chunks($crate::db::engine::ROWS) {
+            let text = sqlx::AssertSqlSafe(format!("{}{}{}", $before, $crate::db::engine::places(group.len(), $columns), $after));
+            match $tx {
+                $crate::db::Tx::Lite(t) => {
+                    let mut $query = sqlx::query(text);
+                    for $row in group {
+                        $query = $bind;
+                    }
+                    $query.execute(&mut **t).await?;
+                }
+                $crate::db::Tx::Pg(t) => {
+                    let mut $query = sqlx::query(text);
+                    for $row in group {
+                        $query = $bind;
+                    }
+                    $query.execute(&mut **t).await?;
+                }
+            }
+        }
+    };
+}
+
+/// Rows of one statement. (SQLite finds a parameter by walking through all of them, so that many rows cost their square.)
+pub const ROWS: usize = 24;
+
+/// `($1, $2), ($3, $4)` for two rows of two columns.
+pub fn places(rows: usize, columns: usize) -> String {
+    let row = |n: usize| (1..=columns).map(|c| format!("${}", n * columns + c)).collect::<Vec<_>>().join(", ");
+    (0..rows).map(|n| format!("({})", row(n))).collect::<Vec<_>>().join(", ")
+}
+
 /// Connections that may wait for one another before a caller is told to come back later.
 const WAIT: Duration = Duration::from_secs(20);
 

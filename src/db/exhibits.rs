@@ -205,8 +205,9 @@ pub async fn with_bytes(tx: &mut Tx, agency: Id, sha256: Sha256) -> Result<Vec<(
     rows.into_iter().map(|(i, at)| Ok((id(&i)?, Utc::from_micros(at)))).collect()
 }
 
-pub async fn total(tx: &mut Tx) -> Result<u64> {
-    Ok(unsigned(sql!(one tx, (i64,), "SELECT COUNT(*) FROM exhibit")?.0))
+pub async fn received(tx: &mut Tx) -> Result<Vec<(Id, (Sha256, u64))>> {
+    let rows = sql!(all tx, (Vec<u8>, Vec<u8>, i64), "SELECT id, sha256, size FROM exhibit")?;
+    rows.into_iter().map(|(e, sha256, size)| Ok((id(&e)?, (digest(&sha256)?, unsigned(size))))).collect()
 }
 
 /// How many exhibits of an appeal are in each state.

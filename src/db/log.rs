@@ -4,6 +4,7 @@
 
 use sqlx::AssertSqlSafe;
 
+use super::engine::{ROWS, places};
 use super::{Tx, bad_row, digest, id, signed, to_json, unsigned};
 use crate::domain::custody::Opening;
 use crate::domain::custody::merkle::{Edge, TileAt};
@@ -12,25 +13,12 @@ use crate::error::Result;
 
 pub async fn add_pending(tx: &mut Tx, event: Id, draft: &[u8], openings: &[Opening]) -> Result<()> {
     sql!(run tx, "INSERT INTO log_pending (event_id, draft) VALUES ($1, $2)", event.blob(), draft.to_vec())?;
-    // All of them in a few statements: an event has a dozen, and every statement of a writer is everybody's time.
-    for group in openings.chunks(16) {
-        let places: Vec<String> =
-            (0..group.len()).map(|n| format!("(${}, ${}, ${}, ${})", 4 * n + 1, 4 * n + 2, 4 * n + 3, 4 * n + 4)).collect();
-        let text = format!("INSERT INTO log_opening (event_id, path, salt, value) VALUES {}", places.join(", "));
-        macro_rules! insert {
-            ($t:expr) => {{
-                let mut insert = sqlx::query(AssertSqlSafe(text));
-                for o in group {
-                    insert = insert.bind(event.blob()).bind(o.path.clone()).bind(o.salt.clone()).bind(to_json(&o.value)?);
-                }
-                insert.execute(&mut **$t).await?;
-            }};
-        }
-        match tx {
-            Tx::Lite(t) => insert!(t),
-            Tx::Pg(t) => insert!(t),
-        }
-    }
+    let rows = openings.iter().map(|o| Ok((o, to_json(&o.value)?))).collect::<Result<Vec<_>>>()?;
+    many!(tx, "INSERT INTO log_opening (event_id, path, salt, value) VALUES ", 4, "", rows, |query, (o, value)| query
+        .bind(event.blob())
+        .bind(o.path.clone())
+        .bind(o.salt.clone())
+        .bind(value.clone()));
     Ok(())
 }
 
@@ -73,32 +61,68 @@ pub async fn pending(tx: &mut Tx, limit: i64) -> Result<Vec<Pending>> {
     rows.into_iter().map(|(seq, event, draft)| Ok(Pending { seq, event: id(&event)?, draft })).collect()
 }
 
-/// Takes sequenced drafts out of the outbox, one by one: rows between them may belong to
+/// Takes sequenced drafts out of the outbox, each by its number: rows between them may belong to
 /// transactions that had not committed when the batch was read.
-pub async fn remove_pending(tx: &mut Tx, seq: i64) -> Result<()> {
-    sql!(run tx, "DELETE FROM log_pending WHERE seq = $1", seq)?;
+pub async fn remove_pending(tx: &mut Tx, seqs: &[i64]) -> Result<()> {
+    many!(tx, "DELETE FROM log_pending WHERE seq IN (", 1, ")", seqs, |query, seq| query.bind(*seq));
     Ok(())
 }
 
-pub async fn add_entry(tx: &mut Tx, index: u64, event: Id, leaf: Sha256, bytes: Vec<u8>) -> Result<()> {
-    sql!(run tx, "INSERT INTO log_entry (idx, event_id, leaf, bytes) VALUES ($1, $2, $3, $4)",
-        signed(index), event.blob(), leaf.blob(), bytes)?;
+pub async fn add_entries(tx: &mut Tx, entries: &[Entry]) -> Result<()> {
+    many!(tx, "INSERT INTO log_entry (idx, event_id, leaf, bytes) VALUES ", 4, "", entries, |query, e| query
+        .bind(signed(e.index))
+        .bind(e.event.blob())
+        .bind(e.leaf.blob())
+        .bind(e.bytes.clone()));
     Ok(())
 }
 
-/// How many events a subject has, and the leaf of the last.
-pub async fn subject_head(tx: &mut Tx, kind: &str, subject: &str) -> Result<(u64, Option<Sha256>)> {
-    let row = sql!(maybe tx, (i64, Vec<u8>),
-        "SELECT n, leaf FROM log_subject WHERE kind = $1 AND id = $2 ORDER BY n DESC LIMIT 1", kind.to_owned(), subject.to_owned())?;
-    match row {
-        Some((n, leaf)) => Ok((unsigned(n) + 1, Some(digest(&leaf)?))),
-        None => Ok((0, None)),
+/// How many events each of these subjects has, and the leaf of the last; those without any are left out.
+pub async fn subject_heads(tx: &mut Tx, subjects: &[(String, String)]) -> Result<Vec<((String, String), (u64, Option<Sha256>))>> {
+    let mut heads = Vec::new();
+    for group in subjects.chunks(ROWS) {
+        let text = AssertSqlSafe(format!(
+            "WITH asked (kind, id) AS (VALUES {}) SELECT s.kind, s.id, s.n, s.leaf FROM asked JOIN log_subject s
+               ON s.kind = asked.kind AND s.id = asked.id
+             WHERE s.n = (SELECT MAX(n) FROM log_subject x WHERE x.kind = asked.kind AND x.id = asked.id)",
+            places(group.len(), 2)
+        ));
+        macro_rules! ask {
+            ($t:expr) => {{
+                let mut query = sqlx::query_as::<_, (String, String, i64, Vec<u8>)>(text);
+                for (kind, id) in group {
+                    query = query.bind(kind.clone()).bind(id.clone());
+                }
+                query.fetch_all(&mut **$t).await?
+            }};
+        }
+        let rows = match tx {
+            Tx::Lite(t) => ask!(t),
+            Tx::Pg(t) => ask!(t),
+        };
+        for (kind, id, n, leaf) in rows {
+            heads.push(((kind, id), (unsigned(n) + 1, Some(digest(&leaf)?))));
+        }
     }
+    Ok(heads)
 }
 
-pub async fn add_subject(tx: &mut Tx, kind: &str, subject: &str, n: u64, index: u64, leaf: Sha256) -> Result<()> {
-    sql!(run tx, "INSERT INTO log_subject (kind, id, n, idx, leaf) VALUES ($1, $2, $3, $4, $5)",
-        kind.to_owned(), subject.to_owned(), signed(n), signed(index), leaf.blob())?;
+/// An entry's place in one subject's history.
+pub struct Place {
+    pub kind: String,
+    pub id: String,
+    pub n: u64,
+    pub index: u64,
+    pub leaf: Sha256,
+}
+
+pub async fn add_subjects(tx: &mut Tx, places: &[Place]) -> Result<()> {
+    many!(tx, "INSERT INTO log_subject (kind, id, n, idx, leaf) VALUES ", 5, "", places, |query, p| query
+        .bind(p.kind.clone())
+        .bind(p.id.clone())
+        .bind(signed(p.n))
+        .bind(signed(p.index))
+        .bind(p.leaf.blob()));
     Ok(())
 }
 
@@ -208,6 +232,24 @@ pub async fn openings(tx: &mut Tx, event: Id) -> Result<Vec<Opening>> {
     rows.into_iter().map(|(path, salt, value)| Ok(Opening { path, salt, value: super::json(&value)? })).collect()
 }
 
+/// Whether any event waits. (Counting them all takes a while when there are many.)
+pub async fn any_pending(tx: &mut Tx) -> Result<bool> {
+    Ok(sql!(one tx, (i64,), "SELECT CAST(CASE WHEN EXISTS (SELECT 1 FROM log_pending) THEN 1 ELSE 0 END AS BIGINT)")?.0 == 1)
+}
+
 pub async fn pending_count(tx: &mut Tx) -> Result<u64> {
     Ok(unsigned(sql!(one tx, (i64,), "SELECT COUNT(*) FROM log_pending")?.0))
+}
+
+/// The openings of the events from one place to before another, each with its event's place.
+pub async fn openings_within(tx: &mut Tx, from: u64, to: u64) -> Result<Vec<(u64, Opening)>> {
+    let rows = sql!(all tx, (i64, String, String, String),
+        "SELECT e.idx, o.path, o.salt, o.value FROM log_entry e JOIN log_opening o ON o.event_id = e.event_id
+         WHERE e.idx >= $1 AND e.idx < $2 ORDER BY e.idx, o.path", signed(from), signed(to))?;
+    rows.into_iter().map(|(index, path, salt, value)| Ok((unsigned(index), Opening { path, salt, value: super::json(&value)? }))).collect()
+}
+
+/// Sizes at which there is a checkpoint.
+pub async fn checkpoint_sizes(tx: &mut Tx) -> Result<Vec<u64>> {
+    Ok(sql!(all tx, (i64,), "SELECT size FROM log_checkpoint")?.into_iter().map(|r| unsigned(r.0)).collect())
 }

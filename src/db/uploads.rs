@@ -96,6 +96,14 @@ pub async fn reserved(tx: &mut Tx, submission: Id) -> Result<(u64, u64)> {
     Ok((unsigned(count), unsigned(bytes)))
 }
 
+/// Bytes that lie half-sent for an appeal.
+pub async fn half_sent_bytes(tx: &mut Tx, appeal: Id) -> Result<u64> {
+    let (bytes,) = sql!(one tx, (i64,),
+        "SELECT CAST(COALESCE(SUM(u.durable_offset), 0) AS BIGINT) FROM upload u JOIN submission s ON s.id = u.submission_id
+         WHERE u.state = 'open' AND s.appeal_id = $1", appeal.blob())?;
+    Ok(unsigned(bytes))
+}
+
 /// Takes an open upload over: whoever had it before can write nothing more. Returns the new generation.
 pub async fn take_over(tx: &mut Tx, upload: Id, now: Utc, expires: Utc) -> Result<Option<i64>> {
     let row = sql!(maybe tx, (i64,),

@@ -158,7 +158,7 @@ async fn hand_over(app: &App, appeal: &Appeal, submission: Id, bytes: Vec<u8>, n
     let mut tx = app.db.read().await?;
     let submission = db::submissions::by_id(&mut tx, submission).await?;
     drop(tx);
-    let room = intake::room(app, appeal, &submission)?;
+    let room = intake::room(app, appeal, &submission, intake::Coming::default()).await?;
     let length = bytes.len() as u64;
     let body = stream::iter([Ok::<_, Error>(bytes::Bytes::from(bytes))]);
     let received = intake::receive(app, submission.id, room, Some(length), None, body).await?;

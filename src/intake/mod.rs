@@ -15,7 +15,7 @@ mod write;
 
 pub use accept::{Accepted, accept};
 pub use admit::{WAIT_S, admit, challenge};
-pub use budget::{Room, admits, room};
+pub use budget::{Coming, Room, admits, room};
 pub use open::{Origin, open, state};
 pub use receive::{drain, receive};
 pub use restate::restate;

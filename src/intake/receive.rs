@@ -10,6 +10,7 @@ use futures_util::{Stream, StreamExt as _};
 use tokio::time::{Instant, Sleep};
 
 use super::Room;
+use super::budget::space;
 use crate::app::App;
 use crate::blobs::Staged;
 use crate::domain::media::keep_head;
@@ -21,6 +22,8 @@ use crate::error::{Error, Result};
 /// and it holds a place.
 const RATE_BYTES_MIN: u64 = 512;
 const RATE_AFTER_S: u64 = 60;
+/// Chunks after which the disk's reserve is looked at again: some sixteen to sixty megabytes.
+pub(super) const ASK_SPACE: u64 = 256;
 
 /// A whole file, staged and hashed, not yet durable.
 pub struct Received {
@@ -108,7 +111,7 @@ pub async fn receive<E>(
     let mut pace = Pace::new(app, submission);
     let mut body = std::pin::pin!(body);
     let mut staged = app.blobs.stage(length).await?;
-    let (mut hash, mut size, mut head) = (Midstate::default(), 0u64, Vec::new());
+    let (mut hash, mut size, mut head, mut chunks) = (Midstate::default(), 0u64, Vec::new(), 0u64);
     let outcome = loop {
         let chunk = match pace.next(&mut body).await {
             Ok(Some(chunk)) => chunk,
@@ -121,6 +124,12 @@ pub async fn receive<E>(
         }
         if pace.too_slow() {
             break Err(Error::TooSlow);
+        }
+        chunks += 1;
+        if chunks.is_multiple_of(ASK_SPACE)
+            && let Err(full) = space(app, 0)
+        {
+            break Err(full);
         }
         keep_head(&mut head, &chunk);
         hash.update(&chunk);

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::Stream;
 
+use super::budget::{self, Coming};
 use super::receive::drain;
 use super::write::Writer;
-use super::{Accepted, budget, reject};
+use super::{Accepted, reject};
 use crate::app::App;
 use crate::attest;
 use crate::blobs::Staged;
@@ -51,7 +52,7 @@ pub async fn begin(app: &App, appeal: &Appeal, submission: &Submission, new: New
 }
 
 async fn try_begin(app: &App, appeal: &Appeal, submission: &Submission, new: NewUpload) -> Result<Upload> {
-    let room = budget::room(app, appeal, submission)?;
+    let room = budget::room(app, appeal, submission, Coming { here: 0, more: new.length }).await?;
     budget::admits(appeal, new.claims.media_type.as_deref())?;
     if new.length.is_some_and(|n| n > room.bytes_max) {
         return Err(room.refusal());
@@ -182,7 +183,8 @@ async fn run<E>(app: &App, mut turn: Turn, id: Id, ask: Append, body: impl Strea
     if ask.offset != upload.offset {
         return Err(Error::OffsetMismatch { expected: upload.offset, provided: ask.offset });
     }
-    let room = budget::room(app, &appeal, &submission)?;
+    let announced = upload.length.map(|n| n - upload.offset).or(ask.announced);
+    let room = budget::room(app, &appeal, &submission, Coming { here: upload.offset, more: announced }).await?;
     let length = agreed_length(&upload, &ask)?;
     if length.is_some_and(|n| n > room.bytes_max) {
         reject(app, &submission, &room.refusal()).await?;

@@ -8,7 +8,8 @@ use futures_util::Stream;
 use tokio::time::Instant;
 
 use super::accept::accept;
-use super::receive::{Pace, Received};
+use super::budget::space;
+use super::receive::{ASK_SPACE, Pace, Received};
 use super::reject;
 use super::session::{Append, Checksum, Progress};
 use crate::app::App;
@@ -49,6 +50,7 @@ impl Writer<'_> {
         let overtaken = turn.overtaken();
         let mut overtaken = std::pin::pin!(overtaken);
         let mut check = ask.checksum.as_ref().map(Checking::new);
+        let mut asked = 0u64;
         let (mut written, mut written_at) = (self.upload.offset, Instant::now());
         loop {
             let chunk = tokio::select! {
@@ -74,6 +76,13 @@ impl Writer<'_> {
             }
             if pace.too_slow() {
                 return Ok(Some(Error::TooSlow));
+            }
+            asked += 1;
+            if asked.is_multiple_of(ASK_SPACE) {
+                // Others fill the disk, too. What came stays, and goes on when there is room again.
+                if let Err(full) = space(self.app, 0) {
+                    return Ok(Some(full));
+                }
             }
         }
         match check.map(Checking::holds) {

@@ -113,16 +113,16 @@ for (const [locale, words] of [['en-GB', { got: 'Received', thanks: 'Received. T
   });
 }
 
-test('cut every few hundred kilobytes, everything arrives, and nothing twice', async () => {
+for (const [locale, word] of [['en-GB', 'Received'], ['fr-FR', 'Reçu']]) test(`cut every few hundred kilobytes, everything arrives whole, ${locale}`, async () => {
   const network = await badNetwork({ cutAfter: 1_500_000 });
-  const { context, page, broken } = await begin(network.base);
+  const { context, page, broken } = await begin(network.base, { locale });
   const [a, b] = [noise(5_000_000), noise(3_000_000)];
   await page.setInputFiles('#any', [{ name: 'a.mp4', mimeType: 'video/mp4', buffer: a }, { name: 'b.mp4', mimeType: 'video/mp4', buffer: b }]);
-  // Whole chunks never get through: what was kept of each makes the progress, once checksums are left out.
+  // Whole chunks never get through at first: the page makes them smaller until they do.
   await until('the network was cut', async () => network.state.cuts >= 3);
   network.state.cutAfter = 20_000_000;
-  await done(page, 'a.mp4');
-  await done(page, 'b.mp4');
+  await done(page, 'a.mp4', word);
+  await done(page, 'b.mp4', word);
   await page.click('#send-button');
   const text = await received(page);
   assert.ok(text.includes(hash(a)) && text.includes(hash(b)), text);
@@ -131,18 +131,18 @@ test('cut every few hundred kilobytes, everything arrives, and nothing twice', a
   network.close();
 });
 
-test('without a network it waits, says so, and goes on by itself', async () => {
+for (const [locale, word, says] of [['en-GB', 'Received', /No network/], ['fr-FR', 'Reçu', /réseau/]]) test(`without a network it waits, says so, and goes on by itself, ${locale}`, async () => {
   const network = await badNetwork({ bytesPerSecond: 400_000 });
-  const { context, page } = await begin(network.base);
+  const { context, page } = await begin(network.base, { locale });
   const bytes = noise(2_000_000);
   await page.setInputFiles('#any', [{ name: 'film.mp4', mimeType: 'video/mp4', buffer: bytes }]);
   await until('it is on its way', async () => Number(await page.getAttribute('#bar', 'value')) > 0);
   await context.setOffline(true);
   for (const s of network.state.open) s.destroy();
-  await until('the page says so', async () => /No network/.test(await page.textContent('#total')));
-  await look(page, 'upload-offline');
+  await until('the page says so', async () => says.test(await page.textContent('#total')));
+  await look(page, `upload-offline-${locale}`);
   await context.setOffline(false);
-  await done(page, 'film.mp4');
+  await done(page, 'film.mp4', word);
   await page.click('#send-button');
   assert.ok((await received(page)).includes(hash(bytes)));
   await context.close();
@@ -202,6 +202,11 @@ test('pause, go on, remove; a refusal is said in words', async () => {
   await other.goto(`${server.base}/a/PETIT`);
   await other.click('button.main');
   await other.waitForFunction(() => document.documentElement.classList.contains('script'));
+  await other.setInputFiles('#any', [{ name: 'cloud.jpg', mimeType: 'image/jpeg', buffer: Buffer.alloc(0) }]);
+  await until('an empty file is said to be empty', async () => /is empty/.test(await state(other, 'cloud.jpg')));
+  const row = other.locator('li.file', { hasText: 'cloud.jpg' });
+  assert.equal(await row.getByRole('button', { name: 'Try again' }).count(), 0, 'trying again would not help');
+  await row.getByRole('button', { name: 'Remove' }).click();
   await other.setInputFiles('#any', [{ name: 'large.mp4', mimeType: 'video/mp4', buffer: noise(200_000) }, { name: 'small.jpg', mimeType: 'image/jpeg', buffer: noise(50_000) }]);
   await until('the refusal is said', async () => /larger than this appeal takes/.test(await state(other, 'large.mp4')));
   await done(other, 'small.jpg');
@@ -257,6 +262,7 @@ test('in a flood the browser works for its place', async () => {
 test('two at a time, photos first, smaller chunks on a phone network, and the screen stays on', async () => {
   const network = await badNetwork({ bytesPerSecond: 3_000_000 });
   const context = await browser.newContext({ ...PHONE, locale: 'en-GB' });
+  const sums = [];
   await context.addInitScript(() => {
     window.locks = [];
     const wakeLock = { request: async (kind) => { window.locks.push(kind); return { release: async () => { window.locks.push('released'); } }; } };
@@ -275,6 +281,7 @@ test('two at a time, photos first, smaller chunks on a phone network, and the sc
   page.on('request', (r) => {
     if (!carries(r)) return;
     most = Math.max(most, ++live);
+    if (r.method() === 'PATCH') sums.push(/^sha256 .{44}$/.test(r.headers()['upload-checksum'] ?? ''));
     sizes.push(Number(r.headers()['content-length'] ?? r.postDataBuffer()?.length ?? 0));
     const name = /filename ([^,]+)/.exec(r.headers()['upload-metadata'] ?? '')?.[1];
     if (name) order.push(Buffer.from(name, 'base64').toString());
@@ -293,11 +300,17 @@ test('two at a time, photos first, smaller chunks on a phone network, and the sc
   await until('minutes left are told', async () => /1 min/.test(await page.textContent('#total')));
   await page.evaluate(() => { window.wire.type = 'cellular'; window.wire.dispatchEvent(new Event('change')); });
   await until('back on the phone network the film waits again', async () => (await state(page, 'film.mp4')) === 'Waits for Wi-Fi');
+  // Who presses Send now is told what is missing, and can choose.
+  await page.click('#send-button');
+  assert.match(await page.textContent('#alert'), /wait for Wi-Fi/);
+  assert.ok(await page.isEnabled('#send-button'));
+  assert.ok(!/minute/.test(await page.textContent('#total')), 'nothing moves, so no minutes are promised');
   await page.uncheck('#wifi-only');
   await done(page, 'clip.mp4');
   await done(page, 'film.mp4');
   assert.deepEqual(order.slice(0, 3).sort(), ['a.jpg', 'b.jpg', 'c.jpg'], 'photos before videos');
   assert.equal(most, 2, 'two at a time');
+  assert.ok(sums.length >= 3 && sums.every(Boolean), 'every chunk goes under its SHA-256');
   assert.ok(Math.max(...sizes) <= 4_000_000, `chunks: ${sizes}`);
   const locks = await page.evaluate(() => window.locks);
   assert.ok(locks.includes('screen') && locks.at(-1) === 'released', locks.join());

@@ -117,8 +117,16 @@ fn name(server: &Server) -> String {
 fn admin(server: &Server, statements: &[String]) {
     let admin = format!("{}/postgres", server.database.rsplit_once('/').unwrap().0);
     for statement in statements {
-        let done = Command::new("psql").args([&admin, "-qc", statement]).output().unwrap();
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        // A killed server's sessions end a moment later, and a database in use cannot be copied.
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        loop {
+            let done = Command::new("psql").args([&admin, "-qc", statement]).output().unwrap();
+            if done.status.success() {
+                break;
+            }
+            assert!(std::time::Instant::now() < until, "{}", String::from_utf8_lossy(&done.stderr));
+            std::thread::sleep(std::time::Duration::from_millis(200));
+        }
     }
 }
 
@@ -159,8 +167,21 @@ async fn a_second_history_is_refused(pair: Pair) {
     keep(&server);
     server.run().await;
     let s = server.submission("ATTACK", None).await;
+    let checkpoint = |server: &Server| server.http.get(server.url("/log/checkpoint")).send();
+    let early = checkpoint(&server).await.unwrap().text().await.unwrap();
     server.sent(&s, "true.jpg", jpeg(7, 40, 40)).await;
     let told = server.events().await.len();
+    let late = checkpoint(&server).await.unwrap().text().await.unwrap();
+    let size = |note: &str| note.lines().nth(1).unwrap().to_owned();
+    let proof = format!("/api/v1/log/consistency?old={}&new={}", size(&early), size(&late));
+    let proof = server.http.get(server.url(&proof)).send().await.unwrap().text().await.unwrap();
+    let policy = server.http.get(server.url("/log/policy")).send().await.unwrap().text().await.unwrap();
+    for (name, text) in [("early", &early), ("late", &late), ("proof", &proof), ("policy", &policy)] {
+        fs::write(server.path(name), text).unwrap();
+    }
+    let compare = |server: &Server, args: &[&str]| server.cli(&[&["log", "compare", "--trust", "policy"], args].concat()).status.code();
+    assert_eq!(compare(&server, &["early", "late", "--proof", "proof"]), Some(0));
+    assert_eq!(compare(&server, &["early", "late"]), Some(2));
     server.kill();
     put_back(&server);
     // Published elsewhere, nothing contradicts: this is the limit (T04). Only those who hold something else can tell.
@@ -171,6 +192,13 @@ async fn a_second_history_is_refused(pair: Pair) {
     while server.events().await.len() <= told {
         server.sent(&s, "false.jpg", jpeg(8, 40, 40)).await;
     }
+    // T19: whoever kept a checkpoint of the first history can show it to everybody.
+    let forged = checkpoint(&server).await.unwrap().text().await.unwrap();
+    fs::write(server.path("forged"), &forged).unwrap();
+    let proof = format!("/api/v1/log/consistency?old={}&new={}", size(&late), size(&forged));
+    let proof = server.http.get(server.url(&proof)).send().await.unwrap().text().await.unwrap();
+    fs::write(server.path("proof"), proof).unwrap();
+    assert_eq!(compare(&server, &["late", "forged", "--proof", "proof"]), Some(1), "T19");
     server.kill();
     // Held against what was published before, it is refused.
     server.set("TEMOIN_LOG__PUBLISHED", None);

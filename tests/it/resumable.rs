@@ -24,6 +24,9 @@ on_both!(
     half_sent_files_are_listed_and_swept,
     what_is_said_later_reaches_the_files,
     a_large_file_in_pieces,
+    what_is_half_sent_counts_and_the_disk_keeps_its_reserve,
+    a_file_beyond_four_gigabytes_is_cut_and_goes_on,
+    a_header_that_stands_twice_is_refused,
 );
 
 const OCTETS: &str = "application/offset+octet-stream";
@@ -796,4 +799,86 @@ async fn a_large_file_in_pieces(pair: Pair) {
     assert_eq!(other.files().await[0]["sha256"], sha256(&file));
     server.settled().await;
     server.assert_sound();
+}
+
+async fn what_is_half_sent_counts_and_the_disk_keeps_its_reserve(pair: Pair) {
+    let server = Server::start(pair).await;
+    server.appeal("TIGHT", &["--appeal-bytes-max", "1000000"]);
+    let (a, b) = (Tus::new(&server, "TIGHT").await, Tus::new(&server, "TIGHT").await);
+    let (first, second) = (a.create(900_000).await, b.create(900_000).await);
+    let file = noise(5, 900_000);
+    assert_eq!(a.patch(&first, 0, file[..500_000].to_vec()).send().await.unwrap().status(), 204);
+    // The other is told before its bytes flow, and the half-sent one is finished.
+    let refused = b.patch(&second, 0, file.clone()).send().await.unwrap();
+    assert_eq!(refused.status(), 413);
+    assert!(refused.text().await.unwrap().contains("quota-exceeded"));
+    let plain = server.send(&b.s, "late.jpg", vec![1; 600_000]).await;
+    assert_eq!(plain.status(), 413, "nor by a file in one request");
+    assert_eq!(a.patch(&first, 500_000, file[500_000..].to_vec()).send().await.unwrap().status(), 204);
+    assert_eq!(a.files().await[0]["sha256"], sha256(&file));
+    assert_eq!(b.post().header("upload-length", 200_000).send().await.unwrap().status(), 413, "nothing is left");
+    if pair == Pair::Lite {
+        // A length that the disk cannot hold beside its reserve.
+        let free: u64 = {
+            let said = std::process::Command::new("df").args(["--output=avail", "-B1"]).arg(server.dir.path()).output().unwrap();
+            String::from_utf8_lossy(&said.stdout).lines().nth(1).unwrap().trim().parse().unwrap()
+        };
+        // Wide enough for what other tests write meanwhile.
+        let margin = 15_000_000_000.min(free / 2);
+        let reserve = (free - margin).to_string();
+        let tight = Server::start_with(pair, &[("TEMOIN_LIMITS__FREE_BYTES_MIN", &reserve)]).await;
+        tight.appeal("DISK", &[]);
+        let tus = Tus::new(&tight, "DISK").await;
+        assert_eq!(tus.post().header("upload-length", margin + 5_000_000_000).send().await.unwrap().status(), 507);
+        assert_eq!(tus.post().header("upload-length", 1_000).send().await.unwrap().status(), 201);
+    }
+}
+
+/// Numbers of more than 32 bits, a cut in the middle of them, and the same digest at the end.
+async fn a_file_beyond_four_gigabytes_is_cut_and_goes_on(pair: Pair) {
+    // A tenth on the S3 server of the tests, which is the slow part there.
+    let (bytes, cut) = if pair == Pair::Lite { ((4u64 << 30) + 12_345, (4u64 << 30) + 5) } else { (400 << 20, 300 << 20) };
+    let server = Server::start(pair).await;
+    server.appeal("HUGE", &[]);
+    let tus = Tus::new(&server, "HUGE").await;
+    let url = tus.create(bytes).await;
+    let piece = bytes::Bytes::from(noise(7, 1 << 20));
+    let from = |start: u64, end: u64| {
+        let piece = piece.clone();
+        let starts = std::iter::successors(Some(start), move |at| Some(at - at % (1 << 20) + (1 << 20)).filter(|next| *next < end));
+        let pieces = starts.map(move |at| {
+            let begin = (at % (1 << 20)) as usize;
+            let take = ((1 << 20) - begin).min((end - at) as usize);
+            Ok::<_, std::io::Error>(piece.slice(begin..begin + take))
+        });
+        reqwest::Body::wrap_stream(futures_util::stream::iter(pieces))
+    };
+    // The body ends sooner than it says: a connection that broke.
+    let broken = tus.patch(&url, 0, from(0, cut)).header("content-length", bytes).send().await;
+    assert!(broken.is_err() || !broken.unwrap().status().is_success());
+    let (_, offset) = tus.head(&url).await;
+    let offset = offset.unwrap();
+    assert!(offset > 0 && offset <= cut, "{offset}");
+    assert_eq!(tus.patch(&url, offset, from(offset, bytes)).header("content-length", bytes - offset).send().await.unwrap().status(), 204);
+    let mut hash = <sha2::Sha256 as sha2::Digest>::new();
+    let mut at = 0;
+    while at < bytes {
+        let take = (bytes - at).min(1 << 20);
+        sha2::Digest::update(&mut hash, &piece[..take as usize]);
+        at += take;
+    }
+    let expected = data_encoding::HEXLOWER.encode(&sha2::Digest::finalize(hash));
+    let files = tus.files().await;
+    assert_eq!((files[0]["sha256"].as_str(), files[0]["size"].as_u64()), (Some(&*expected), Some(bytes)));
+}
+
+async fn a_header_that_stands_twice_is_refused(pair: Pair) {
+    let server = Server::start(pair).await;
+    server.appeal("TWICE", &[]);
+    let tus = Tus::new(&server, "TWICE").await;
+    assert_eq!(tus.post().header("upload-length", 5).header("upload-length", 6).send().await.unwrap().status(), 400);
+    let url = tus.create(5).await;
+    let twice = tus.patch(&url, 0, "hello").header("upload-offset", 3).send().await.unwrap();
+    assert_eq!(twice.status(), 400);
+    assert_eq!(tus.head(&url).await, (200, Some(0)));
 }

@@ -234,8 +234,7 @@ pub fn verify_inclusion(leaf: Sha256, index: u64, size: u64, proof: &[Sha256], r
     sn == 0 && r == root
 }
 
-/// RFC 9162 §2.1.4.2. The server only gives such proofs; checking ours is the tests' business so far.
-#[cfg(test)]
+/// Whether the tree of `old` leaves is a prefix of that of `new` (RFC 9162 §2.1.4.2).
 pub fn verify_consistency(old: u64, new: u64, proof: &[Sha256], old_root: Sha256, new_root: Sha256) -> bool {
     if old == 0 || old > new || proof.len() > PROOF_HASHES_MAX {
         return false;

@@ -236,7 +236,10 @@ pub async fn send(State(app): State<AppState>, peer: Peer, PathId(id): PathId, h
             return Err(busy);
         }
     };
-    let room = intake::admits(&appeal, claims.media_type.as_deref()).and_then(|()| intake::room(&app, &appeal, &submission));
+    let room = match intake::admits(&appeal, claims.media_type.as_deref()) {
+        Ok(()) => intake::room(&app, &appeal, &submission, intake::Coming { here: 0, more: length }).await,
+        Err(refusal) => Err(refusal),
+    };
     let room = match room {
         Ok(room) if length.is_none_or(|n| n <= room.bytes_max) => room,
         refused => {

@@ -43,7 +43,7 @@ const SILENCE_MS = 30_000;
 const TRIES = 4;
 const ACTIVE: State[] = ['sending', 'trying'];
 /** Refusals that the same file will meet again. */
-const FINAL = ['too-large', 'quota-exceeded', 'kind-refused', 'appeal-closed', 'not-found'];
+export const FINAL = ['empty', 'too-large', 'quota-exceeded', 'kind-refused', 'appeal-closed', 'not-found'];
 
 export class Queue {
   items: Item[] = [];
@@ -111,6 +111,8 @@ export class Queue {
   private async checkNow(item: Item): Promise<void> {
     if (!this.items.includes(item)) return;
     const { file } = item;
+    // What lies in a cloud and not on the phone may come as nothing at all.
+    if (file.size === 0) { this.fail(item, 'empty'); return; }
     if (!this.loaded) await this.load();
     item.mark = await hex(new Blob([`${file.size}:`, file.slice(0, ENDS), file.slice(-ENDS)]));
     if (file.size <= WHOLE_HASH_MAX) item.sha256 = await hex(file);

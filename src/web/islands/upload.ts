@@ -1,6 +1,6 @@
 // The witness's page /r/{receipt}/send with script: picking a file starts its upload while the questions are asked, answers
 // are kept as they are given, and every trouble is said in words. Without script the same form is sent whole.
-import { Queue, connection, type Item } from './queue';
+import { FINAL, Queue, connection, type Item } from './queue';
 import { say, size } from './words';
 import type { Place } from './map';
 
@@ -67,7 +67,7 @@ function draw(item: Item): void {
     word.className = `word ${item.state}`;
     if (item.state === 'done') announce(say('said-done', { name: item.file.name }));
     if (item.state === 'known') announce(`${item.file.name}: ${text}`);
-    if (item.state === 'failed') showAlert(`${item.file.name}: ${text}`);
+    if (item.state === 'failed') showAlert(queue.items.filter((i) => i.state === 'failed').map((i) => `${i.file.name}: ${problemWords(i)}`).join('\n'));
     const kind = ['failed', 'known', 'done'].includes(item.state) ? item.state : 'open';
     if (buttons && row.dataset['kind'] !== kind) {
       // Rebuilt only when what can be done changes: the focus must not be lost under somebody's fingers.
@@ -92,7 +92,7 @@ function actions(item: Item): HTMLElement[] {
     return b;
   };
   const out: HTMLElement[] = [];
-  if (item.state === 'failed') out.push(button('again', () => queue.again(item)));
+  if (item.state === 'failed' && !FINAL.includes(item.problem)) out.push(button('again', () => queue.again(item)));
   if (item.state === 'known') out.push(button('send-anyway', () => queue.again(item)));
   if (item.state !== 'done') out.push(button('remove', () => { queue.remove(item); rows.get(item)?.remove(); rows.delete(item); byId('media').focus(); }));
   return out;
@@ -125,11 +125,20 @@ function drawAll(): void {
   void awake(queue.open.length > 0 && !queue.paused);
   const broken = items.filter((i) => i.state === 'failed').length;
   if (broken > 0 && queue.open.length === 0) total.textContent = say(queue.mendable.length > 0 ? 'partial' : 'partial-final', { n: broken, done, all: items.length });
+  // Nothing moves until the phone is on Wi-Fi, or its owner says so.
+  const waiting = queue.open.length > 0 && queue.open.every((i) => i.state === 'wifi');
+  if (finishing && waiting) {
+    finishing = false;
+    sendButton.disabled = false;
+    showAlert(say('wifi-waits'));
+    byId('wifi-only').focus();
+  }
   if (finishing && queue.open.length === 0) void finish();
 }
 
 /** Minutes left at the pace of the last twenty seconds. */
 function left(sent: number, bytes: number): string {
+  if (!queue.items.some((i) => i.state === 'sending')) { pace.length = 0; return ''; }
   const now = performance.now();
   pace.push([now, sent]);
   // What was there before this page is no pace.
@@ -271,9 +280,10 @@ byId('my-place').onclick = () => {
 
 // --- the phone took the place out ------------------------------------------------------------------------------------------
 
-/** Whether a JPEG has a GPS block whose numbers were emptied, which is what Android hands to web pages. */
+/** Whether there is no place in a file, as far as can be told: a JPEG's GPS block is missing or was emptied, which is what
+ *  Android hands to web pages; of other files nothing is known, so that it is better asked. */
 async function placeRemoved(file: File): Promise<boolean> {
-  if (file.type !== 'image/jpeg') return false;
+  if (file.type !== 'image/jpeg') return true;
   try {
     const view = new DataView(await file.slice(0, 131_072).arrayBuffer());
     for (let at = 2; at + 4 < view.byteLength;) {

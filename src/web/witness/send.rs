@@ -65,7 +65,7 @@ fn policy(tiles: &str) -> String {
 
 pub async fn show(State(app): State<AppState>, frame: Frame, Path(receipt): Path<String>) -> Result<Response> {
     let (submission, appeal, code) = by_receipt(&app, &receipt).await?;
-    intake::room(&app, &appeal, &submission)?;
+    intake::room(&app, &appeal, &submission, intake::Coming::default()).await?;
     let language = frame.language;
     let text = appeal.text(language.tag());
     let said = submission.statement;
@@ -126,7 +126,7 @@ pub async fn submit(
             return Err(busy);
         }
     };
-    if let Err(refusal) = intake::room(&app, &appeal, &submission) {
+    if let Err(refusal) = intake::room(&app, &appeal, &submission, intake::Coming { here: 0, more: length }).await {
         intake::reject(&app, &submission, &refusal).await?;
         let (parts, body) = request.into_parts();
         turn_away(&parts.headers, body).await;
@@ -192,7 +192,7 @@ async fn one_file(app: &AppState, submission: &Submission, mut part: Part<'_>) -
     };
     let (submission, appeal) = fresh.await.map_err(named)?;
     intake::admits(&appeal, claims.media_type.as_deref()).map_err(named)?;
-    let room = intake::room(app, &appeal, &submission).map_err(named)?;
+    let room = intake::room(app, &appeal, &submission, intake::Coming::default()).await.map_err(named)?;
     // What is left of a refused part is skipped by the next one's reading, in bounded time.
     let received = intake::receive(app, submission.id, room, None, None, part.stream()).await.map_err(named)?;
     if name.is_empty() && received.size == 0 {

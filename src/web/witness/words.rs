@@ -17,6 +17,8 @@ pub fn island(language: Language) -> String {
         ("state-sending", fl!(t, "island-state-sending")),
         ("state-offline", fl!(t, "island-state-offline")),
         ("state-wifi", fl!(t, "island-state-wifi")),
+        ("problem-empty", fl!(t, "island-problem-empty")),
+        ("wifi-waits", fl!(t, "island-wifi-waits")),
         ("state-trying", fl!(t, "island-state-trying")),
         ("state-busy", fl!(t, "island-state-busy")),
         ("state-paused", fl!(t, "island-state-paused")),

@@ -48,7 +48,7 @@ fn boolean(come: &Come, name: &str) -> Option<bool> {
 
 /// A non-negative integer (RFC 9651); anything else is not there.
 fn integer(come: &Come, name: &str) -> Option<u64> {
-    let text = come.text(name)?.split(';').next()?.trim();
+    let text = come.once(name)?.split(';').next()?.trim();
     (text.len() <= 15 && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?
 }
 

@@ -102,6 +102,13 @@ impl Come {
         self.headers.get(name)?.to_str().ok().map(str::trim)
     }
 
+    /// The same of a header that must not stand twice: readers differ in which one they believe.
+    fn once(&self, name: &str) -> Option<&str> {
+        let mut values = self.headers.get_all(name).iter();
+        let value = values.next()?;
+        values.next().is_none().then(|| value.to_str().ok().map(str::trim)).flatten()
+    }
+
     /// Bytes that the request announces. Anything but one plain number was refused by the listener.
     fn announced(&self) -> Option<u64> {
         self.text(header::CONTENT_LENGTH.as_str())?.parse().ok()

@@ -205,7 +205,7 @@ fn http_date(at: Utc) -> String {
 /// A plain number in a header; anything else is malformed, never zero.
 fn number(come: &Come, name: &str) -> Result<u64> {
     let wrong = || Error::Malformed(format!("{name} must be a number of bytes"));
-    let text = come.text(name).ok_or_else(wrong)?;
+    let text = come.once(name).ok_or_else(wrong)?;
     if !text.bytes().all(|b| b.is_ascii_digit()) {
         return Err(wrong());
     }
