@@ -1,6 +1,7 @@
 //! The door for background jobs: claims them by lease, hands each to its verb, gives failed ones back
 //! for later. One exhaustive match.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,33 +78,30 @@ async fn work(app: Arc<App>, owner: String, claimed: Claimed) {
             Job::Sweep => intake::sweep(&app).await.map(|staged| tracing::info!(staged, "swept")),
         }
     };
-    // Beside the job, not in turn with it: the job may hold what the renewal waits for.
-    let renewal = tokio::spawn({
-        let (app, owner, id) = (app.clone(), owner.clone(), claimed.id);
-        async move {
-            loop {
-                tokio::time::sleep(RENEW).await;
-                renew(&app, &owner, id).await;
-            }
-        }
-    });
-    let done = job.await;
-    renewal.abort();
+    // Both are asked in turn, and both end together: the job may hold what the renewal waits for, and a job that panics must
+    // not be kept ours for ever.
+    let done = tokio::select! {
+        done = job => done,
+        never = keep_ours(&app, &owner, claimed.id) => match never {},
+    };
     if let Err(e) = settle(&app, &owner, &claimed, done).await {
         // The lease runs out by itself, and the job is done again.
         tracing::error!(cause = %e, "a job's end could not be written down");
     }
 }
 
-/// Keeps a long job ours.
-async fn renew(app: &App, owner: &str, job: Id) {
-    let renewed = async {
-        let mut tx = app.db.begin().await?;
-        db::jobs::renew(&mut tx, job, owner, app.now().plus(LEASE_US)).await?;
-        tx.commit().await
-    };
-    if let Err(e) = renewed.await {
-        tracing::warn!(cause = %e, "a lease could not be renewed");
+/// Renews a long job's lease, until it is dropped.
+async fn keep_ours(app: &App, owner: &str, job: Id) -> Infallible {
+    loop {
+        tokio::time::sleep(RENEW).await;
+        let renewed = async {
+            let mut tx = app.db.begin().await?;
+            db::jobs::renew(&mut tx, job, owner, app.now().plus(LEASE_US)).await?;
+            tx.commit().await
+        };
+        if let Err(e) = renewed.await {
+            tracing::warn!(cause = %e, "a lease could not be renewed");
+        }
     }
 }
 

@@ -26,6 +26,7 @@ use crate::domain::appeal::Appeal;
 use crate::domain::custody::{Draft, EventType, LogProof, Opening, SubjectKind, bag, sshsig};
 use crate::domain::exhibit::Exhibit;
 use crate::domain::media::extension;
+use crate::domain::review::worded;
 use crate::domain::value::{Id, Sha256, Utc};
 use crate::error::{Error, Result};
 
@@ -107,6 +108,11 @@ pub async fn export(
 ) -> Result<Exported> {
     if asked.exhibits.is_empty() {
         return Err(Error::Invalid { field: "exhibits", why: "nothing is chosen".into() });
+    }
+    for (field, text) in [("recipient", &asked.recipient), ("reason", &asked.reason)] {
+        if !worded(text) {
+            return Err(Error::Invalid { field, why: "say it in a few words".into() });
+        }
     }
     let mut state = begin(app, &asked, folder)?;
     let exhibits = chosen(app, appeal, &asked).await?;

@@ -9,6 +9,14 @@ use crate::domain::review::Decision;
 use crate::domain::value::{Id, Point, Sha256, Utc};
 use crate::error::Result;
 
+/// Every column of [`Row`].
+macro_rules! exhibit_rows {
+    () => {
+        "SELECT id, agency_id, appeal_id, submission_id, sha256, size, name, name_truncated, media_type, kind, state, quarantine,
+           received_at, t, t_hi, grade, time_source, lat, lon, acc_m, place_source, has_thumbnail, examined_at, version FROM exhibit "
+    };
+}
+
 #[derive(FromRow)]
 pub(super) struct Row {
     id: Vec<u8>,
@@ -129,9 +137,7 @@ pub async fn set_capture(tx: &mut Tx, e: &Exhibit, closeness: i64) -> Result<()>
 
 pub async fn by_id(tx: &mut Tx, exhibit: Id) -> Result<Option<Exhibit>> {
     sql!(maybe tx, Row,
-        "SELECT id, agency_id, appeal_id, submission_id, sha256, size, name, name_truncated, media_type, kind, state,
-           quarantine, received_at, t, t_hi, grade, time_source, lat, lon, acc_m, place_source, has_thumbnail, examined_at, version
-         FROM exhibit WHERE id = $1", exhibit.blob())?
+        concat!(exhibit_rows!(), "WHERE id = $1"), exhibit.blob())?
     .map(Row::exhibit)
     .transpose()
 }
@@ -145,9 +151,7 @@ pub async fn lock(tx: &mut Tx, exhibit: Id) -> Result<Exhibit> {
 
 pub async fn of_submission(tx: &mut Tx, submission: Id) -> Result<Vec<Exhibit>> {
     sql!(all tx, Row,
-        "SELECT id, agency_id, appeal_id, submission_id, sha256, size, name, name_truncated, media_type, kind, state,
-           quarantine, received_at, t, t_hi, grade, time_source, lat, lon, acc_m, place_source, has_thumbnail, examined_at, version
-         FROM exhibit WHERE submission_id = $1 ORDER BY id", submission.blob())?
+        concat!(exhibit_rows!(), "WHERE submission_id = $1 ORDER BY id"), submission.blob())?
     .into_iter()
     .map(Row::exhibit)
     .collect()
@@ -156,9 +160,7 @@ pub async fn of_submission(tx: &mut Tx, submission: Id) -> Result<Vec<Exhibit>> 
 /// Every exhibit of an appeal, oldest first.
 pub async fn of_appeal(tx: &mut Tx, appeal: Id) -> Result<Vec<Exhibit>> {
     sql!(all tx, Row,
-        "SELECT id, agency_id, appeal_id, submission_id, sha256, size, name, name_truncated, media_type, kind, state,
-           quarantine, received_at, t, t_hi, grade, time_source, lat, lon, acc_m, place_source, has_thumbnail, examined_at, version
-         FROM exhibit WHERE appeal_id = $1 ORDER BY id", appeal.blob())?
+        concat!(exhibit_rows!(), "WHERE appeal_id = $1 ORDER BY id"), appeal.blob())?
     .into_iter()
     .map(Row::exhibit)
     .collect()

@@ -16,6 +16,7 @@ on_both!(
     a_place_in_a_flood_is_worked_or_waited_for,
     drowned_intake_answers_politely_and_the_appeal_stands,
     what_came_together_is_put_behind_glass_together,
+    unannounced_bytes_are_charged_however_they_end,
     a_stick_and_a_zip_are_taken_in,
     progress_without_script,
     who_takes_no_answer_is_given_up,
@@ -353,4 +354,26 @@ async fn who_takes_no_answer_is_given_up(pair: Pair) {
     // Who reads gets everything.
     let whole = server.http.get(server.url(&format!("/api/v1/exhibits/{exhibit}/original"))).bearer_auth(&token).send().await.unwrap();
     assert_eq!(whole.bytes().await.unwrap().len(), BYTES);
+}
+
+async fn unannounced_bytes_are_charged_however_they_end(pair: Pair) {
+    for (name, file_max, first) in [("CHUNKS", "100000000", StatusCode::CREATED), ("SMALL", "3000000", StatusCode::PAYLOAD_TOO_LARGE)] {
+        let server = Server::start_with(pair, &[("TEMOIN_LIMITS__BYTES_PER_BLOCK_HOUR", "6000000")]).await;
+        server.appeal(name, &["--file-bytes-max", file_max]);
+        let s = server.submission(name, None).await;
+        let send = || {
+            let pieces = (0..8u8).map(|n| Ok::<_, std::io::Error>(vec![n; 1_000_000]));
+            let body = reqwest::Body::wrap_stream(futures_util::stream::iter(pieces));
+            server.http.post(server.url(&format!("/api/v1/submissions/{}/files", s.id))).bearer_auth(&s.token).body(body).send()
+        };
+        assert_eq!(send().await.unwrap().status(), first, "{name}: a body without a length is taken once");
+        // A refusal ends the body early: what came until then is what is charged.
+        let mut last = first;
+        for _ in 0..3 {
+            if last != StatusCode::TOO_MANY_REQUESTS {
+                last = send().await.unwrap().status();
+            }
+        }
+        assert_eq!(last, StatusCode::TOO_MANY_REQUESTS, "{name}: and then paid for");
+    }
 }

@@ -24,7 +24,7 @@ export interface Item {
   notBefore: number;
 }
 
-interface Attempt { upload: Upload; stopped: boolean; moved: number; tries: number }
+interface Attempt { upload: Upload; stopped: boolean; moved: number }
 interface Unfinished { upload: string; name: string; length: number | null; offset: number; fingerprint: string | null }
 interface Sent { name: string; size: number; sha256: string; fingerprint: string | null }
 interface Submission { files: Sent[]; unfinished: Unfinished[] }
@@ -169,7 +169,7 @@ export class Queue {
     item.url ??= half?.upload ?? null;
     item.state = 'sending';
     const withData = item.url === null && file.size <= item.chunk;
-    const attempt: Attempt = { stopped: false, moved: Date.now(), tries: 0, upload: undefined as unknown as Upload };
+    const attempt: Attempt = { stopped: false, moved: Date.now(), upload: undefined as unknown as Upload };
     const live = (): boolean => !attempt.stopped && item.attempt === attempt;
     const options: UploadOptions = {
       // Without an address to begin at, a half whose question fails is asked again, not begun anew.
