@@ -146,6 +146,9 @@ pub async fn receive<E>(
     };
     if let Some(refusal) = refusal {
         staged.discard().await;
+        if !matches!(refusal, Error::Interrupted | Error::TooSlow) {
+            drain(body).await;
+        }
         return Err(refusal);
     }
     Ok(Received { staged, sha256, size, head })
@@ -154,7 +157,7 @@ pub async fn receive<E>(
 /// Reads a little of what a refused client is still sending, so that it lives to read the answer: a connection that is
 /// closed on unread bytes is reset, and the refusal with it.
 pub async fn drain<E>(body: impl Stream<Item = Result<Bytes, E>>) {
-    const BYTES_MAX: usize = 4 << 20;
+    const BYTES_MAX: usize = 8 << 20;
     let mut body = std::pin::pin!(body);
     let reading = async {
         let mut bytes = 0;
