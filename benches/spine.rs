@@ -99,7 +99,7 @@ async fn queue(admin: Option<String>) {
     ));
     server.sql("ANALYZE");
     server.cli(&["user", "add", "b", "--role", "investigator", "--password-stdin"], "correct horse battery");
-    let token = server.cli(&["token", "add", "b"], "");
+    let token = server.cli(&["token", "add", "b", "--purpose", "quality", "--reason", "benchmark"], "");
     println!("a page of 50 among {EXHIBITS} exhibits, {engine}, over HTTP with its custody event, ms median (worst of 30)");
     for (words, query) in [
         ("no filter, by closeness", ""),

@@ -7,9 +7,10 @@ use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use crate::app::App;
 use crate::attest;
 use crate::db::{self, Tx, accounts::NewAccount};
-use crate::domain::actor::{Actor, Role};
+use crate::domain::actor::{Actor, Person, Role};
 use crate::domain::custody::{Draft, EventType, SubjectKind};
-use crate::domain::value::{HOUR_US, Id, shown};
+use crate::domain::purpose::{PurposeCode, worded};
+use crate::domain::value::{HOUR_US, Id, Sha256, shown};
 use crate::error::{Error, Result};
 
 /// Creates an account, with its event, in the caller's transaction.
@@ -37,6 +38,29 @@ pub async fn open_session(app: &App, account: Id) -> Result<String> {
     attest::append(app, &mut tx, draft).await?;
     tx.commit().await?;
     Ok(secret)
+}
+
+/// Characters of a purpose in words.
+pub const PURPOSE_CHARS_MAX: usize = 500;
+
+/// A purpose as somebody said it: one of the codes, and words that say something.
+pub fn purpose(code: &str, words: &str) -> Result<(PurposeCode, String)> {
+    let words = shown(words.trim(), PURPOSE_CHARS_MAX);
+    match PurposeCode::parse(code) {
+        Some(code) if worded(&words) => Ok((code, words)),
+        Some(_) => Err(Error::Invalid { field: "reason", why: "say why, in a few words".into() }),
+        None => Err(Error::Invalid { field: "purpose", why: "investigation, prosecution, disclosure, quality or rights".into() }),
+    }
+}
+
+/// Writes down why this session looks at exhibits, until it says otherwise.
+pub async fn state_purpose(app: &App, person: &Person, session: Sha256, code: PurposeCode, words: String) -> Result<()> {
+    let mut tx = app.db.begin().await?;
+    db::accounts::set_purpose(&mut tx, session, code).await?;
+    let actor = Actor::from(&person.with(code));
+    let draft = Draft::new(EventType::AccessPurpose, actor).about(SubjectKind::Account, person.id).private("reason", words);
+    attest::append(app, &mut tx, draft).await?;
+    tx.commit().await
 }
 
 /// Characters of a password; the longest bounds the work of a stranger's login.

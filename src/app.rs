@@ -107,6 +107,11 @@ impl App {
         UploadKey { id, mac }
     }
 
+    /// What remains of a blob that was destroyed: nobody can tell from it which one it was.
+    pub fn blob_mark(&self, key: &str) -> Sha256 {
+        Sha256::from_bytes(self.mac(format!("destroyed|{key}").as_bytes()))
+    }
+
     pub fn salt(&self) -> [u8; 16] {
         random()
     }

@@ -28,6 +28,8 @@ pub enum Error {
     /// Sign in first, or the token is wrong.
     Unauthorized,
     Forbidden,
+    /// Say first why.
+    PurposeMissing,
     CrossOrigin,
     MethodNotAllowed,
     /// One file is larger than the appeal takes.
@@ -66,6 +68,10 @@ pub enum Error {
     Interrupted,
     /// Somebody else was faster.
     Conflict,
+    /// It is under a hold.
+    Held,
+    /// Another person has to agree.
+    AnotherPerson,
     TooMany {
         retry_after_s: u64,
     },
@@ -98,6 +104,7 @@ impl Error {
             Error::BadHost => (400, "bad-host"),
             Error::Unauthorized => (401, "unauthorized"),
             Error::Forbidden => (403, "forbidden"),
+            Error::PurposeMissing => (422, "reason-required"),
             Error::CrossOrigin => (403, "cross-origin"),
             Error::MethodNotAllowed => (405, "method-not-allowed"),
             Error::TooLarge { .. } => (413, "too-large"),
@@ -116,6 +123,8 @@ impl Error {
             Error::TooSlow => (408, "too-slow"),
             Error::Interrupted => (400, "interrupted"),
             Error::Conflict => (409, "conflict"),
+            Error::Held => (409, "held"),
+            Error::AnotherPerson => (409, "another-person"),
             Error::TooMany { .. } => (429, "too-many-requests"),
             Error::Busy { .. } => (503, "busy"),
             Error::WorkMissing => (403, "work-missing"),

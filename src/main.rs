@@ -23,6 +23,7 @@ mod domain;
 mod error;
 mod examine;
 mod intake;
+mod retain;
 mod review;
 mod traffic;
 mod web;
@@ -86,6 +87,10 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Copy the database and everything it refers to into a folder; the log's key stays out of it
+    Backup(command::Backup),
+    /// Put a backup back into an empty place, with what was published since; what was erased since is erased again
+    Restore(command::Restore),
     /// Say in words what is wrong, or that nothing is
     Doctor {
         #[arg(long)]
@@ -148,6 +153,8 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Log(LogCommand::Compare(c)) => command::compare(&c),
         Command::Log(LogCommand::Recover) => command::recover(flags).await,
         Command::Fixity { json } => command::fixity(flags, json).await,
+        Command::Backup(c) => command::backup(flags, &c).await,
+        Command::Restore(c) => command::restore(flags, &c).await,
         Command::Doctor { json } => command::doctor(flags, json).await,
         Command::Openapi => {
             say!("{}", web::openapi());

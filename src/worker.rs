@@ -12,7 +12,7 @@ use crate::db::{self, jobs::Claimed};
 use crate::domain::job::Job;
 use crate::domain::value::{HOUR_US, Id, MINUTE_US, SECOND_US};
 use crate::error::Result;
-use crate::{examine, intake};
+use crate::{examine, intake, retain};
 
 /// A worker that dies gives its jobs back after this; one that starts again takes its own back at once.
 const LEASE_US: i64 = 3 * MINUTE_US;
@@ -75,7 +75,8 @@ async fn work(app: Arc<App>, owner: String, claimed: Claimed) {
         match claimed.job {
             Job::Examine(exhibit) => examine::examine(&app, exhibit).await,
             Job::Restate(submission) => intake::restate(&app, submission).await,
-            Job::Sweep => intake::sweep(&app).await.map(|staged| tracing::info!(staged, "swept")),
+            Job::Erase(erasure) => retain::execute(&app, erasure).await,
+            Job::Sweep => sweep(&app).await,
         }
     };
     // Both are asked in turn, and both end together: the job may hold what the renewal waits for, and a job that panics must
@@ -88,6 +89,12 @@ async fn work(app: Arc<App>, owner: String, claimed: Claimed) {
         // The lease runs out by itself, and the job is done again.
         tracing::error!(cause = %e, "a job's end could not be written down");
     }
+}
+
+async fn sweep(app: &App) -> Result<()> {
+    let staged = intake::sweep(app).await?;
+    tracing::info!(staged, "swept");
+    retain::unmark(app).await
 }
 
 /// Renews a long job's lease, until it is dropped.

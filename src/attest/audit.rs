@@ -10,7 +10,8 @@ use serde_json::Value;
 use crate::app::App;
 use crate::db;
 use crate::domain::custody::merkle::{Edge, TILE_WIDTH, TileAt, leaf_hash, tile_level};
-use crate::domain::custody::{Checkpoint, Opening, commitment, signed_by};
+use crate::domain::custody::{Checkpoint, Opening, SubjectKind, commitment, signed_by};
+use crate::domain::retention::Standing;
 use crate::domain::value::{Id, Sha256};
 use crate::error::{Error, Result};
 
@@ -55,7 +56,7 @@ pub async fn audit(app: &App) -> Result<Report> {
     let mut signed: HashSet<u64> = db::log::checkpoint_sizes(&mut tx).await?.into_iter().collect();
     signed.extend(super::publish::sizes(app).await?);
     let rows: HashMap<Id, (Sha256, u64)> = db::exhibits::received(&mut tx).await?.into_iter().collect();
-    let mut decided: BTreeMap<String, String> = BTreeMap::new();
+    let mut replayed = Replayed::default();
     loop {
         let page = db::log::entries(&mut tx, edge.size(), PAGE).await?;
         let Some(last) = page.last().map(|e| e.index) else { break };
@@ -78,7 +79,7 @@ pub async fn audit(app: &App) -> Result<Report> {
                     check_openings(
                         &mut report,
                         &rows,
-                        &mut decided,
+                        &mut replayed,
                         &envelope,
                         entry.index,
                         openings.get(&entry.index).map_or(&[], Vec::as_slice),
@@ -102,9 +103,17 @@ pub async fn audit(app: &App) -> Result<Report> {
     report.entries = edge.size();
     report.root = edge.root().base64();
     let waiting = db::log::pending_count(&mut tx).await?;
-    if rows.len() as u64 > report.exhibits && waiting == 0 {
-        report.add("event-missing", format!("{} exhibits, and only {} of them were received in the log", rows.len(), report.exhibits));
+    if waiting == 0 {
+        replayed.check_rows(&mut report, &rows);
+        replayed.check_holds(&mut report, &db::retention::held(&mut tx).await?.into_iter().collect());
     }
+    for exhibit in replayed.standing.iter().filter(|(_, s)| s.erased).map(|(id, _)| id) {
+        let left = db::log::openings_of_subject(&mut tx, SubjectKind::Exhibit.as_str(), &exhibit.to_string()).await?;
+        if left > 0 {
+            report.add("erased-still-there", format!("exhibit {exhibit} was erased, and {left} openings of its events are left"));
+        }
+    }
+    let decided = replayed.decided;
     if waiting == 0 {
         let stands: BTreeMap<String, String> =
             db::exhibits::decided(&mut tx).await?.into_iter().map(|(id, state)| (id.to_string(), state.as_str().to_owned())).collect();
@@ -161,11 +170,46 @@ fn chain(report: &mut Report, chains: &mut HashMap<(String, String), (u64, Sha25
     }
 }
 
+/// What the log says of exhibits, taken event by event.
+#[derive(Default)]
+struct Replayed {
+    /// The last decision on each, where it is disclosed.
+    decided: BTreeMap<String, String>,
+    received: HashSet<Id>,
+    /// Holds and erasures, of those that have any.
+    standing: HashMap<Id, Standing>,
+}
+
+impl Replayed {
+    /// Every received exhibit has its row, unless it was erased; then it has none.
+    fn check_rows(&self, report: &mut Report, rows: &HashMap<Id, (Sha256, u64)>) {
+        let erased = |id: &Id| self.standing.get(id).is_some_and(|s| s.erased);
+        for id in &self.received {
+            match (rows.contains_key(id), erased(id)) {
+                (false, false) => report.add("exhibit-missing", format!("exhibit {id} is in the log and not in the database")),
+                (true, true) => report.add("erased-still-there", format!("exhibit {id} was erased, and is in the database")),
+                _ => {}
+            }
+        }
+        let unknown = rows.keys().filter(|id| !self.received.contains(id)).count();
+        if unknown > 0 {
+            report.add("event-missing", format!("{unknown} exhibits were never received in the log"));
+        }
+    }
+
+    fn check_holds(&self, report: &mut Report, held: &HashSet<Id>) {
+        let in_log: HashSet<Id> = self.standing.iter().filter(|(_, s)| s.held() && !s.erased).map(|(id, _)| *id).collect();
+        for id in in_log.symmetric_difference(held) {
+            report.add("hold-differs", format!("exhibit {id}: the table and the log do not agree on its hold"));
+        }
+    }
+}
+
 /// An entry's openings against its commitments, and an exhibit's row against what was received.
 fn check_openings(
     report: &mut Report,
     rows: &HashMap<Id, (Sha256, u64)>,
-    decided: &mut BTreeMap<String, String>,
+    replayed: &mut Replayed,
     envelope: &Value,
     index: u64,
     openings: &[Opening],
@@ -182,20 +226,30 @@ fn check_openings(
     match (envelope.get("type").and_then(Value::as_str), subject) {
         (Some("exhibit.decided"), Some(exhibit)) => {
             if let Some(decision) = opened("decision").and_then(Value::as_str) {
-                decided.insert(exhibit.to_string(), decision.to_owned());
+                replayed.decided.insert(exhibit.to_string(), decision.to_owned());
             }
         }
         (Some("exhibit.received"), Some(exhibit)) => {
             report.exhibits += 1;
+            replayed.received.insert(exhibit);
             match rows.get(&exhibit) {
-                None => report.add("exhibit-missing", format!("exhibit {exhibit} is in the log and not in the database")),
                 Some((sha256, size))
                     if opened("sha256").and_then(Value::as_str) != Some(&sha256.to_string())
                         || opened("size").and_then(Value::as_u64) != Some(*size) =>
                 {
                     report.add("row-differs", format!("exhibit {exhibit} has another hash or size than was received"));
                 }
-                Some(_) => {}
+                _ => {}
+            }
+        }
+        (Some(kind), Some(exhibit)) if kind.starts_with("hold.") || kind.starts_with("erasure.") => {
+            let actor = envelope.pointer("/actor/ref").and_then(Value::as_str).unwrap_or_default();
+            let standing = replayed.standing.entry(exhibit).or_default();
+            if let Err(rule) = standing.take(kind, actor) {
+                report.add("erasure-unlawful", format!("entry {index}, exhibit {exhibit}: {rule}"));
+            }
+            if standing.erased {
+                replayed.decided.remove(&exhibit.to_string());
             }
         }
         _ => {}

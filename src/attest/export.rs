@@ -26,7 +26,7 @@ use crate::domain::appeal::Appeal;
 use crate::domain::custody::{Draft, EventType, LogProof, Opening, SubjectKind, bag, sshsig};
 use crate::domain::exhibit::Exhibit;
 use crate::domain::media::extension;
-use crate::domain::review::worded;
+use crate::domain::purpose::worded;
 use crate::domain::value::{Id, Sha256, Utc};
 use crate::error::{Error, Result};
 

@@ -142,6 +142,11 @@ pub async fn recover(app: &App) -> Result<Recovered> {
             if index == growth.edge.size() && index < size {
                 let envelope: Value = serde_json::from_slice(entry).map_err(|_| torn())?;
                 let event: Id = envelope["id"].as_str().and_then(|t| t.parse().ok()).ok_or_else(torn)?;
+                if envelope["type"] == EventType::ErasureExecuted.as_str()
+                    && let Some(exhibit) = envelope.pointer("/subj/0/id").and_then(Value::as_str).and_then(|t| t.parse().ok())
+                {
+                    db::log::add_replayable(&mut tx, exhibit).await?;
+                }
                 growth.know(&mut tx, subjects_of(entry).into_iter()).await?;
                 growth.add(&mut tx, event, entry.to_vec()).await?;
                 db::log::remove_pending_event(&mut tx, event).await?;

@@ -9,7 +9,9 @@ use crate::db::{self, Tx};
 use crate::domain::custody::merkle::{
     self, Tiles, consistency_proof, inclusion_proof, leaf_hash, tiles_for_consistency, tiles_for_inclusion,
 };
-use crate::domain::custody::{Checkpoint, LogProof, Policy, Receipt, SubjectKind, VerifierKey, commitment, signed_by, strict};
+use crate::domain::custody::{
+    Checkpoint, EventType, LogProof, Policy, Receipt, SubjectKind, Tombstone, VerifierKey, commitment, signed_by, strict,
+};
 use crate::domain::value::{Id, Sha256};
 use crate::error::{Error, Result};
 
@@ -30,8 +32,21 @@ pub async fn proof_of_receipt(app: &App, tx: &mut Tx, exhibit: Id) -> Result<Opt
         return Ok(None);
     };
     let Some((size, checkpoint)) = db::log::last_checkpoint(tx).await? else { return Ok(None) };
+    if entry.index >= size {
+        return Ok(None);
+    }
     let hashes = inclusion(tx, entry.index, size).await?;
+    let erased = match db::log::last_of_subject(tx, SubjectKind::Exhibit.as_str(), &exhibit.to_string(), EventType::ErasureExecuted).await?
+    {
+        Some(end) if end.index < size => Some(Tombstone {
+            index: end.index,
+            entry: BASE64.encode(&end.bytes),
+            hashes: inclusion(tx, end.index, size).await?.iter().map(|h| h.base64()).collect(),
+        }),
+        _ => None,
+    };
     let receipt = Receipt {
+        erased,
         entry: BASE64.encode(&entry.bytes),
         openings: db::log::openings(tx, entry.event).await?,
         vkey: app.signer.verifier().to_string(),
@@ -138,6 +153,10 @@ pub fn verify_receipt(text: &str, files: &[GivenFile], policy: Option<&Policy>) 
         let result = if held { Exit::Proven } else { Exit::Contradicted };
         note("opening", result, format!("{} = {}", opening.path, opening.value));
     }
+    if let Some(end) = &receipt.erased {
+        let (result, detail) = tombstone(end, said.as_ref(), &checkpoint);
+        note("erased", result, detail);
+    }
     let opened = |path: &str| receipt.openings.iter().find(|o| o.path == path).map(|o| &o.value);
     for file in files {
         let (result, detail) = match (opened("sha256").and_then(Value::as_str), opened("size").and_then(Value::as_u64)) {
@@ -150,6 +169,23 @@ pub fn verify_receipt(text: &str, files: &[GivenFile], policy: Option<&Policy>) 
         note("file", result, detail);
     }
     Verdict::of(findings, said)
+}
+
+/// Whether this entry of the same tree erased the exhibit that the receipt is about.
+fn tombstone(end: &Tombstone, received: Option<&Value>, checkpoint: &Checkpoint) -> (Exit, String) {
+    let hashes: Option<Vec<Sha256>> = end.hashes.iter().map(|h| Sha256::from_base64(h)).collect();
+    let entry = BASE64.decode(end.entry.as_bytes()).ok();
+    let (Some(hashes), Some(entry)) = (hashes, entry) else { return (Exit::Contradicted, "the tombstone cannot be read".into()) };
+    let envelope: Option<Value> = strict::parse(&entry);
+    let exhibit = |e: &Value| e.pointer("/subj/0/id").and_then(Value::as_str).map(str::to_owned);
+    let fits =
+        envelope.as_ref().is_some_and(|e| e["type"] == EventType::ErasureExecuted.as_str() && exhibit(e) == received.and_then(exhibit))
+            && merkle::verify_inclusion(leaf_hash(&entry), end.index, checkpoint.size, &hashes, checkpoint.root);
+    if fits {
+        (Exit::Proven, format!("it was erased under entry {}: its bytes and what was said of it are gone", end.index))
+    } else {
+        (Exit::Contradicted, format!("entry {} did not erase it", end.index))
+    }
 }
 
 /// Holds two checkpoints of one log against each other: whether the newer contains the older, or whether somebody has signed
@@ -226,7 +262,8 @@ mod tests {
         let root = leaf_hash(&entry);
         let text = LogProof {
             extra: Some(
-                Receipt { entry: BASE64.encode(&entry), openings, vkey: signer.verifier().to_string(), server: "x".into() }.to_bytes(),
+                Receipt { erased: None, entry: BASE64.encode(&entry), openings, vkey: signer.verifier().to_string(), server: "x".into() }
+                    .to_bytes(),
             ),
             index: 0,
             hashes: vec![],

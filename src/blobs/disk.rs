@@ -158,6 +158,19 @@ impl Disk {
         }
     }
 
+    pub async fn destroy(&self, key: &str) -> Result<()> {
+        let path = self.path(key)?;
+        blocking(move || match fs::remove_file(&path) {
+            Ok(()) => match path.parent() {
+                Some(folder) => Ok(File::open(folder)?.sync_all()?),
+                None => Ok(()),
+            },
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+            Err(e) => Err(e.into()),
+        })
+        .await
+    }
+
     pub async fn publish(&self, name: &str, bytes: Bytes) -> Result<Published> {
         let target = self.root.join("published").join(name);
         let beside = self.root.join("staging").join(data_encoding::HEXLOWER.encode(&random::<16>()));

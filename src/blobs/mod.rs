@@ -147,6 +147,14 @@ impl Blobs {
         }
     }
 
+    /// Destroys a kept blob, with every version that the store has of it. One that is gone already is no error.
+    pub async fn destroy(&self, key: &str) -> Result<()> {
+        match self {
+            Blobs::Disk(d) => d.destroy(key).await,
+            Blobs::S3(s) => s.destroy(key).await,
+        }
+    }
+
     /// Writes something small under a name of our making, durably, once: what lies there is never overwritten.
     pub async fn publish(&self, name: &str, bytes: Bytes) -> Result<Published> {
         match self {

@@ -2,6 +2,7 @@
 
 mod appeals;
 mod audits;
+mod backup;
 mod doctor;
 mod export;
 mod import;
@@ -11,6 +12,7 @@ mod verify;
 
 pub use appeals::{Appeal, appeal};
 pub use audits::{audit, fixity, recover};
+pub use backup::{Backup, Restore, backup, restore};
 pub use doctor::doctor;
 pub use export::{Export, export};
 pub use import::{Import, import};

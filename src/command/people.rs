@@ -31,7 +31,16 @@ pub enum User {
 #[derive(Subcommand)]
 pub enum Token {
     /// Make an API token for an account, and print it once
-    Add { user: String },
+    Add {
+        user: String,
+        /// Why exhibits are looked at with it: investigation, prosecution, disclosure, quality or rights. Without one it
+        /// shows none
+        #[arg(long, requires = "reason")]
+        purpose: Option<String>,
+        /// The purpose in words
+        #[arg(long, requires = "purpose")]
+        reason: Option<String>,
+    },
 }
 
 pub async fn user(flags: &Flags, command: User) -> Result<ExitCode> {
@@ -51,13 +60,20 @@ pub async fn user(flags: &Flags, command: User) -> Result<ExitCode> {
 }
 
 pub async fn token(flags: &Flags, command: Token) -> Result<ExitCode> {
-    let Token::Add { user } = command;
+    let Token::Add { user, purpose, reason } = command;
+    let purpose = match (purpose, reason) {
+        (Some(code), Some(words)) => Some(accounts::purpose(&code, &words)?),
+        _ => None,
+    };
     let app = App::open(Config::load(flags)?).await?;
     let (secret, hash) = app.new_secret();
     let mut tx = app.db.begin().await?;
     let (account, _) = db::accounts::by_name(&mut tx, &user).await?.ok_or(Error::NotFound)?;
-    db::accounts::create_token(&mut tx, hash, account, app.now()).await?;
-    let draft = Draft::new(EventType::TokenCreated, Actor::Operator).about(SubjectKind::Account, account);
+    db::accounts::create_token(&mut tx, hash, account, purpose.as_ref().map(|p| p.0), app.now()).await?;
+    let mut draft = Draft::new(EventType::TokenCreated, Actor::Operator).about(SubjectKind::Account, account);
+    if let Some((code, words)) = purpose {
+        draft = draft.fact("purpose", code.as_str()).private("reason", words);
+    }
     attest::append(&app, &mut tx, draft).await?;
     tx.commit().await?;
     say!("{secret}");

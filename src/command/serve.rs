@@ -14,7 +14,7 @@ use crate::demo;
 use crate::domain::actor::Actor;
 use crate::domain::custody::{Draft, EventType};
 use crate::error::{Error, Result};
-use crate::{web, worker as jobs};
+use crate::{retain, web, worker as jobs};
 
 pub async fn serve(flags: &Flags, with_demo: bool, with_worker: bool) -> Result<ExitCode> {
     let config = Config::load(flags)?;
@@ -22,6 +22,8 @@ pub async fn serve(flags: &Flags, with_demo: bool, with_worker: bool) -> Result<
     let listener =
         TcpListener::bind(&app.config.listen).await.map_err(|e| Error::Internal(format!("cannot listen on {}: {e}", app.config.listen)))?;
     attest::guard(&app).await?;
+    // What a restored backup has brought back is gone before anybody can ask for it.
+    retain::replay(&app).await?;
     started(&app).await?;
     let feed = if with_demo { demo::prepare(&app).await? } else { None };
     first_setup(&app).await?;

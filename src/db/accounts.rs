@@ -2,6 +2,7 @@
 
 use super::{Tx, id};
 use crate::domain::actor::{Person, Proof, Role};
+use crate::domain::purpose::PurposeCode;
 use crate::domain::value::{Id, Sha256, Utc};
 use crate::error::Result;
 
@@ -64,7 +65,7 @@ pub async fn list(tx: &mut Tx) -> Result<Vec<Account>> {
         .collect()
 }
 
-type PersonRow = (Vec<u8>, Vec<u8>, String, String);
+type PersonRow = (Vec<u8>, Vec<u8>, String, String, Option<String>);
 
 fn person(row: PersonRow, proof: Proof) -> Result<Person> {
     Ok(Person {
@@ -73,6 +74,7 @@ fn person(row: PersonRow, proof: Proof) -> Result<Person> {
         name: row.2,
         role: Role::parse(&row.3).ok_or_else(|| super::bad_row("role"))?,
         proof,
+        purpose: row.4.as_deref().and_then(PurposeCode::parse),
     })
 }
 
@@ -86,15 +88,21 @@ pub async fn open_session(tx: &mut Tx, token: Sha256, account: Id, now: Utc, exp
 /// Who this session belongs to, if it is neither over nor idle for longer than `idle_us`; and when it
 /// was last seen.
 pub async fn by_session(tx: &mut Tx, token: Sha256, now: Utc, idle_us: i64) -> Result<Option<(Person, Utc)>> {
-    let row = sql!(maybe tx, (Vec<u8>, Vec<u8>, String, String, i64),
-        "SELECT a.id, a.agency_id, a.name, a.role, s.last_seen_at FROM session s JOIN account a ON a.id = s.account_id
+    let row = sql!(maybe tx, (Vec<u8>, Vec<u8>, String, String, Option<String>, i64),
+        "SELECT a.id, a.agency_id, a.name, a.role, s.purpose, s.last_seen_at FROM session s JOIN account a ON a.id = s.account_id
          WHERE s.token_hash = $1 AND s.expires_at > $2 AND s.last_seen_at > $3 AND a.disabled_at IS NULL",
         token.blob(), now.micros(), now.plus(-idle_us).micros())?;
-    row.map(|(i, g, n, r, seen)| Ok((person((i, g, n, r), Proof::Password)?, Utc::from_micros(seen)))).transpose()
+    row.map(|(i, g, n, r, p, seen)| Ok((person((i, g, n, r, p), Proof::Password)?, Utc::from_micros(seen)))).transpose()
 }
 
 pub async fn touch_session(tx: &mut Tx, token: Sha256, now: Utc) -> Result<()> {
     sql!(run tx, "UPDATE session SET last_seen_at = $2 WHERE token_hash = $1", token.blob(), now.micros())?;
+    Ok(())
+}
+
+/// Writes down why this session looks at exhibits.
+pub async fn set_purpose(tx: &mut Tx, token: Sha256, purpose: PurposeCode) -> Result<()> {
+    sql!(run tx, "UPDATE session SET purpose = $2 WHERE token_hash = $1", token.blob(), purpose.as_str())?;
     Ok(())
 }
 
@@ -103,15 +111,15 @@ pub async fn end_session(tx: &mut Tx, token: Sha256) -> Result<()> {
     Ok(())
 }
 
-pub async fn create_token(tx: &mut Tx, token: Sha256, account: Id, now: Utc) -> Result<()> {
-    sql!(run tx, "INSERT INTO api_token (token_hash, account_id, created_at) VALUES ($1, $2, $3)",
-        token.blob(), account.blob(), now.micros())?;
+pub async fn create_token(tx: &mut Tx, token: Sha256, account: Id, purpose: Option<PurposeCode>, now: Utc) -> Result<()> {
+    sql!(run tx, "INSERT INTO api_token (token_hash, account_id, purpose, created_at) VALUES ($1, $2, $3, $4)",
+        token.blob(), account.blob(), purpose.map(PurposeCode::as_str), now.micros())?;
     Ok(())
 }
 
 pub async fn by_token(tx: &mut Tx, token: Sha256) -> Result<Option<Person>> {
     let row = sql!(maybe tx, PersonRow,
-        "SELECT a.id, a.agency_id, a.name, a.role FROM api_token t JOIN account a ON a.id = t.account_id
+        "SELECT a.id, a.agency_id, a.name, a.role, t.purpose FROM api_token t JOIN account a ON a.id = t.account_id
          WHERE t.token_hash = $1 AND t.revoked_at IS NULL AND a.disabled_at IS NULL", token.blob())?;
     row.map(|r| person(r, Proof::ApiToken)).transpose()
 }

@@ -28,6 +28,28 @@ pub async fn set_blob_key(tx: &mut Tx, agency: Id, sha256: Sha256, key: &str) ->
     Ok(())
 }
 
+/// The keys of every blob that a row refers to.
+pub async fn blob_keys(tx: &mut Tx) -> Result<Vec<(String,)>> {
+    sql!(all tx, (String,),
+        "SELECT blob_key FROM content UNION SELECT thumbnail_key FROM examination WHERE thumbnail_key IS NOT NULL
+         UNION SELECT view_key FROM examination WHERE view_key IS NOT NULL")
+}
+
+/// Bytes lie under another key now.
+pub async fn move_blob(tx: &mut Tx, from: &str, to: &str) -> Result<()> {
+    if from == to {
+        return Ok(());
+    }
+    for text in [
+        "UPDATE content SET blob_key = $2 WHERE blob_key = $1",
+        "UPDATE examination SET thumbnail_key = $2 WHERE thumbnail_key = $1",
+        "UPDATE examination SET view_key = $2 WHERE view_key = $1",
+    ] {
+        sql!(run tx, text, from.to_owned(), to.to_owned())?;
+    }
+    Ok(())
+}
+
 /// Every original with its size and key, page by page, for fixity.
 pub async fn page(tx: &mut Tx, after: Sha256, limit: i64) -> Result<Vec<(Sha256, i64, String)>> {
     let rows = sql!(all tx, (Vec<u8>, i64, String),

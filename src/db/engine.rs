@@ -144,6 +144,8 @@ impl Db {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            // What is deleted is overwritten: an erasure has to be one.
+            .pragma("secure_delete", "ON")
             .busy_timeout(WAIT);
         let write = Writer::open(options.clone(), WAIT).await?;
         let read = SqlitePoolOptions::new()
@@ -220,6 +222,16 @@ impl Db {
             Db::Lite { .. } => "SQLite",
             Db::Pg { .. } => "PostgreSQL",
         }
+    }
+
+    /// Called after an erasure: what was deleted is in no file of the database any more. On PostgreSQL that is the business of its
+    /// vacuum, its archived log and its backups: `docs/operate.md` says so.
+    pub async fn forget_deleted(&self) -> Result<()> {
+        if let Db::Lite { write, .. } = self {
+            let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
+            write.alone(async |c| sqlx::query_as::<_, (i64, i64, i64)>(checkpoint).fetch_one(c).await).await??;
+        }
+        Ok(())
     }
 
     pub async fn close(&self) {

@@ -6,8 +6,8 @@ use sqlx::AssertSqlSafe;
 
 use super::engine::{ROWS, places};
 use super::{Tx, bad_row, digest, id, signed, to_json, unsigned};
-use crate::domain::custody::Opening;
 use crate::domain::custody::merkle::{Edge, TileAt};
+use crate::domain::custody::{EventType, Opening};
 use crate::domain::value::{Id, Sha256, Utc};
 use crate::error::Result;
 
@@ -226,6 +226,21 @@ pub async fn first_of_subject(tx: &mut Tx, kind: &str, subject: &str) -> Result<
     .transpose()
 }
 
+/// The last event of one type in a subject's history.
+pub async fn last_of_subject(tx: &mut Tx, kind: &str, subject: &str, wanted: EventType) -> Result<Option<Entry>> {
+    let all = of_subject(tx, kind, subject).await?;
+    let is = |e: &Entry| serde_json::from_slice::<serde_json::Value>(&e.bytes).is_ok_and(|v| v["type"] == wanted.as_str());
+    Ok(all.into_iter().rev().find(is))
+}
+
+/// How many openings are left of the events about a subject.
+pub async fn openings_of_subject(tx: &mut Tx, kind: &str, subject: &str) -> Result<u64> {
+    let row = sql!(one tx, (i64,),
+        "SELECT COUNT(*) FROM log_subject s JOIN log_entry e ON e.idx = s.idx JOIN log_opening o ON o.event_id = e.event_id
+         WHERE s.kind = $1 AND s.id = $2", kind.to_owned(), subject.to_owned())?;
+    Ok(unsigned(row.0))
+}
+
 /// The openings of one event, for those who may see them.
 pub async fn openings(tx: &mut Tx, event: Id) -> Result<Vec<Opening>> {
     let rows = sql!(all tx, (String, String, String), "SELECT path, salt, value FROM log_opening WHERE event_id = $1 ORDER BY path", event.blob())?;
@@ -247,6 +262,22 @@ pub async fn openings_within(tx: &mut Tx, from: u64, to: u64) -> Result<Vec<(u64
         "SELECT e.idx, o.path, o.salt, o.value FROM log_entry e JOIN log_opening o ON o.event_id = e.event_id
          WHERE e.idx >= $1 AND e.idx < $2 ORDER BY e.idx, o.path", signed(from), signed(to))?;
     rows.into_iter().map(|(index, path, salt, value)| Ok((unsigned(index), Opening { path, salt, value: super::json(&value)? }))).collect()
+}
+
+/// Notes that an exhibit's tombstone came back into the log.
+pub async fn add_replayable(tx: &mut Tx, exhibit: Id) -> Result<()> {
+    sql!(run tx, "INSERT INTO log_erased (exhibit_id) VALUES ($1) ON CONFLICT DO NOTHING", exhibit.blob())?;
+    Ok(())
+}
+
+/// Exhibits whose tombstones came back into the log, and that were not destroyed again yet.
+pub async fn replayable(tx: &mut Tx) -> Result<Vec<Id>> {
+    sql!(all tx, (Vec<u8>,), "SELECT exhibit_id FROM log_erased")?.into_iter().map(|r| id(&r.0)).collect()
+}
+
+pub async fn replayed(tx: &mut Tx, exhibit: Id) -> Result<()> {
+    sql!(run tx, "DELETE FROM log_erased WHERE exhibit_id = $1", exhibit.blob())?;
+    Ok(())
 }
 
 /// Sizes at which there is a checkpoint.

@@ -12,6 +12,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (1, "spine", include_str!("../../migrations/0001_spine.sql")),
     (2, "uploads", include_str!("../../migrations/0002_uploads.sql")),
     (3, "published", include_str!("../../migrations/0003_published.sql")),
+    (4, "proof", include_str!("../../migrations/0004_proof.sql")),
 ];
 
 pub async fn run(db: &Db) -> Result<()> {

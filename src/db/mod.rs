@@ -6,16 +6,19 @@
 mod engine;
 pub mod accounts;
 pub mod appeals;
+mod backup;
 mod batch;
 pub mod contents;
 pub mod exhibits;
 pub mod jobs;
 pub mod log;
 mod migrate;
+pub mod retention;
 pub mod search;
 pub mod submissions;
 pub mod uploads;
 
+pub use backup::restore;
 pub use engine::{Db, Tx};
 
 use crate::domain::value::{Id, Sha256};

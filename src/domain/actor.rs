@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::purpose::PurposeCode;
 use super::value::Id;
 
 /// The roles that an account can have.
@@ -39,6 +40,10 @@ pub enum Act {
     SeeExhibits,
     /// Decide on an exhibit.
     Decide,
+    /// Ask that an exhibit be erased.
+    RequestErasure,
+    /// Put an exhibit under a hold and release it; agree to an erasure, or refuse it.
+    Retain,
     /// See appeals and how they go, without any media.
     SeeAppeals,
     /// Read the custody log's entries and look up hashes.
@@ -54,7 +59,8 @@ pub const fn may(role: Role, act: Act) -> bool {
     use Role::*;
     matches!(
         (role, act),
-        (Investigator | Supervisor, SeeExhibits | Decide | SeeAppeals)
+        (Investigator | Supervisor, SeeExhibits | Decide | SeeAppeals | RequestErasure)
+            | (Supervisor, Retain)
             | (Auditor, SeeAppeals | Audit)
             | (Administrator, SeeAppeals | ManageAccounts)
     )
@@ -84,6 +90,15 @@ pub struct Person {
     pub name: String,
     pub role: Role,
     pub proof: Proof,
+    /// Why they look at exhibits, once they have said so.
+    pub purpose: Option<PurposeCode>,
+}
+
+impl Person {
+    /// The same person, in an act that has a purpose of its own.
+    pub fn with(&self, purpose: PurposeCode) -> Self {
+        Self { purpose: Some(purpose), ..self.clone() }
+    }
 }
 
 /// Who caused a custody event. Only random ids: the map from ids to people is another table.
@@ -95,6 +110,7 @@ pub enum Actor {
         id: Id,
         role: Role,
         proof: Proof,
+        purpose: Option<PurposeCode>,
     },
     /// Someone at the operator's command line.
     Operator,
@@ -106,7 +122,7 @@ pub enum Actor {
 
 impl From<&Person> for Actor {
     fn from(p: &Person) -> Self {
-        Actor::Person { id: p.id, role: p.role, proof: p.proof }
+        Actor::Person { id: p.id, role: p.role, proof: p.proof, purpose: p.purpose }
     }
 }
 
@@ -122,6 +138,11 @@ mod tests {
         }
         assert!(!may(Role::Investigator, Act::ManageAccounts));
         assert!(may(Role::Auditor, Act::Audit));
+    }
+
+    #[test]
+    fn erasing_takes_a_supervisor() {
+        assert!(Role::ALL.into_iter().all(|r| may(r, Act::Retain) == (r == Role::Supervisor)));
     }
 
     #[test]

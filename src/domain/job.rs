@@ -9,6 +9,8 @@ pub enum Job {
     Examine(Id),
     /// Give the files of a submission what their witness has said since.
     Restate(Id),
+    /// Carry out an erasure that was agreed to.
+    Erase(Id),
     /// Throw away staged bytes that no acknowledged upload refers to.
     Sweep,
 }
@@ -18,13 +20,14 @@ impl Job {
         match self {
             Job::Examine(_) => "examine",
             Job::Restate(_) => "restate",
+            Job::Erase(_) => "erase",
             Job::Sweep => "sweep",
         }
     }
 
     pub fn subject(&self) -> String {
         match self {
-            Job::Examine(id) | Job::Restate(id) => id.to_string(),
+            Job::Examine(id) | Job::Restate(id) | Job::Erase(id) => id.to_string(),
             Job::Sweep => String::new(),
         }
     }
@@ -33,6 +36,7 @@ impl Job {
         match kind {
             "examine" => subject.parse().ok().map(Job::Examine),
             "restate" => subject.parse().ok().map(Job::Restate),
+            "erase" => subject.parse().ok().map(Job::Erase),
             "sweep" => Some(Job::Sweep),
             _ => None,
         }

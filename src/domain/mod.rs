@@ -10,6 +10,8 @@ pub mod custody;
 pub mod exhibit;
 pub mod job;
 pub mod media;
+pub mod purpose;
+pub mod retention;
 pub mod review;
 pub mod submission;
 pub mod upload;

@@ -36,11 +36,6 @@ impl Decision {
 /// Characters of a note beside a decision.
 pub const NOTE_CHARS_MAX: usize = 4_000;
 
-/// Whether a reason says anything: a dot, a space or a single letter is no reason.
-pub fn worded(text: &str) -> bool {
-    text.chars().filter(|c| c.is_alphanumeric()).count() >= 3
-}
-
 /// Closeness to the incident, smaller is closer; the stated formula of the queue's default order:
 /// minutes outside the appeal's time window, plus hundreds of metres outside its area, in
 /// thousandths. An unknown time counts as six hours away, an unknown place as ten kilometres:

@@ -126,6 +126,13 @@ async fn write_down(app: &App, appeal: &Appeal, exhibit: Id, x: &Examination, ne
         return tx.commit().await;
     }
     if new {
+        for key in [&x.thumbnail_key, &x.view_key].into_iter().flatten() {
+            // The same picture may have been destroyed with another exhibit since we kept it.
+            db::retention::lock_blob(&mut tx, key).await?;
+            if db::retention::was_destroyed(&mut tx, app.blob_mark(key)).await? && app.blobs.length(key).await?.is_none() {
+                return Err(Error::TryLater);
+            }
+        }
         db::contents::insert_examination(&mut tx, e.agency, e.sha256, x, now).await?;
     }
     let (mut times, mut places) = db::exhibits::claims(&mut tx, exhibit).await?;

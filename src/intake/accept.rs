@@ -108,7 +108,12 @@ pub async fn accept(
         tracing::error!(%sha256, "the kept bytes were missing or cut; what came now takes their place");
         db::contents::set_blob_key(&mut tx, appeal.agency, sha256, &key).await?;
     }
+    db::retention::lock_blob(&mut tx, &key).await?;
     let held = db::contents::insert(&mut tx, appeal.agency, sha256, size, &key, now).await?;
+    // An erasure may have destroyed the same bytes between our keeping them and this transaction.
+    if db::retention::was_destroyed(&mut tx, app.blob_mark(&held)).await? && app.blobs.length(&held).await? != Some(size) {
+        return Err(Error::TryLater);
+    }
     db::exhibits::insert(&mut tx, &exhibit, closeness(appeal, exhibit.when, exhibit.place)).await?;
     for claim in &times {
         db::exhibits::add_time_claim(&mut tx, app.new_id(), exhibit.id, claim, now).await?;

@@ -7,7 +7,8 @@ use crate::domain::actor::{Act, Actor, Person, may};
 use crate::domain::appeal::Appeal;
 use crate::domain::custody::{Draft, EventType, SubjectKind};
 use crate::domain::exhibit::{Quarantine, State};
-use crate::domain::review::{Decision, NOTE_CHARS_MAX, worded};
+use crate::domain::purpose::worded;
+use crate::domain::review::{Decision, NOTE_CHARS_MAX};
 use crate::domain::value::{Id, MINUTE_US, Utc, shown};
 use crate::error::{Error, Result};
 

@@ -10,7 +10,9 @@ use crate::db;
 use crate::domain::actor::{Act, Actor, Person, may};
 use crate::domain::custody::{Draft, EventType, SubjectKind};
 use crate::domain::exhibit::Exhibit;
-use crate::domain::value::{Id, MINUTE_US, Utc};
+use crate::domain::purpose::worded;
+use crate::domain::review::NOTE_CHARS_MAX;
+use crate::domain::value::{Id, MINUTE_US, Utc, shown};
 use crate::error::{Error, Result};
 
 /// What is looked at.
@@ -61,14 +63,34 @@ pub async fn one_exhibit(app: &App, person: &Person, exhibit: Id) -> Result<Exhi
 /// Records a look and commits it; only then may bytes flow. If it cannot be recorded, nothing is shown.
 pub async fn look(app: &App, person: &Person, exhibit: Id, what: Look) -> Result<Looked> {
     let e = one_exhibit(app, person, exhibit).await?;
-    let kind = if what == Look::Download { EventType::ExhibitDownloaded } else { EventType::ExhibitViewed };
-    let draft = Draft::new(kind, Actor::from(person)).about(SubjectKind::Exhibit, e.id).fact("variant", what.as_str());
+    let draft = Draft::new(EventType::ExhibitViewed, Actor::from(person)).about(SubjectKind::Exhibit, e.id).fact("variant", what.as_str());
     let mut tx = app.db.begin().await?;
     attest::append(app, &mut tx, draft).await?;
     tx.commit().await?;
     let now = app.now();
     let token = |look| grant(app, person, e.id, look, now);
     Ok(Looked { thumbnail: token(Look::Thumbnail), view: token(Look::View), exhibit: e })
+}
+
+/// Records that an original is taken away, for a reason of its own, and returns the token under which its bytes then come.
+pub async fn download(app: &App, person: &Person, exhibit: Id, reason: &str) -> Result<String> {
+    let e = one_exhibit(app, person, exhibit).await?;
+    let reason = shown(reason.trim(), NOTE_CHARS_MAX);
+    let worded = worded(&reason);
+    let draft = if worded {
+        Draft::new(EventType::ExhibitDownloaded, Actor::from(person))
+            .about(SubjectKind::Exhibit, e.id)
+            .fact("variant", Look::Download.as_str())
+            .private("reason", reason)
+    } else {
+        Draft::new(EventType::AccessDenied, Actor::from(person))
+            .fact("act", "Download")
+            .fact("why", Error::PurposeMissing.status_and_code().1)
+    };
+    let mut tx = app.db.begin().await?;
+    attest::append(app, &mut tx, draft).await?;
+    tx.commit().await?;
+    if worded { Ok(grant(app, person, e.id, Look::Download, app.now())) } else { Err(Error::PurposeMissing) }
 }
 
 /// Records that an original is played in place, and returns the token under which its bytes then come, range by range.

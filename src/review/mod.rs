@@ -9,5 +9,5 @@ mod queue;
 pub use appeals::{NewAppeal, create_appeal, set_appeal_intake, set_appeal_state};
 pub use bulk::{BURST_MIN, BulkAct, BulkScope, bulk, bulk_count};
 pub use decide::decide;
-pub use look::{Look, look, look_is_recorded, one_exhibit, play};
+pub use look::{Look, download, look, look_is_recorded, one_exhibit, play};
 pub use queue::page;

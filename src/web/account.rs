@@ -15,11 +15,12 @@ use serde::Deserialize;
 use crate::accounts;
 use crate::attest;
 use crate::db;
-use crate::domain::actor::{Actor, Role};
+use crate::domain::actor::{Act, Actor, Role, may};
 use crate::domain::custody::{Draft, EventType};
+use crate::domain::purpose::PurposeCode;
 use crate::domain::value::{Sha256, shown};
 use crate::error::{Error, Result};
-use crate::web::extract::{AppState, Frame, Peer, Who, session_cookie};
+use crate::web::extract::{AppState, Frame, Insider, Params, Peer, Who, session_cookie};
 use crate::web::language::cookie;
 use crate::web::respond::{page, page_with};
 
@@ -33,6 +34,9 @@ struct HomePage {
 pub async fn home(State(_): State<AppState>, frame: Frame) -> Result<Response> {
     match frame.person.as_ref().map(|p| p.role) {
         None => page(&HomePage { t: frame.language.texts(), frame }),
+        Some(role) if may(role, Act::SeeExhibits) && frame.person.as_ref().is_some_and(|p| p.purpose.is_none()) => {
+            Ok(Redirect::to("/purpose").into_response())
+        }
         Some(role) => Ok(Redirect::to(start_of(role)).into_response()),
     }
 }
@@ -102,6 +106,88 @@ pub async fn login(State(app): State<AppState>, frame: Frame, Peer(peer): Peer, 
     let mut response = Redirect::to("/").into_response();
     response.headers_mut().append(header::SET_COOKIE, HeaderValue::from_str(&value).map_err(Error::internal)?);
     Ok(response)
+}
+
+/// A purpose for people.
+pub fn purpose_words(t: &FluentLanguageLoader, code: PurposeCode) -> String {
+    match code {
+        PurposeCode::Investigation => fl!(t, "purpose-investigation"),
+        PurposeCode::Prosecution => fl!(t, "purpose-prosecution"),
+        PurposeCode::Disclosure => fl!(t, "purpose-disclosure"),
+        PurposeCode::Quality => fl!(t, "purpose-quality"),
+        PurposeCode::Rights => fl!(t, "purpose-rights"),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "purpose.html")]
+struct PurposePage {
+    frame: Frame,
+    t: &'static FluentLanguageLoader,
+    to: String,
+    codes: Vec<(PurposeCode, String)>,
+    empty: bool,
+    reason: String,
+    chosen: Option<PurposeCode>,
+}
+
+#[derive(Deserialize, Default)]
+pub struct PurposeQuery {
+    #[serde(default)]
+    to: String,
+    /// Language of the page.
+    #[serde(default, rename = "lang")]
+    _lang: String,
+}
+
+/// An address of ours, or the front door.
+fn within(to: &str) -> &str {
+    if to.starts_with('/') && !to.starts_with("//") && !to.contains(['\\', '\r', '\n']) { to } else { "/appeals" }
+}
+
+impl PurposePage {
+    fn new(frame: Frame, to: &str, chosen: Option<PurposeCode>) -> Self {
+        let t = frame.language.texts();
+        let codes = PurposeCode::ALL.map(|c| (c, purpose_words(t, c))).to_vec();
+        Self { t, frame, to: within(to).to_owned(), codes, empty: false, reason: String::new(), chosen }
+    }
+}
+
+/// Asks why exhibits are looked at, once in a session.
+pub async fn purpose_page(
+    State(_): State<AppState>,
+    Insider(person): Insider,
+    frame: Frame,
+    Params(query): Params<PurposeQuery>,
+) -> Result<Response> {
+    page(&PurposePage::new(frame, &query.to, person.purpose))
+}
+
+#[derive(Deserialize)]
+pub struct PurposeForm {
+    #[serde(default)]
+    purpose: String,
+    #[serde(default)]
+    reason: String,
+    #[serde(default)]
+    to: String,
+}
+
+pub async fn purpose(
+    State(app): State<AppState>,
+    Insider(person): Insider,
+    frame: Frame,
+    headers: HeaderMap,
+    Form(given): Form<PurposeForm>,
+) -> Result<Response> {
+    let session = cookie(&headers, session_cookie(&app)).ok_or(Error::Unauthorized)?;
+    let Ok((code, words)) = accounts::purpose(&given.purpose, &given.reason) else {
+        let chosen = PurposeCode::parse(&given.purpose);
+        let asked = PurposePage { empty: true, reason: given.reason, ..PurposePage::new(frame, &given.to, chosen) };
+        return page_with(StatusCode::UNPROCESSABLE_ENTITY, &asked);
+    };
+    accounts::state_purpose(&app, &person, Sha256::of(session.as_bytes()), code, words).await?;
+    Ok(Redirect::to(within(&given.to)).into_response())
 }
 
 pub async fn logout(State(app): State<AppState>, Who(_): Who, headers: HeaderMap) -> Result<Response> {

@@ -11,8 +11,8 @@ use sha2::Digest as _;
 use crate::attest::{self, Exit, Finding, GivenFile, verify_receipt};
 use crate::db;
 use crate::domain::actor::{Actor, Person};
-use crate::domain::custody::{Draft, EventType, Policy};
-use crate::domain::value::Sha256;
+use crate::domain::custody::{Draft, EventType, Policy, SubjectKind};
+use crate::domain::value::{Id, Sha256, Utc};
 use crate::error::{Error, Result};
 use crate::web::extract::{AppState, Auditing, Frame};
 use crate::web::form::Form;
@@ -118,13 +118,23 @@ pub async fn verify(State(app): State<AppState>, Auditing(person): Auditing, fra
 
 /// Where these bytes were received. Asking is itself an event.
 async fn look_up(app: &AppState, person: &Person, sha256: Sha256) -> Result<Vec<Known>> {
+    /// Exhibits of one event: an entry has its limit.
+    const SUBJECTS: usize = 40;
+    let mut tx = app.db.read().await?;
+    let found = db::exhibits::with_bytes(&mut tx, person.agency, sha256).await?;
+    drop(tx);
     let mut tx = app.db.begin().await?;
-    let draft = Draft::new(EventType::AuditLookedUp, Actor::from(person)).private("sha256", sha256.to_string());
-    attest::append(app, &mut tx, draft).await?;
+    let groups: Vec<&[(Id, Utc)]> = if found.is_empty() { vec![&[]] } else { found.chunks(SUBJECTS).collect() };
+    for group in groups {
+        let draft = Draft::new(EventType::AuditLookedUp, Actor::from(person)).private("sha256", sha256.to_string());
+        // In the history of what it found: erased with it, one day.
+        let draft = group.iter().fold(draft, |draft, (exhibit, _)| draft.about(SubjectKind::Exhibit, *exhibit));
+        attest::append(app, &mut tx, draft).await?;
+    }
     tx.commit().await?;
     let mut tx = app.db.read().await?;
     let mut known = Vec::new();
-    for (exhibit, at) in db::exhibits::with_bytes(&mut tx, person.agency, sha256).await? {
+    for (exhibit, at) in found {
         let entry = db::log::first_of_subject(&mut tx, "exhibit", &exhibit.to_string()).await?;
         known.push(Known { exhibit: exhibit.to_string(), at: at.to_string(), index: entry.map(|e| e.index) });
     }

@@ -63,14 +63,18 @@ impl FromRequestParts<AppState> for Who {
 
 async fn allowed(parts: &mut Parts, app: &AppState, act: Act) -> Result<Person> {
     let Who(Some(person)) = Who::from_request_parts(parts, app).await? else { return Err(Error::Unauthorized) };
-    if may(person.role, act) {
-        return Ok(person);
-    }
-    let draft = Draft::new(EventType::AccessDenied, Actor::from(&person)).fact("act", format!("{act:?}"));
+    // Evidence is not shown to anybody who has not said why.
+    let refusal = match may(person.role, act) {
+        false => Error::Forbidden,
+        true if person.purpose.is_none() && matches!(act, Act::SeeExhibits | Act::Decide) => Error::PurposeMissing,
+        true => return Ok(person),
+    };
+    let draft =
+        Draft::new(EventType::AccessDenied, Actor::from(&person)).fact("act", format!("{act:?}")).fact("why", refusal.status_and_code().1);
     let mut tx = app.db.begin().await?;
     attest::append(app, &mut tx, draft).await?;
     tx.commit().await?;
-    Err(Error::Forbidden)
+    Err(refusal)
 }
 
 macro_rules! proofs {
@@ -91,6 +95,10 @@ proofs! {
     Reviewer = SeeExhibits,
     /// Somebody who may decide on them.
     Decider = Decide,
+    /// Somebody who may ask that an exhibit be erased.
+    Requesting = RequestErasure,
+    /// Somebody who may hold exhibits and agree to erasures.
+    Retaining = Retain,
     /// Somebody who may see how appeals go.
     Insider = SeeAppeals,
     /// Somebody who may read the custody log.

@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::sync::Mutex;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::{Form, Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use bytes::Bytes;
@@ -106,9 +106,39 @@ pub async fn play(
     Ok(response)
 }
 
-/// The original, byte for byte, as an attachment under a name of our making.
-pub async fn original(State(app): State<AppState>, Reviewer(person): Reviewer, PathId(id): PathId, headers: HeaderMap) -> Result<Response> {
-    let e = look(&app, &person, id, Look::Download).await?.exhibit;
+#[derive(serde::Deserialize)]
+pub struct Reason {
+    #[serde(default)]
+    reason: String,
+}
+
+/// Why an original is taken away, from the exhibit's page; leads to the address under which its bytes come.
+pub async fn ask_original(
+    State(app): State<AppState>,
+    Reviewer(person): Reviewer,
+    PathId(id): PathId,
+    Form(why): Form<Reason>,
+) -> Result<Response> {
+    let token = review::download(&app, &person, id, &why.reason).await?;
+    Ok(Redirect::to(&format!("/exhibits/{id}/original?look={token}")).into_response())
+}
+
+/// The header in which a program says why it takes an original, in UTF-8.
+pub const REASON: &str = "temoin-reason";
+
+/// The original, byte for byte, as an attachment under a name of our making: under the token of a recorded reason, or with one.
+pub async fn original(
+    State(app): State<AppState>,
+    Reviewer(person): Reviewer,
+    PathId(id): PathId,
+    Params(token): Params<Token>,
+    headers: HeaderMap,
+) -> Result<Response> {
+    if !look_is_recorded(&app, &person, id, Look::Download, &token.look) {
+        let reason = headers.get(REASON).map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned()).unwrap_or_default();
+        review::download(&app, &person, id, &reason).await?;
+    }
+    let e = one_exhibit(&app, &person, id).await?;
     let mut response = bytes(&app, &e, &headers).await?;
     locked_down(&mut response, "application/octet-stream", "no-store");
     let name = format!("attachment; filename=\"exhibit-{}.{}\"", e.id, extension(&e.media_type));

@@ -13,6 +13,7 @@ mod listen;
 mod media;
 mod respond;
 mod routes;
+mod supervisor;
 mod witness;
 
 pub use api::openapi;

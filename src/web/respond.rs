@@ -6,9 +6,9 @@ use std::sync::atomic::Ordering;
 use askama::Template;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use i18n_embed::fluent::FluentLanguageLoader;
 use i18n_embed_fl::fl;
 use serde_json::json;
@@ -59,6 +59,7 @@ struct ErrorPage {
 pub async fn frame(State(app): State<AppState>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().to_owned();
+    let asks = (parts.method == Method::GET).then(|| parts.uri.path_and_query().map(ToString::to_string)).flatten();
     let language = Language::of(&parts);
     let asked = from_query(parts.uri.query());
     let for_program = ["/api/", "/log/", "/healthz", "/readyz", "/version"].iter().any(|p| path.starts_with(p));
@@ -67,7 +68,11 @@ pub async fn frame(State(app): State<AppState>, request: Request, next: Next) ->
     if let Some(error) = error_of(&mut response) {
         let kept: Vec<(HeaderName, HeaderValue)> =
             response.headers().iter().filter(|(name, _)| outlives_error(name)).map(|(n, v)| (n.clone(), v.clone())).collect();
-        response = rendered(&error, language, for_program, app.demo.load(Ordering::Relaxed));
+        response = match (&error, asks) {
+            // A person who has not said yet why they look is asked, and then led on.
+            (Error::PurposeMissing, Some(to)) if !for_program => Redirect::to(&format!("/purpose?to={}", percent(&to))).into_response(),
+            _ => rendered(&error, language, for_program, app.demo.load(Ordering::Relaxed)),
+        };
         response.headers_mut().extend(kept);
     }
     headers(&mut response, app.config.https());
@@ -78,6 +83,13 @@ pub async fn frame(State(app): State<AppState>, request: Request, next: Next) ->
         }
     }
     response
+}
+
+/// A text as a value in a query.
+fn percent(text: &str) -> String {
+    text.bytes()
+        .map(|b| if b.is_ascii_alphanumeric() || b"/-_.~".contains(&b) { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .collect()
 }
 
 /// Headers that a handler puts beside an error, and that its form must not lose: the upload protocols speak in them.
@@ -180,6 +192,7 @@ pub fn words(language: Language, code: &str) -> (String, String) {
         "invalid-filter" => (fl!(t, "error-invalid-filter"), fl!(t, "error-invalid-filter-text")),
         "bad-cursor" => (fl!(t, "error-bad-cursor"), fl!(t, "error-bad-cursor-text")),
         "unauthorized" => (fl!(t, "error-unauthorized"), fl!(t, "error-unauthorized-text")),
+        "reason-required" => (fl!(t, "error-reason"), fl!(t, "error-reason-text")),
         "forbidden" => (fl!(t, "error-forbidden"), fl!(t, "error-forbidden-text")),
         "cross-origin" => (fl!(t, "error-cross-origin"), fl!(t, "error-cross-origin-text")),
         "method-not-allowed" => (fl!(t, "error-method"), fl!(t, "error-method-text")),
@@ -196,6 +209,8 @@ pub fn words(language: Language, code: &str) -> (String, String) {
         "kind-refused" => (fl!(t, "error-kind"), fl!(t, "error-kind-text")),
         "busy" => (fl!(t, "error-busy"), fl!(t, "error-busy-text")),
         "work-missing" => (fl!(t, "error-work"), fl!(t, "error-work-text")),
+        "held" => (fl!(t, "error-held"), fl!(t, "error-held-text")),
+        "another-person" => (fl!(t, "error-another-person"), fl!(t, "error-another-person-text")),
         "conflict" => (fl!(t, "error-conflict"), fl!(t, "error-conflict-text")),
         "too-many-requests" => (fl!(t, "error-too-many"), fl!(t, "error-too-many-text")),
         "try-later" | "no-space" => (fl!(t, "error-try-later"), fl!(t, "error-try-later-text")),

@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::csrf::CsrfLayer;
 
-use super::{account, admin, api, auditor, investigator, media, respond, witness};
+use super::{account, admin, api, auditor, investigator, media, respond, supervisor, witness};
 use crate::error::Error;
 use crate::web::extract::AppState;
 
@@ -30,13 +30,18 @@ pub fn router(app: AppState) -> Router {
         .route("/r/{receipt}/proof/{exhibit}", get(witness::receipt::proof))
         .route("/login", get(account::login_page).post(account::login))
         .route("/logout", post(account::logout))
+        .route("/purpose", get(account::purpose_page).post(account::purpose))
         .route("/setup/{token}", get(admin::setup_page).post(admin::setup))
         .route("/appeals", get(investigator::appeals::show))
         .route("/appeals/{code}/exhibits", get(investigator::queue::show))
         .route("/appeals/{code}/bulk", get(investigator::bulk::show).post(investigator::bulk::act))
         .route("/exhibits/{id}", get(investigator::exhibit::show))
         .route("/exhibits/{id}/decision", post(investigator::exhibit::decide))
-        .route("/exhibits/{id}/original", get(media::original))
+        .route("/exhibits/{id}/original", get(media::original).post(media::ask_original))
+        .route("/exhibits/{id}/hold", post(supervisor::hold))
+        .route("/exhibits/{id}/erasure", post(supervisor::request))
+        .route("/erasures", get(supervisor::erasures))
+        .route("/erasures/{id}", post(supervisor::judge))
         .route("/exhibits/{id}/thumbnail", get(media::thumbnail))
         .route("/exhibits/{id}/view", get(media::view))
         .route("/exhibits/{id}/play", get(media::play))

@@ -75,6 +75,12 @@ async function signIn(role) {
   await page.fill('#password', PASSWORD);
   await page.press('#password', 'Enter');
   await page.waitForURL((url) => url.pathname !== '/login');
+  if (new URL(page.url()).pathname === '/purpose') {
+    await look(page, `purpose-${role}`);
+    await page.fill('#reason', 'Affaire 12/2026');
+    await page.press('#reason', 'Enter');
+    await page.waitForURL((url) => url.pathname === '/appeals');
+  }
   return page;
 }
 

@@ -342,7 +342,7 @@ async fn who_takes_no_answer_is_given_up(pair: Pair) {
     let mut socket = TcpStream::connect(server.base.trim_start_matches("http://")).unwrap();
     socket
         .write_all(
-            format!("GET /api/v1/exhibits/{exhibit}/original HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n").as_bytes(),
+            format!("GET /api/v1/exhibits/{exhibit}/original HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nTemoin-Reason: Copie de travail\r\n\r\n").as_bytes(),
         )
         .unwrap();
     // Far longer than the limit, and nothing is read meanwhile.

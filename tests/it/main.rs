@@ -6,6 +6,7 @@ mod attacks;
 mod bad_input;
 mod bundle;
 mod crash;
+mod erasure;
 mod files;
 mod flood;
 mod memory;

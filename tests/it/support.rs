@@ -65,7 +65,9 @@ fn binary() -> Command {
 /// A client that never takes a used connection again (it may be closed under it), and that waits as long as the server
 /// reads nothing: a store under load makes the server pause, and reqwest would give up after 30 seconds.
 fn patient() -> reqwest::ClientBuilder {
-    Client::builder().pool_max_idle_per_host(0).tcp_user_timeout(None)
+    // What is taken away is taken away for a reason; `rights` shows what happens without.
+    let reason = ("temoin-reason".parse().unwrap(), "Copie de travail".parse().unwrap());
+    Client::builder().pool_max_idle_per_host(0).tcp_user_timeout(None).default_headers([reason].into_iter().collect())
 }
 
 impl Server {
@@ -226,7 +228,7 @@ impl Server {
     /// An API token of a new account with this role.
     pub fn token(&self, role: &str) -> String {
         self.user(role, role);
-        self.cli_ok(&["token", "add", role], "")
+        self.cli_ok(&["token", "add", role, "--purpose", "investigation", "--reason", "Affaire 12/2026"], "")
     }
 
     /// A client with a browser's session.
@@ -234,6 +236,9 @@ impl Server {
         let client = patient().cookie_store(true).redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let answer = client.post(self.url("/login")).form(&[("name", name), ("password", Self::PASSWORD)]).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+        // Who may not look at anything is not asked why.
+        let why = [("purpose", "investigation"), ("reason", "Affaire 12/2026"), ("to", "/appeals")];
+        client.post(self.url("/purpose")).form(&why).send().await.unwrap();
         client
     }
 

@@ -251,6 +251,24 @@ impl S3 {
         Ok(())
     }
 
+    /// Every version, where the bucket keeps versions; a store that knows none says so, and has deleted the only one.
+    pub async fn destroy(&self, key: &str) -> Result<()> {
+        let full = self.key(key);
+        self.client.delete_object().bucket(&self.bucket).key(&full).send().await.map_err(away("destroying"))?;
+        let versions = match self.client.list_object_versions().bucket(&self.bucket).prefix(&full).send().await {
+            Ok(versions) => versions,
+            Err(e) if status(&e).is_some_and(|s| matches!(s, 400 | 404 | 405 | 501)) => return Ok(()),
+            Err(e) => return Err(away("looking for versions")(e)),
+        };
+        let old = versions.versions().iter().filter_map(|v| Some((v.key()?, v.version_id()?)));
+        let marks = versions.delete_markers().iter().filter_map(|m| Some((m.key()?, m.version_id()?)));
+        for (_, version) in old.chain(marks).filter(|(key, _)| *key == full) {
+            let gone = self.client.delete_object().bucket(&self.bucket).key(&full).version_id(version).send().await;
+            gone.map_err(away("destroying a version"))?;
+        }
+        Ok(())
+    }
+
     pub async fn ping(&self) -> Result<()> {
         self.client.head_bucket().bucket(&self.bucket).send().await.map_err(away("reaching the bucket"))?;
         Ok(())

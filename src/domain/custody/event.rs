@@ -57,6 +57,16 @@ event_types! {
     ExhibitDecided = "exhibit.decided",
     /// Left the building in a bundle; closes the history that the bundle carries.
     ExhibitExported = "exhibit.exported",
+    /// Nothing may erase it.
+    HoldSet = "hold.set",
+    HoldReleased = "hold.released",
+    ErasureRequested = "erasure.requested",
+    ErasureApproved = "erasure.approved",
+    ErasureRefused = "erasure.refused",
+    /// The tombstone: bytes and openings are gone.
+    ErasureExecuted = "erasure.executed",
+    /// What a restored backup had brought back was destroyed again.
+    ErasureReplayed = "erasure.replayed",
     /// A bundle was made.
     ExportCreated = "export.created",
     /// Stored bytes are not what was received.
@@ -66,10 +76,14 @@ event_types! {
     AccessLogin = "access.login",
     AccessLoginFailed = "access.login_failed",
     AccessDenied = "access.denied",
+    /// Somebody said why they look at exhibits in this session.
+    AccessPurpose = "access.purpose",
     AccountCreated = "account.created",
     TokenCreated = "account.token_created",
     AuditLookedUp = "audit.looked_up",
     AuditRun = "audit.run",
+    BackupMade = "backup.made",
+    BackupRestored = "backup.restored",
     SystemStarted = "system.started",
     /// Published entries were put back into a database that was behind them.
     LogRecovered = "log.recovered",
@@ -193,9 +207,13 @@ impl Draft {
 fn actor_json(actor: &Actor) -> Value {
     match actor {
         Actor::Witness(submission) => json!({"k": "witness", "ref": submission.to_string()}),
-        Actor::Person { id, role, proof } => json!({
-            "k": "user", "ref": id.to_string(), "role": role.as_str(), "auth": proof.as_str(),
-        }),
+        Actor::Person { id, role, proof, purpose } => {
+            let mut said = json!({"k": "user", "ref": id.to_string(), "role": role.as_str(), "auth": proof.as_str()});
+            if let Some(purpose) = purpose {
+                said["purpose"] = purpose.as_str().into();
+            }
+            said
+        }
         Actor::Operator => json!({"k": "operator"}),
         Actor::System => json!({"k": "system"}),
         Actor::Stranger => json!({"k": "stranger"}),

@@ -14,4 +14,4 @@ pub mod strict;
 
 pub use event::{Draft, EventType, Opening, Stamp, SubjectKind, commitment, sequence, subjects_of};
 pub use note::{Checkpoint, Policy, Signer, VerifierKey, checkpoint_body, signed_by};
-pub use proof::{LogProof, Receipt};
+pub use proof::{LogProof, Receipt, Tombstone};

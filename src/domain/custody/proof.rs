@@ -73,6 +73,20 @@ pub struct Receipt {
     /// The log's public key as the server states it. A hint only.
     pub vkey: String,
     pub server: String,
+    /// What came of it, when it was erased: then there are no openings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erased: Option<Tombstone>,
+}
+
+/// The entry that erased an exhibit, in the same tree.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tombstone {
+    pub index: u64,
+    /// The entry's exact bytes, base64.
+    pub entry: String,
+    /// Its inclusion proof, base64.
+    pub hashes: Vec<String>,
 }
 
 impl Receipt {

@@ -209,10 +209,18 @@ pub async fn decide(
 }
 
 /// The original, byte for byte. One `exhibit.downloaded` event, before the first byte
-#[utoipa::path(get, path = "/api/v1/exhibits/{id}/original", tag = "review", security(("account" = [])), params(("id" = String, Path)),
-    responses((status = 200, content_type = "application/octet-stream"), (status = 206, description = "A range")))]
-pub async fn original(state: State<AppState>, who: Reviewer, id: PathId, headers: HeaderMap) -> Result<Response> {
-    media::original(state, who, id, headers).await
+#[utoipa::path(get, path = "/api/v1/exhibits/{id}/original", tag = "review", security(("account" = [])),
+    params(("id" = String, Path), ("Temoin-Reason" = String, Header, description = "Why it is taken away, in UTF-8")),
+    responses((status = 200, content_type = "application/octet-stream"), (status = 206, description = "A range"),
+        (status = 422, description = "No reason that says anything")))]
+pub async fn original(
+    state: State<AppState>,
+    who: Reviewer,
+    id: PathId,
+    token: Params<media::Token>,
+    headers: HeaderMap,
+) -> Result<Response> {
+    media::original(state, who, id, token, headers).await
 }
 
 /// The thumbnail, a JPEG of up to 512 px

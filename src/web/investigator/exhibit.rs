@@ -11,15 +11,18 @@ use serde_json::Value;
 use super::queue::when_words;
 use super::{kind_words, state_words};
 use crate::db;
+use crate::domain::actor::{Act, may};
 use crate::domain::capture::{PlaceClaim, PlaceStatus, TimeClaim};
 use crate::domain::exhibit::Kind;
 use crate::domain::media::playable;
+use crate::domain::retention::Basis;
 use crate::domain::review::Decision;
 use crate::domain::submission::Statement;
 use crate::error::{Error, Result};
 use crate::review::{self, Look};
 use crate::web::extract::{AppState, Decider, Frame, PathId, Reviewer};
 use crate::web::respond::page;
+use crate::web::supervisor::basis_words;
 use crate::web::witness::size_words;
 
 struct Event {
@@ -68,6 +71,12 @@ struct ExhibitPage {
     raw: Vec<(String, String)>,
     events: Vec<Event>,
     earlier: Vec<Earlier>,
+    /// By whom, when, why.
+    hold: Option<(String, String, String)>,
+    /// Whether its erasure is asked for.
+    erasure: bool,
+    may_retain: bool,
+    bases: Vec<(&'static str, String)>,
 }
 
 impl ExhibitPage {
@@ -105,6 +114,8 @@ pub async fn show(State(app): State<AppState>, Reviewer(person): Reviewer, frame
     let decisions = db::exhibits::decisions(&mut tx, e.id).await?;
     let names: Vec<(String, String)> = db::accounts::list(&mut tx).await?.into_iter().map(|a| (a.id.to_string(), a.name)).collect();
     let entries = db::log::of_subject(&mut tx, "exhibit", &e.id.to_string()).await?;
+    let hold = db::retention::hold(&mut tx, e.id).await?;
+    let erasure = db::retention::open_for(&mut tx, e.id).await?.is_some();
     drop(tx);
     let viewable = e.quarantine.is_none() && x.as_ref().is_some_and(|x| x.view_key.is_some());
     let can_play = playable(&e.media_type) && e.quarantine.is_none();
@@ -140,6 +151,10 @@ pub async fn show(State(app): State<AppState>, Reviewer(person): Reviewer, frame
             .into_iter()
             .map(|d| Earlier { by: d.by, decision: state_words(t, d.decision.state()), note: d.note, at: d.at.in_zone(&appeal.zone) })
             .collect(),
+        hold: hold.map(|h| (h.by, h.at.in_zone(&appeal.zone), h.reason)),
+        erasure,
+        may_retain: may(person.role, Act::Retain),
+        bases: Basis::ALL.map(|b| (b.as_str(), basis_words(t, b))).to_vec(),
         zone: appeal.zone,
         media_type: e.media_type,
         name: e.name,

@@ -45,6 +45,8 @@ struct ReceiptPage {
     open: bool,
     count: usize,
     files: Vec<Sent>,
+    /// Files that were erased, and when.
+    erased: Vec<(String, String)>,
     problems: Vec<Problem>,
 }
 
@@ -56,6 +58,7 @@ pub async fn receipt_page(app: &AppState, frame: Frame, receipt: &str, problems:
     let (submission, appeal, code) = by_receipt(app, receipt).await?;
     let mut tx = app.db.read().await?;
     let exhibits = db::exhibits::of_submission(&mut tx, submission.id).await?;
+    let erased = db::retention::erased_of_submission(&mut tx, submission.id).await?;
     drop(tx);
     let (language, t) = (frame.language, frame.language.texts());
     let files: Vec<Sent> = exhibits
@@ -83,6 +86,7 @@ pub async fn receipt_page(app: &AppState, frame: Frame, receipt: &str, problems:
         open: appeal.state == AppealState::Open,
         count: files.len(),
         files,
+        erased: erased.into_iter().map(|(id, at)| (id.to_string(), moment_words(at, &appeal.zone, language))).collect(),
         problems,
         frame,
     })
@@ -93,7 +97,11 @@ pub async fn proof(State(app): State<AppState>, Path((receipt, exhibit)): Path<(
     let (submission, _, _) = by_receipt(&app, &receipt).await?;
     let exhibit = exhibit.parse().map_err(|()| Error::NotFound)?;
     let mut tx = app.db.read().await?;
-    db::exhibits::by_id(&mut tx, exhibit).await?.filter(|e| e.submission == submission.id).ok_or(Error::NotFound)?;
+    let mine = db::exhibits::by_id(&mut tx, exhibit).await?.is_some_and(|e| e.submission == submission.id)
+        || db::retention::erased_of_submission(&mut tx, submission.id).await?.iter().any(|(id, _)| *id == exhibit);
+    if !mine {
+        return Err(Error::NotFound);
+    }
     let text = attest::proof_of_receipt(&app, &mut tx, exhibit).await?.ok_or(Error::TryLater)?;
     let name = format!("attachment; filename=\"receipt-{exhibit}.tlog-proof\"");
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)], text).into_response())

@@ -350,3 +350,57 @@ island-problem-space = The server is full for the moment. Keep the file and try 
 bulk-back = Back to the exhibit
 island-state-busy = Many people are sending. We go on by ourselves in a moment.
 island-partial-final = { $done } of { $all } files arrived. { $n } cannot be sent here. Press Send again for your receipt.
+
+# Why somebody looks
+error-reason = Say why first
+error-reason-text = What people look at and take away is recorded with the reason for it. Nothing was shown.
+purpose-title = Why are you looking?
+purpose-text = Every look at an exhibit is recorded with who, when and why. Say it once; it holds until you sign out or change it.
+purpose-legend = Purpose
+purpose-investigation = Investigation
+purpose-prosecution = Preparing a case for a court
+purpose-disclosure = Disclosure to the defence, a court or another authority
+purpose-quality = Checking the work of others
+purpose-rights = A complaint, or the rights of a person concerned
+purpose-words = In a few words: which case, which question
+purpose-hint = For example the number of the case. It can be shown to a court and to the data protection authority.
+purpose-empty = Please choose a purpose, and say in a few words why you look.
+purpose-go = Go on
+reason-download = Why do you take the original away?
+
+error-held = Under a hold
+error-held-text = This exhibit is under a hold. It cannot be erased before the hold is released.
+error-another-person = Somebody else has to agree
+error-another-person-text = Who asks for an erasure does not agree to it, and nobody agrees twice.
+
+# Holds and erasures
+nav-erasures = Erasures
+erasures-text = An erasure destroys the file and everything that was written about it. What remains in the record is that it was there, and that it was erased, on what ground. { $n } people have to agree, neither of them the one who asked.
+erasures-none = Nobody has asked for an erasure.
+erasure-requested = Waits for agreement
+erasure-approved = On its way
+erasure-refused = Refused
+erasure-executed = Erased
+erasure-exhibit = Exhibit
+erasure-asked = Asked for by
+erasure-reason = Why
+erasure-agreed = Agreed
+erasure-approve = I agree to the erasure
+erasure-refuse = Refuse
+erasure-why-not = Why not?
+erasure-another = Somebody else has to agree.
+erasure-request = Ask for its erasure
+erasure-text = Two supervisors have to agree. Then the file and everything that was written about it is destroyed. This cannot be undone.
+erasure-basis = Ground
+erasure-waits = Its erasure is asked for.
+basis-withdrawn = The witness takes it back
+basis-retention = Its time is over
+basis-order = A court or an authority orders it
+basis-unlawful = It should never have been kept
+retention-title = Keeping and erasing
+hold-is = Under a hold: it cannot be erased.
+hold-set = Put under a hold
+hold-release = Release the hold
+hold-text = Nothing under a hold is erased, whoever asks for it.
+receipt-erased = A file that was erased
+receipt-erased-text = Erased on { $at }, with everything that was written about it. The record keeps that it was there and that it was erased; nothing more.

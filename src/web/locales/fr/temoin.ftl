@@ -353,3 +353,57 @@ island-problem-space = Le serveur est plein pour le moment. Gardez le fichier et
 bulk-back = Retour à la pièce
 island-state-busy = Beaucoup de gens envoient. L’envoi reprendra tout seul dans un instant.
 island-partial-final = Fichiers arrivés : { $done } sur { $all }. Impossibles à envoyer ici : { $n }. Touchez de nouveau Envoyer pour avoir votre reçu.
+
+# Pourquoi quelqu'un regarde
+error-reason = Dites d'abord pourquoi
+error-reason-text = Ce que l'on regarde et emporte est noté avec sa raison. Rien n'a été montré.
+purpose-title = Pourquoi regardez-vous ?
+purpose-text = Chaque regard sur une pièce est noté : qui, quand et pourquoi. Dites-le une fois ; cela vaut jusqu'à votre déconnexion, ou jusqu'à ce que vous le changiez.
+purpose-legend = Finalité
+purpose-investigation = Enquête
+purpose-prosecution = Préparation d'un dossier pour un tribunal
+purpose-disclosure = Communication à la défense, à un tribunal ou à une autre autorité
+purpose-quality = Contrôle du travail d'autrui
+purpose-rights = Plainte, ou droits d'une personne concernée
+purpose-words = En quelques mots : quelle affaire, quelle question
+purpose-hint = Par exemple le numéro de l'affaire. Un tribunal et l'autorité de protection des données peuvent le lire.
+purpose-empty = Choisissez une finalité et dites en quelques mots pourquoi vous regardez.
+purpose-go = Continuer
+reason-download = Pourquoi emportez-vous l'original ?
+
+error-held = Sous conservation
+error-held-text = Cette pièce est sous conservation. Elle ne peut pas être effacée avant la levée de cette mesure.
+error-another-person = Une autre personne doit approuver
+error-another-person-text = Qui demande un effacement ne l'approuve pas, et personne n'approuve deux fois.
+
+# Conservation et effacement
+nav-erasures = Effacements
+erasures-text = Un effacement détruit le fichier et tout ce qui a été écrit à son sujet. Il reste au registre qu'il a existé, qu'il a été effacé, et pour quel motif. { $n } personnes doivent approuver, aucune n'étant celle qui demande.
+erasures-none = Personne n'a demandé d'effacement.
+erasure-requested = Attend l'approbation
+erasure-approved = En cours
+erasure-refused = Refusé
+erasure-executed = Effacé
+erasure-exhibit = Pièce
+erasure-asked = Demandé par
+erasure-reason = Pourquoi
+erasure-agreed = Ont approuvé
+erasure-approve = J'approuve l'effacement
+erasure-refuse = Refuser
+erasure-why-not = Pourquoi refuser ?
+erasure-another = Une autre personne doit approuver.
+erasure-request = Demander son effacement
+erasure-text = Deux superviseurs doivent approuver. Le fichier et tout ce qui a été écrit à son sujet sont alors détruits, sans retour.
+erasure-basis = Motif
+erasure-waits = Son effacement est demandé.
+basis-withdrawn = Le témoin le retire
+basis-retention = Le délai de conservation est écoulé
+basis-order = Un tribunal ou une autorité l'ordonne
+basis-unlawful = Il n'aurait jamais dû être conservé
+retention-title = Conservation et effacement
+hold-is = Sous conservation : ne peut pas être effacée.
+hold-set = Placer sous conservation
+hold-release = Lever la conservation
+hold-text = Rien de ce qui est sous conservation n'est effacé, qui que ce soit qui le demande.
+receipt-erased = Un fichier effacé
+receipt-erased-text = Effacé le { $at }, avec tout ce qui a été écrit à son sujet. Le registre garde qu'il a existé et qu'il a été effacé ; rien de plus.

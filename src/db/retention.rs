@@ -1,0 +1,253 @@
+//! Holds, erasures, and the rows that an erasure takes away.
+
+use sqlx::FromRow;
+
+use super::{Tx, bad_row, id};
+use crate::domain::retention::Basis;
+use crate::domain::value::{Id, Sha256, Utc};
+use crate::error::Result;
+
+pub struct Hold {
+    pub by: String,
+    pub reason: String,
+    pub at: Utc,
+}
+
+pub async fn set_hold(tx: &mut Tx, new: Id, exhibit: Id, by: Id, reason: &str, now: Utc) -> Result<()> {
+    sql!(run tx, "INSERT INTO hold (id, exhibit_id, set_by, reason, set_at) VALUES ($1, $2, $3, $4, $5)",
+        new.blob(), exhibit.blob(), by.blob(), reason.to_owned(), now.micros())?;
+    Ok(())
+}
+
+/// Releases the hold on an exhibit; false when there is none.
+pub async fn release_hold(tx: &mut Tx, exhibit: Id, by: Id, now: Utc) -> Result<bool> {
+    let rows = sql!(run tx, "UPDATE hold SET released_by = $2, released_at = $3 WHERE exhibit_id = $1 AND released_at IS NULL",
+        exhibit.blob(), by.blob(), now.micros())?;
+    Ok(rows > 0)
+}
+
+pub async fn hold(tx: &mut Tx, exhibit: Id) -> Result<Option<Hold>> {
+    let row = sql!(maybe tx, (String, String, i64),
+        "SELECT a.name, h.reason, h.set_at FROM hold h JOIN account a ON a.id = h.set_by
+         WHERE h.exhibit_id = $1 AND h.released_at IS NULL", exhibit.blob())?;
+    Ok(row.map(|(by, reason, at)| Hold { by, reason, at: Utc::from_micros(at) }))
+}
+
+/// Ends every hold on an exhibit that the log says was erased later.
+pub async fn forget_hold(tx: &mut Tx, exhibit: Id) -> Result<()> {
+    sql!(run tx, "UPDATE hold SET released_at = set_at WHERE exhibit_id = $1 AND released_at IS NULL", exhibit.blob())?;
+    Ok(())
+}
+
+/// Exhibits under a hold, for the audit.
+pub async fn held(tx: &mut Tx) -> Result<Vec<Id>> {
+    sql!(all tx, (Vec<u8>,), "SELECT exhibit_id FROM hold WHERE released_at IS NULL")?.into_iter().map(|r| id(&r.0)).collect()
+}
+
+pub struct Erasure {
+    pub id: Id,
+    pub exhibit: Id,
+    pub state: String,
+    pub basis: Basis,
+    pub reason: String,
+    pub requested_by: Id,
+    pub requester: String,
+    pub requested_at: Utc,
+    pub approvals: Vec<(Id, String)>,
+}
+
+#[derive(FromRow)]
+struct Row {
+    id: Vec<u8>,
+    exhibit_id: Vec<u8>,
+    state: String,
+    basis: String,
+    reason: String,
+    requested_by: Vec<u8>,
+    name: String,
+    requested_at: i64,
+}
+
+async fn whole(tx: &mut Tx, r: Row) -> Result<Erasure> {
+    let approvals = sql!(all tx, (Vec<u8>, String),
+        "SELECT p.account_id, a.name FROM erasure_approval p JOIN account a ON a.id = p.account_id WHERE p.erasure_id = $1 ORDER BY p.approved_at",
+        r.id.clone())?;
+    Ok(Erasure {
+        id: id(&r.id)?,
+        exhibit: id(&r.exhibit_id)?,
+        state: r.state,
+        basis: Basis::parse(&r.basis).ok_or_else(|| bad_row("basis"))?,
+        reason: r.reason,
+        requested_by: id(&r.requested_by)?,
+        requester: r.name,
+        requested_at: Utc::from_micros(r.requested_at),
+        approvals: approvals.into_iter().map(|(i, name)| Ok((id(&i)?, name))).collect::<Result<_>>()?,
+    })
+}
+
+/// Every column of [`Row`].
+macro_rules! erasure_rows {
+    () => {
+        "SELECT e.id, e.exhibit_id, e.state, e.basis, e.reason, e.requested_by, a.name, e.requested_at
+         FROM erasure e JOIN account a ON a.id = e.requested_by "
+    };
+}
+
+/// The erasure of this exhibit that is asked for or agreed to.
+pub async fn open_for(tx: &mut Tx, exhibit: Id) -> Result<Option<Erasure>> {
+    let row =
+        sql!(maybe tx, Row, concat!(erasure_rows!(), "WHERE e.exhibit_id = $1 AND e.state IN ('requested', 'approved')"), exhibit.blob())?;
+    match row {
+        Some(row) => Ok(Some(whole(tx, row).await?)),
+        None => Ok(None),
+    }
+}
+
+/// An erasure, its row held until commit.
+pub async fn lock(tx: &mut Tx, erasure: Id) -> Result<Option<Erasure>> {
+    let text = tx.locking("SELECT id FROM erasure WHERE id = $1", "SELECT id FROM erasure WHERE id = $1 FOR UPDATE");
+    if sql!(maybe tx, (Vec<u8>,), text, erasure.blob())?.is_none() {
+        return Ok(None);
+    }
+    let row = sql!(one tx, Row, concat!(erasure_rows!(), "WHERE e.id = $1"), erasure.blob())?;
+    whole(tx, row).await.map(Some)
+}
+
+/// Erasures of an agency, what waits for somebody first.
+pub async fn list(tx: &mut Tx, agency: Id, limit: i64) -> Result<Vec<Erasure>> {
+    let rows = sql!(all tx, Row,
+        concat!(erasure_rows!(), "JOIN appeal p ON p.id = e.appeal_id WHERE p.agency_id = $1
+          ORDER BY CASE e.state WHEN 'requested' THEN 0 WHEN 'approved' THEN 1 ELSE 2 END, e.requested_at DESC LIMIT $2"), agency.blob(), limit)?;
+    let mut all = Vec::new();
+    for row in rows {
+        all.push(whole(tx, row).await?);
+    }
+    Ok(all)
+}
+
+pub struct NewErasure<'a> {
+    pub id: Id,
+    pub exhibit: Id,
+    pub appeal: Id,
+    pub submission: Id,
+    pub basis: Basis,
+    pub reason: &'a str,
+    pub by: Id,
+}
+
+pub async fn request(tx: &mut Tx, e: NewErasure<'_>, now: Utc) -> Result<()> {
+    sql!(run tx,
+        "INSERT INTO erasure (id, exhibit_id, appeal_id, submission_id, state, basis, reason, requested_by, requested_at)
+         VALUES ($1, $2, $3, $4, 'requested', $5, $6, $7, $8)",
+        e.id.blob(), e.exhibit.blob(), e.appeal.blob(), e.submission.blob(), e.basis.as_str(), e.reason.to_owned(), e.by.blob(), now.micros())?;
+    Ok(())
+}
+
+/// Refused as a conflict when this person has agreed already.
+pub async fn approve(tx: &mut Tx, erasure: Id, by: Id, now: Utc) -> Result<()> {
+    sql!(run tx, "INSERT INTO erasure_approval (erasure_id, account_id, approved_at) VALUES ($1, $2, $3)",
+        erasure.blob(), by.blob(), now.micros())?;
+    Ok(())
+}
+
+pub async fn set_state(tx: &mut Tx, erasure: Id, state: &'static str) -> Result<()> {
+    sql!(run tx, "UPDATE erasure SET state = $2 WHERE id = $1", erasure.blob(), state)?;
+    Ok(())
+}
+
+/// Ends an erasure; its free text goes.
+pub async fn end(tx: &mut Tx, erasure: Id, state: &'static str, now: Utc) -> Result<()> {
+    sql!(run tx, "UPDATE erasure SET state = $2, reason = '', ended_at = $3 WHERE id = $1", erasure.blob(), state, now.micros())?;
+    Ok(())
+}
+
+/// When exhibits of this submission were erased.
+pub async fn erased_of_submission(tx: &mut Tx, submission: Id) -> Result<Vec<(Id, Utc)>> {
+    let rows = sql!(all tx, (Vec<u8>, i64),
+        "SELECT exhibit_id, ended_at FROM erasure WHERE submission_id = $1 AND state = 'executed' AND ended_at IS NOT NULL ORDER BY ended_at",
+        submission.blob())?;
+    rows.into_iter().map(|(e, at)| Ok((id(&e)?, Utc::from_micros(at)))).collect()
+}
+
+/// Takes away an exhibit's rows: what it was, what was claimed of it, decided on it, and how it came.
+pub async fn remove_exhibit(tx: &mut Tx, exhibit: Id) -> Result<()> {
+    sql!(run tx, "DELETE FROM upload WHERE exhibit_id = $1", exhibit.blob())?;
+    sql!(run tx, "DELETE FROM claim WHERE exhibit_id = $1", exhibit.blob())?;
+    sql!(run tx, "DELETE FROM decision WHERE exhibit_id = $1", exhibit.blob())?;
+    sql!(run tx, "UPDATE hold SET reason = '' WHERE exhibit_id = $1", exhibit.blob())?;
+    sql!(run tx, "DELETE FROM exhibit WHERE id = $1", exhibit.blob())?;
+    Ok(())
+}
+
+/// Takes away the openings of every event about a subject; returns how many.
+pub async fn remove_openings(tx: &mut Tx, kind: &'static str, subject: Id) -> Result<u64> {
+    sql!(run tx,
+        "DELETE FROM log_opening WHERE event_id IN
+           (SELECT e.event_id FROM log_subject s JOIN log_entry e ON e.idx = s.idx WHERE s.kind = $1 AND s.id = $2)",
+        kind, subject.to_string())
+}
+
+/// Whether any exhibit of a submission is left.
+pub async fn submission_is_empty(tx: &mut Tx, submission: Id) -> Result<bool> {
+    let row = sql!(one tx, (i64,),
+        "SELECT CAST(CASE WHEN EXISTS (SELECT 1 FROM exhibit WHERE submission_id = $1) THEN 1 ELSE 0 END AS BIGINT)", submission.blob())?;
+    Ok(row.0 == 0)
+}
+
+/// Takes away what a witness said, and where they came from.
+pub async fn remove_statement(tx: &mut Tx, submission: Id, empty: &str) -> Result<()> {
+    sql!(run tx, "UPDATE submission SET statement = $2, source = NULL WHERE id = $1", submission.blob(), empty.to_owned())?;
+    Ok(())
+}
+
+/// Takes away bytes' rows when no exhibit has these bytes any more. Returns the keys of the blobs behind them.
+pub async fn remove_content(tx: &mut Tx, agency: Id, sha256: Sha256) -> Result<Vec<String>> {
+    let used = sql!(one tx, (i64,),
+        "SELECT CAST(CASE WHEN EXISTS (SELECT 1 FROM exhibit WHERE agency_id = $1 AND sha256 = $2) THEN 1 ELSE 0 END AS BIGINT)",
+        agency.blob(), sha256.blob())?;
+    if used.0 == 1 {
+        return Ok(Vec::new());
+    }
+    let made = sql!(maybe tx, (Option<String>, Option<String>),
+        "SELECT thumbnail_key, view_key FROM examination WHERE agency_id = $1 AND sha256 = $2", agency.blob(), sha256.blob())?;
+    let original = super::contents::blob_key(tx, agency, sha256).await?;
+    sql!(run tx, "DELETE FROM examination WHERE agency_id = $1 AND sha256 = $2", agency.blob(), sha256.blob())?;
+    sql!(run tx, "DELETE FROM content WHERE agency_id = $1 AND sha256 = $2", agency.blob(), sha256.blob())?;
+    let (thumbnail, view) = made.unwrap_or_default();
+    Ok([original, thumbnail, view].into_iter().flatten().collect())
+}
+
+/// Makes whoever keeps or destroys this blob take turns, until commit. (On SQLite every writer does already.)
+pub async fn lock_blob(tx: &mut Tx, key: &str) -> Result<()> {
+    if let Tx::Pg(t) = tx {
+        sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 7))").bind(key.to_owned()).execute(&mut **t).await?;
+    }
+    Ok(())
+}
+
+/// Whether any row refers to a blob.
+pub async fn blob_is_used(tx: &mut Tx, key: &str) -> Result<bool> {
+    let row = sql!(one tx, (i64,),
+        "SELECT CAST(CASE WHEN EXISTS (SELECT 1 FROM content WHERE blob_key = $1)
+           OR EXISTS (SELECT 1 FROM examination WHERE thumbnail_key = $1) OR EXISTS (SELECT 1 FROM examination WHERE view_key = $1)
+         THEN 1 ELSE 0 END AS BIGINT)", key.to_owned())?;
+    Ok(row.0 == 1)
+}
+
+/// Notes that a blob is being destroyed, for whoever receives the same bytes in that moment.
+pub async fn mark_destroyed(tx: &mut Tx, mark: Sha256, now: Utc) -> Result<()> {
+    sql!(run tx,
+        "INSERT INTO destroyed_blob (mark, destroyed_at) VALUES ($1, $2) ON CONFLICT (mark) DO UPDATE SET destroyed_at = excluded.destroyed_at",
+        mark.blob(), now.micros())?;
+    Ok(())
+}
+
+pub async fn was_destroyed(tx: &mut Tx, mark: Sha256) -> Result<bool> {
+    Ok(sql!(maybe tx, (i64,), "SELECT destroyed_at FROM destroyed_blob WHERE mark = $1", mark.blob())?.is_some())
+}
+
+/// Forgets marks that nobody can need any more.
+pub async fn forget_destroyed(tx: &mut Tx, before: Utc) -> Result<()> {
+    sql!(run tx, "DELETE FROM destroyed_blob WHERE destroyed_at < $1", before.micros())?;
+    Ok(())
+}

@@ -1,0 +1,190 @@
+//! Erasing one exhibit: asked for, agreed to by two others, carried out.
+//!
+//! Carried out means: the blob and the pictures made from it are destroyed (unless another exhibit has the same bytes), the
+//! openings of every event about it and every row about it are deleted, and, with the last file of a submission, what its
+//! witness said. In the same transaction the tombstone `erasure.executed` is written. It names the ground, the entries whose
+//! openings went, and no person. Bytes are overwritten by nobody: a file system, an SSD or an object store does that in its own
+//! time (NIST SP 800-88 calls the rest for the operator's media policy).
+
+use crate::app::App;
+use crate::attest;
+use crate::db::{self, Tx, retention::NewErasure};
+use crate::domain::actor::{Act, Actor, Person, may};
+use crate::domain::custody::{Draft, EventType, SubjectKind};
+use crate::domain::exhibit::Exhibit;
+use crate::domain::job::Job;
+use crate::domain::retention::{APPROVALS, Basis};
+use crate::domain::submission::Statement;
+use crate::domain::value::{DAY_US, Id};
+use crate::error::{Error, Result};
+
+use super::hold::reason;
+
+/// Before everything else that waits.
+const PRIORITY: i64 = 1;
+
+/// Asks that an exhibit be erased. Refused while it is under a hold, and while the same is asked for already.
+pub async fn request(app: &App, person: &Person, exhibit: Id, basis: Basis, why: &str) -> Result<Id> {
+    if !may(person.role, Act::RequestErasure) {
+        return Err(Error::Forbidden);
+    }
+    let why = reason(why)?;
+    let mut tx = app.db.begin().await?;
+    let e = db::exhibits::lock(&mut tx, exhibit).await?;
+    if e.agency != person.agency {
+        return Err(Error::NotFound);
+    }
+    if db::retention::hold(&mut tx, exhibit).await?.is_some() {
+        return Err(Error::Held);
+    }
+    if db::retention::open_for(&mut tx, exhibit).await?.is_some() {
+        return Err(Error::Conflict);
+    }
+    let id = app.new_id();
+    let new = NewErasure { id, exhibit, appeal: e.appeal, submission: e.submission, basis, reason: &why, by: person.id };
+    db::retention::request(&mut tx, new, app.now()).await?;
+    let draft = Draft::new(EventType::ErasureRequested, Actor::from(person))
+        .about(SubjectKind::Exhibit, exhibit)
+        .fact("basis", basis.as_str())
+        .private("reason", why);
+    attest::append(app, &mut tx, draft).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+/// Agrees. With the last agreement that is needed, the erasure is on its way; returns whether it is.
+pub async fn approve(app: &App, person: &Person, erasure: Id) -> Result<bool> {
+    let mut tx = app.db.begin().await?;
+    let e = judged(&mut tx, person, erasure).await?;
+    if e.requested_by == person.id || e.approvals.iter().any(|(id, _)| *id == person.id) {
+        return Err(Error::AnotherPerson);
+    }
+    if db::retention::hold(&mut tx, e.exhibit).await?.is_some() {
+        return Err(Error::Held);
+    }
+    db::retention::approve(&mut tx, erasure, person.id, app.now()).await?;
+    let draft = Draft::new(EventType::ErasureApproved, Actor::from(person)).about(SubjectKind::Exhibit, e.exhibit);
+    attest::append(app, &mut tx, draft).await?;
+    let enough = e.approvals.len() + 1 >= APPROVALS;
+    if enough {
+        db::retention::set_state(&mut tx, erasure, "approved").await?;
+        db::jobs::enqueue(&mut tx, app.new_id(), Job::Erase(erasure), PRIORITY, app.now()).await?;
+    }
+    tx.commit().await?;
+    app.work.notify_one();
+    Ok(enough)
+}
+
+pub async fn refuse(app: &App, person: &Person, erasure: Id, why: &str) -> Result<()> {
+    let why = reason(why)?;
+    let mut tx = app.db.begin().await?;
+    let e = judged(&mut tx, person, erasure).await?;
+    db::retention::end(&mut tx, erasure, "refused", app.now()).await?;
+    let draft = Draft::new(EventType::ErasureRefused, Actor::from(person)).about(SubjectKind::Exhibit, e.exhibit).private("reason", why);
+    attest::append(app, &mut tx, draft).await?;
+    tx.commit().await
+}
+
+/// The erasure, if this person may judge it and it still waits for that.
+async fn judged(tx: &mut Tx, person: &Person, erasure: Id) -> Result<db::retention::Erasure> {
+    if !may(person.role, Act::Retain) {
+        return Err(Error::Forbidden);
+    }
+    let e = db::retention::lock(tx, erasure).await?.ok_or(Error::NotFound)?;
+    if db::exhibits::by_id(tx, e.exhibit).await?.is_none_or(|x| x.agency != person.agency) {
+        return Err(Error::NotFound);
+    }
+    if e.state == "requested" { Ok(e) } else { Err(Error::Conflict) }
+}
+
+/// The job of an erasure that was agreed to. Run twice, it finds nothing left to do.
+pub async fn execute(app: &App, erasure: Id) -> Result<()> {
+    // What waits in the outbox has openings too, and is found through the log.
+    attest::sequence_all(app).await?;
+    let mut tx = app.db.begin_apart().await?;
+    let Some(e) = db::retention::lock(&mut tx, erasure).await?.filter(|e| e.state == "approved") else { return Ok(()) };
+    let exhibit = match db::exhibits::lock(&mut tx, e.exhibit).await {
+        Ok(exhibit) => exhibit,
+        Err(Error::NotFound) => {
+            db::retention::end(&mut tx, erasure, "executed", app.now()).await?;
+            return tx.commit().await;
+        }
+        Err(other) => return Err(other),
+    };
+    if db::retention::hold(&mut tx, e.exhibit).await?.is_some() {
+        db::retention::end(&mut tx, erasure, "refused", app.now()).await?;
+        let draft = Draft::new(EventType::ErasureRefused, Actor::System).about(SubjectKind::Exhibit, e.exhibit).fact("why", "held");
+        attest::append(app, &mut tx, draft).await?;
+        return tx.commit().await;
+    }
+    let entries: Vec<u64> =
+        db::log::of_subject(&mut tx, SubjectKind::Exhibit.as_str(), &e.exhibit.to_string()).await?.iter().map(|x| x.index).collect();
+    let blobs = destroy(app, &mut tx, &exhibit).await?;
+    db::retention::end(&mut tx, erasure, "executed", app.now()).await?;
+    // An entry has its limit; an exhibit with a longer history names its span.
+    let entries =
+        if entries.len() <= 500 { entries } else { entries.first().copied().into_iter().chain(entries.last().copied()).collect() };
+    let draft = Draft::new(EventType::ErasureExecuted, Actor::System)
+        .about(SubjectKind::Exhibit, e.exhibit)
+        .fact("basis", e.basis.as_str())
+        .fact("entries", entries)
+        .fact("blobs", blobs);
+    attest::append(app, &mut tx, draft).await?;
+    tx.commit().await?;
+    app.db.forget_deleted().await
+}
+
+/// Everything about an exhibit that is not the log: rows, openings, blobs. Returns how many blobs went.
+async fn destroy(app: &App, tx: &mut Tx, e: &Exhibit) -> Result<usize> {
+    db::retention::remove_openings(tx, SubjectKind::Exhibit.as_str(), e.id).await?;
+    db::retention::remove_exhibit(tx, e.id).await?;
+    if db::retention::submission_is_empty(tx, e.submission).await? {
+        let empty = serde_json::to_string(&Statement::default()).map_err(Error::internal)?;
+        db::retention::remove_statement(tx, e.submission, &empty).await?;
+        db::retention::remove_openings(tx, SubjectKind::Submission.as_str(), e.submission).await?;
+    }
+    let mut gone = 0;
+    for key in db::retention::remove_content(tx, e.agency, e.sha256).await? {
+        db::retention::lock_blob(tx, &key).await?;
+        if !db::retention::blob_is_used(tx, &key).await? {
+            app.blobs.destroy(&key).await?;
+            db::retention::mark_destroyed(tx, app.blob_mark(&key), app.now()).await?;
+            gone += 1;
+        }
+    }
+    Ok(gone)
+}
+
+/// Erases again what the log says was erased and what a restored backup has brought back. Asked before anything is served.
+/// Returns how many exhibits went.
+pub async fn replay(app: &App) -> Result<u64> {
+    let mut tx = app.db.read().await?;
+    let erased = db::log::replayable(&mut tx).await?;
+    drop(tx);
+    let mut again = 0;
+    for exhibit in erased {
+        let mut tx = app.db.begin_apart().await?;
+        if let Some(e) = db::exhibits::by_id(&mut tx, exhibit).await? {
+            // The log has the last word over a hold that was released before the erasure, and that the backup still has.
+            db::retention::forget_hold(&mut tx, exhibit).await?;
+            destroy(app, &mut tx, &e).await?;
+            let draft = Draft::new(EventType::ErasureReplayed, Actor::System).about(SubjectKind::Exhibit, exhibit);
+            attest::append(app, &mut tx, draft).await?;
+            again += 1;
+        }
+        db::retention::remove_openings(&mut tx, SubjectKind::Exhibit.as_str(), exhibit).await?;
+        db::log::replayed(&mut tx, exhibit).await?;
+        tx.commit().await?;
+    }
+    if again > 0 {
+        app.db.forget_deleted().await?;
+    }
+    Ok(again)
+}
+
+/// Forgets the marks of blobs destroyed more than a day ago: no upload is under way that long between its bytes and its row.
+pub async fn unmark(app: &App) -> Result<()> {
+    let mut tx = app.db.begin().await?;
+    db::retention::forget_destroyed(&mut tx, app.now().plus(-DAY_US)).await?;
+    tx.commit().await
+}
