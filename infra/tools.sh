@@ -20,10 +20,12 @@ have npm npm
 have openssl openssl
 have ssh-keygen openssh-client
 have nginx nginx-light
+have go golang-go
 have curl curl
 have pkg-config pkg-config
 have cc build-essential
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
+[ -d /usr/share/gocode/src/golang.org/x/mod/sumdb ] || missing+=(golang-golang-x-mod-dev)
 [ -n "$(ls /usr/lib/postgresql/*/bin/postgres 2>/dev/null)" ] || missing+=(postgresql)
 if [ ${#missing[@]} -gt 0 ]; then
   sudo=""; [ "$(id -u)" = 0 ] || sudo=sudo

@@ -22,6 +22,9 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     pub map_tiles: String,
     pub log: Log,
+    pub anchors: Anchors,
+    pub fixity: Fixity,
+    pub audit: Audit,
     pub limits: Limits,
     pub sessions: Sessions,
     pub examine: Examine,
@@ -33,6 +36,46 @@ pub struct Log {
     pub origin: String,
     pub seed_file: String,
     pub published: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Anchors {
+    pub timestamps: Vec<Timestamping>,
+    pub witnesses: Vec<Witness>,
+    pub witness_quorum: usize,
+    pub every_seconds: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fixity {
+    pub days: u64,
+    pub bytes_per_second: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Audit {
+    pub every_hours: u64,
+}
+
+/// A timestamp authority (RFC 3161).
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Timestamping {
+    pub name: String,
+    pub url: String,
+    /// PEM file with the roots that it is trusted by.
+    pub ca: PathBuf,
+}
+
+/// A C2SP witness.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Witness {
+    pub key: String,
+    pub url: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]

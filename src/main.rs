@@ -23,6 +23,7 @@ mod domain;
 mod error;
 mod examine;
 mod intake;
+mod outside;
 mod retain;
 mod review;
 mod traffic;
@@ -83,10 +84,7 @@ enum Command {
     #[command(subcommand)]
     Log(LogCommand),
     /// Read every stored byte again and compare it with its hash. Exit code: 0 sound, 1 contradicted
-    Fixity {
-        #[arg(long)]
-        json: bool,
-    },
+    Fixity(command::Fixity),
     /// Copy the database and everything it refers to into a folder; the log's key stays out of it
     Backup(command::Backup),
     /// Put a backup back into an empty place, with what was published since; what was erased since is erased again
@@ -152,7 +150,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Audit { json } => command::audit(flags, json).await,
         Command::Log(LogCommand::Compare(c)) => command::compare(&c),
         Command::Log(LogCommand::Recover) => command::recover(flags).await,
-        Command::Fixity { json } => command::fixity(flags, json).await,
+        Command::Fixity(c) => command::fixity(flags, &c).await,
         Command::Backup(c) => command::backup(flags, &c).await,
         Command::Restore(c) => command::restore(flags, &c).await,
         Command::Doctor { json } => command::doctor(flags, json).await,

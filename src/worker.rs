@@ -12,7 +12,7 @@ use crate::db::{self, jobs::Claimed};
 use crate::domain::job::Job;
 use crate::domain::value::{HOUR_US, Id, MINUTE_US, SECOND_US};
 use crate::error::Result;
-use crate::{examine, intake, retain};
+use crate::{attest, examine, intake, retain};
 
 /// A worker that dies gives its jobs back after this; one that starts again takes its own back at once.
 const LEASE_US: i64 = 3 * MINUTE_US;
@@ -20,6 +20,8 @@ const LEASE_US: i64 = 3 * MINUTE_US;
 const RENEW: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_secs(1);
 const SWEEP_EVERY_US: i64 = HOUR_US;
+const FIXITY_EVERY_US: i64 = HOUR_US;
+const AFTER_START_US: i64 = 10 * MINUTE_US;
 
 /// Runs until the process ends. As many jobs at a time as examinations are configured.
 pub async fn run(app: Arc<App>) {
@@ -55,7 +57,14 @@ pub async fn run(app: Arc<App>) {
 async fn begin(app: &App) -> Result<()> {
     let mut tx = app.db.begin().await?;
     db::jobs::release(&mut tx, &format!("{}/", app.config.node)).await?;
-    db::jobs::enqueue(&mut tx, app.new_id(), Job::Sweep, 100, app.now()).await?;
+    for job in [Job::Sweep, Job::Anchor] {
+        // What was configured may be new.
+        db::jobs::bring_forward(&mut tx, app.new_id(), job, app.now()).await?;
+    }
+    // What reads a lot waits until the start is over, and for people to come first.
+    for job in [Job::Audit, Job::Fixity] {
+        db::jobs::enqueue(&mut tx, app.new_id(), job, 200, app.now().plus(AFTER_START_US)).await?;
+    }
     tx.commit().await
 }
 
@@ -76,6 +85,9 @@ async fn work(app: Arc<App>, owner: String, claimed: Claimed) {
             Job::Examine(exhibit) => examine::examine(&app, exhibit).await,
             Job::Restate(submission) => intake::restate(&app, submission).await,
             Job::Erase(erasure) => retain::execute(&app, erasure).await,
+            Job::Audit => attest::audit_scheduled(&app).await,
+            Job::Fixity => attest::fixity_slice(&app).await,
+            Job::Anchor => attest::anchor(&app).await,
             Job::Sweep => sweep(&app).await,
         }
     };
@@ -88,6 +100,17 @@ async fn work(app: Arc<App>, owner: String, claimed: Claimed) {
     if let Err(e) = settle(&app, &owner, &claimed, done).await {
         // The lease runs out by itself, and the job is done again.
         tracing::error!(cause = %e, "a job's end could not be written down");
+    }
+}
+
+/// After how long a job that is done is to be done again.
+fn comes_again(app: &App, job: Job) -> Option<i64> {
+    match job {
+        Job::Sweep => Some(SWEEP_EVERY_US),
+        Job::Audit => i64::try_from(app.config.audit.every_hours).ok()?.checked_mul(HOUR_US),
+        Job::Fixity => Some(FIXITY_EVERY_US),
+        Job::Anchor => Some(i64::try_from(app.config.anchors.every_seconds).ok()?.saturating_mul(SECOND_US)),
+        Job::Examine(_) | Job::Restate(_) | Job::Erase(_) => None,
     }
 }
 
@@ -117,8 +140,8 @@ async fn settle(app: &App, owner: &str, claimed: &Claimed, done: Result<()>) -> 
     match done {
         Ok(()) => {
             db::jobs::finish(&mut tx, claimed.id, owner).await?;
-            if claimed.job == Job::Sweep {
-                db::jobs::enqueue(&mut tx, app.new_id(), Job::Sweep, 100, app.now().plus(SWEEP_EVERY_US)).await?;
+            if let Some(wait) = comes_again(app, claimed.job) {
+                db::jobs::enqueue(&mut tx, app.new_id(), claimed.job, 100, app.now().plus(wait)).await?;
             }
         }
         Err(e) => {

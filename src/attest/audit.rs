@@ -1,28 +1,29 @@
-//! The audits that run on the server: the whole log recomputed, its openings and its rows held against
-//! it, and every stored byte read again.
+//! The audit that runs on the server: the whole log recomputed, its openings and its rows held against it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use futures_util::StreamExt as _;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::append;
 use crate::app::App;
 use crate::db;
+use crate::domain::actor::Actor;
 use crate::domain::custody::merkle::{Edge, TILE_WIDTH, TileAt, leaf_hash, tile_level};
-use crate::domain::custody::{Checkpoint, Opening, SubjectKind, commitment, signed_by};
+use crate::domain::custody::{Checkpoint, Draft, EventType, Opening, SubjectKind, commitment, signed_by};
 use crate::domain::retention::Standing;
 use crate::domain::value::{Id, Sha256};
 use crate::error::{Error, Result};
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Finding {
     /// A stable word for what is wrong.
-    pub what: &'static str,
+    pub what: Cow<'static, str>,
     pub detail: String,
 }
 
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Report {
     pub entries: u64,
     pub root: String,
@@ -34,14 +35,12 @@ pub struct Report {
 }
 
 impl Report {
-    fn add(&mut self, what: &'static str, detail: impl Into<String>) {
-        self.findings.push(Finding { what, detail: detail.into() });
+    pub(super) fn add(&mut self, what: &'static str, detail: impl Into<String>) {
+        self.findings.push(Finding { what: what.into(), detail: detail.into() });
     }
 }
 
 const PAGE: u64 = 1_000;
-/// Blobs that are read at the same time.
-const AT_ONCE: usize = 2;
 
 /// Recomputes the log from its entries: leaves, tiles, head, checkpoints, subject chains, openings, and
 /// the exhibits' rows against their `exhibit.received`. Reads one consistent view; changes nothing.
@@ -55,6 +54,7 @@ pub async fn audit(app: &App) -> Result<Report> {
     // Roots are made only where somebody signed one.
     let mut signed: HashSet<u64> = db::log::checkpoint_sizes(&mut tx).await?.into_iter().collect();
     signed.extend(super::publish::sizes(app).await?);
+    let seen = db::anchors::times(&mut tx).await?;
     let rows: HashMap<Id, (Sha256, u64)> = db::exhibits::received(&mut tx).await?.into_iter().collect();
     let mut replayed = Replayed::default();
     loop {
@@ -75,6 +75,9 @@ pub async fn audit(app: &App) -> Result<Report> {
             }
             match serde_json::from_slice::<Value>(&entry.bytes) {
                 Ok(envelope) => {
+                    if let Some(problem) = super::anchor::out_of_time(&seen, &envelope, entry.index) {
+                        report.add("time-impossible", problem);
+                    }
                     chain(&mut report, &mut chains, &envelope, entry.index, leaf);
                     check_openings(
                         &mut report,
@@ -144,6 +147,9 @@ pub async fn audit(app: &App) -> Result<Report> {
         }
     }
     drop(tx);
+    for problem in super::anchor::contradicted(app, &roots).await? {
+        report.add("anchor-differs", problem);
+    }
     for size in super::publish::contradicted(app, &roots).await? {
         report.add("published-differs", format!("the published checkpoint of {size} entries is not one of this log"));
     }
@@ -256,33 +262,30 @@ fn check_openings(
     }
 }
 
-/// Reads every original again and compares it with the hash under which it was received. `progress`
-/// hears of each.
-pub async fn fixity(app: &App, mut progress: impl FnMut(u64)) -> Result<Report> {
-    let mut report = Report::default();
-    let mut after = Sha256::from_bytes([0; 32]);
-    loop {
-        let mut tx = app.db.read().await?;
-        let page = db::contents::page(&mut tx, after, 200).await?;
-        drop(tx);
-        let Some((last, _, _)) = page.last() else { return Ok(report) };
-        after = *last;
-        let reads = page.into_iter().map(|(expected, size, key)| async move {
-            let size = u64::try_from(size).unwrap_or(0);
-            (expected, size, app.blobs.digest(&key, size).await)
-        });
-        let mut reads = futures_util::stream::iter(reads).buffered(AT_ONCE);
-        while let Some((expected, size, read)) = reads.next().await {
-            match read {
-                Ok((found, bytes)) if found == expected && bytes == size => {}
-                Ok((found, bytes)) => report.add("blob-changed", format!("{expected}: {bytes} bytes of {size}, now {found}")),
-                // A store that is away contradicts nothing.
-                Err(Error::TryLater) => return Err(Error::TryLater),
-                Err(e) => report.add("blob-unreadable", format!("{expected}: {e}")),
-            }
-            report.blobs += 1;
-            report.bytes += size;
-            progress(report.bytes);
-        }
+/// The scheduled replay, with its result in the log.
+pub async fn audit_scheduled(app: &App) -> Result<()> {
+    let report = audit(app).await?;
+    record_run(app, Actor::System, "log", &report).await
+}
+
+/// Writes a run down: its report for the pages, and its event.
+pub async fn record_run(app: &App, actor: Actor, kind: &'static str, report: &Report) -> Result<()> {
+    /// Findings that are kept with the run; the count is whole.
+    const KEPT: usize = 200;
+    if !report.findings.is_empty() {
+        tracing::error!(kind, findings = report.findings.len(), "an audit found contradictions");
     }
+    let mut kept = report.clone();
+    kept.findings.truncate(KEPT);
+    let mut tx = app.db.begin().await?;
+    db::audits::add(&mut tx, app.new_id(), kind, serde_json::to_string(&kept).map_err(Error::internal)?, report.findings.len(), app.now())
+        .await?;
+    let draft = Draft::new(EventType::AuditRun, actor)
+        .fact("audit", kind)
+        .fact("findings", report.findings.len())
+        .fact("entries", report.entries)
+        .fact("blobs", report.blobs)
+        .fact("bytes", report.bytes);
+    append(app, &mut tx, draft).await?;
+    tx.commit().await
 }

@@ -14,9 +14,10 @@ use serde_json::Value;
 use sha2::Digest as _;
 
 use super::export::{EventLine, NAMESPACE, moment};
-use super::verify::{Exit, Finding, Verdict, signature};
+use super::verify::{Exit, Finding, Trust, Verdict, signature, stamps};
+use crate::domain::custody::timestamp::Roots;
 use crate::domain::custody::{Checkpoint, LogProof, Policy, VerifierKey, bag, commitment, merkle, strict};
-use crate::domain::value::Sha256;
+use crate::domain::value::{Sha256, Utc};
 
 const TEXT_BYTES_MAX: u64 = 64 << 20;
 const LINE_BYTES_MAX: usize = 1 << 20;
@@ -27,9 +28,9 @@ const FINDINGS_MAX: usize = 20;
 const SKEW_US: i64 = 5 * 60 * 1_000_000;
 
 /// Checks everything. `progress` hears of every byte of payload.
-pub fn verify_bundle(folder: &Path, policy: Option<&Policy>, mut progress: impl FnMut(u64)) -> Verdict {
+pub fn verify_bundle(folder: &Path, trust: Trust<'_>, mut progress: impl FnMut(u64)) -> Verdict {
     let mut report = Report::default();
-    if let Err(why) = run(folder, policy, &mut report, &mut progress) {
+    if let Err(why) = run(folder, trust, &mut report, &mut progress) {
         report.add("format", Exit::Unusable, why);
     }
     report.verdict()
@@ -91,7 +92,7 @@ impl Event {
     }
 }
 
-fn run(folder: &Path, policy: Option<&Policy>, report: &mut Report, progress: &mut impl FnMut(u64)) -> Result<(), String> {
+fn run(folder: &Path, trust: Trust<'_>, report: &mut Report, progress: &mut impl FnMut(u64)) -> Result<(), String> {
     if text(folder, "bagit.txt")? != bag::DECLARATION {
         return Err("bagit.txt is not that of a BagIt 1.0 bag".into());
     }
@@ -105,8 +106,8 @@ fn run(folder: &Path, policy: Option<&Policy>, report: &mut Report, progress: &m
     let own = custody_key(folder);
     let signed = text(folder, "tagmanifest-sha256.txt.sig")?;
     let signs = |key: &VerifierKey| key.signed_file(&signed, NAMESPACE, tags_text.as_bytes());
-    let (result, detail) = match (policy, &own) {
-        (Some(policy), _) if policy.logs.iter().any(signs) => (Exit::Proven, "the bundle is signed by a key of the policy"),
+    let (result, detail) = match (trust.policy, &own) {
+        (Some(policy), _) if policy.logs.iter().any(|l| signs(&l.key)) => (Exit::Proven, "the bundle is signed by a key of the policy"),
         (_, Some(own)) if signs(own) => (Exit::Undecided, "the bundle is signed only by the key that it brings along"),
         _ => (Exit::Contradicted, "the signature does not fit tagmanifest-sha256.txt"),
     };
@@ -115,13 +116,17 @@ fn run(folder: &Path, policy: Option<&Policy>, report: &mut Report, progress: &m
     let note = text(folder, "custody/checkpoint")?;
     let checkpoint = Checkpoint::parse(&note).ok_or("custody/checkpoint cannot be read")?;
     let hint = own.as_ref().map(ToString::to_string).unwrap_or_default();
-    let (result, detail) = signature(&note, &checkpoint, &hint, policy);
+    let (result, detail) = signature(&note, &checkpoint, &hint, trust.policy);
     report.add("signature", result, detail);
+    let stamped = match trust.authorities {
+        Some(roots) => timestamps(folder, report, &note, roots)?,
+        None => None,
+    };
 
     let events = events(folder, report, &note, &checkpoint)?;
     report.held("inclusion", format!("{} events stand in the tree of {}", events.len(), checkpoint.size));
     report.held("opening", "every disclosed fact is the one that was committed to");
-    times(report, &events);
+    times(report, &events, stamped);
     histories(report, &events, &manifest, Sha256::of(manifest_text.as_bytes()));
     report.held("history", "each exhibit's history is complete up to its leaving");
     report.held("payload", "every file is the one that was received");
@@ -131,6 +136,10 @@ fn run(folder: &Path, policy: Option<&Policy>, report: &mut Report, progress: &m
 
 /// A small text inside the bundle. Links lead outside and are not followed.
 fn text(folder: &Path, path: &str) -> Result<String, String> {
+    String::from_utf8(bytes(folder, path)?).map_err(|_| format!("{path}: not UTF-8"))
+}
+
+fn bytes(folder: &Path, path: &str) -> Result<Vec<u8>, String> {
     let at = folder.join(path);
     let meta = fs::symlink_metadata(&at).map_err(|e| format!("{path}: {e}"))?;
     if !meta.is_file() || meta.len() > TEXT_BYTES_MAX {
@@ -138,13 +147,13 @@ fn text(folder: &Path, path: &str) -> Result<String, String> {
     }
     let mut bytes = Vec::new();
     File::open(&at).and_then(|f| f.take(TEXT_BYTES_MAX).read_to_end(&mut bytes)).map_err(|e| format!("{path}: {e}"))?;
-    String::from_utf8(bytes).map_err(|_| format!("{path}: not UTF-8"))
+    Ok(bytes)
 }
 
 /// The key that the bundle brings along: a hint.
 fn custody_key(folder: &Path) -> Option<VerifierKey> {
     let policy = Policy::parse(&text(folder, "custody/policy").ok()?).ok()?;
-    policy.logs.into_iter().next()
+    policy.logs.into_iter().next().map(|l| l.key)
 }
 
 /// Every listed file is there with its hash, and nothing else is.
@@ -267,8 +276,29 @@ fn events(folder: &Path, report: &mut Report, note: &str, checkpoint: &Checkpoin
     }
 }
 
-/// The times of the entries rise with their places, within the skew of clocks.
-fn times(report: &mut Report, events: &BTreeMap<u64, Event>) {
+/// The timestamps in the bundle, judged; the earliest time that one of them states.
+fn timestamps(folder: &Path, report: &mut Report, note: &str, roots: &Roots) -> Result<Option<Utc>, String> {
+    const TOKENS_MAX: usize = 32;
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder.join("custody/anchors")).into_iter().flatten().take(TOKENS_MAX) {
+        let name = entry.map_err(|e| e.to_string())?.file_name().to_string_lossy().into_owned();
+        names.extend(name.strip_suffix(".tst").map(str::to_owned));
+    }
+    names.sort_unstable();
+    let mut tokens = Vec::new();
+    for name in &names {
+        tokens.push((name.as_str(), bytes(folder, &format!("custody/anchors/{name}.tst"))?));
+    }
+    let (at, said) = stamps(note, tokens.into_iter(), roots);
+    for (result, detail) in said {
+        report.add("timestamp", result, detail);
+    }
+    Ok(at)
+}
+
+/// The times of the entries rise with their places, within the skew of clocks, and none lies behind the time at which somebody
+/// outside saw them.
+fn times(report: &mut Report, events: &BTreeMap<u64, Event>, stamped: Option<Utc>) {
     let mut latest = i64::MIN;
     for (index, event) in events {
         let Some(at) = moment(&event.envelope) else {
@@ -277,6 +307,9 @@ fn times(report: &mut Report, events: &BTreeMap<u64, Event>) {
         };
         if at.micros().saturating_add(SKEW_US) < latest {
             report.contradicts("time", format!("entry {index} claims {at}, minutes before an entry that stands before it"));
+        }
+        if let Some(seen) = stamped.filter(|seen| at.micros() > seen.micros().saturating_add(SKEW_US)) {
+            report.contradicts("time", format!("entry {index} claims {at}, and was seen outside at {seen}"));
         }
         latest = latest.max(at.micros());
     }

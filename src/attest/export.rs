@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256 as Hasher256, Sha512};
 
+use super::anchor::{self, anchor_checkpoint};
 use super::report::{self, Shown};
 use super::verify::inclusion;
 use super::{append, sequence_all};
@@ -135,7 +136,13 @@ pub async fn export(
     }
     sequence_all(app).await?;
 
-    let (shown, checkpoint) = histories(app, &asked, &state, appeal, &exhibits, folder).await?;
+    let mut tx = app.db.read().await?;
+    let (size, note) = db::log::last_checkpoint(&mut tx).await?.ok_or_else(|| Error::Internal("the log has no checkpoint".into()))?;
+    drop(tx);
+    // What leaves is vouched for by as many outsiders as answer; those who do not are named in the log, and hold nothing up.
+    anchor_checkpoint(app, size, &note, true).await?;
+    let (checkpoint, stamps) = outsiders(app, folder, size, &note).await?;
+    let shown = histories(app, &asked, &state, appeal, &exhibits, folder, (size, &checkpoint)).await?;
     let key = app.signer.verifier();
     put(folder, "custody/checkpoint", checkpoint.as_bytes())?;
     put(folder, "custody/policy", format!("# A hint. Trust a copy that came another way.\nlog {key}\nquorum none\n").as_bytes())?;
@@ -143,6 +150,7 @@ pub async fn export(
     put(folder, "custody/allowed_signers", sshsig::allowed_signer(&key.name, NAMESPACE, key.public()).as_bytes())?;
     let others = unused(app, appeal, &asked).await?;
     let facts = report::Facts {
+        stamps,
         export: state.export.to_string(),
         appeal: asked.appeal.clone(),
         agency: appeal.agency_name.clone(),
@@ -320,7 +328,7 @@ async fn record(app: &App, actor: &Actor, appeal: &Appeal, asked: &Asked, export
 }
 
 /// Writes every event of the exhibits' histories up to their leaving, and of the export itself, each with its proof in one
-/// checkpoint. Returns what the report shows, and the checkpoint.
+/// checkpoint. Returns what the report shows.
 async fn histories(
     app: &App,
     asked: &Asked,
@@ -328,9 +336,9 @@ async fn histories(
     appeal: &Appeal,
     exhibits: &[Exhibit],
     folder: &Path,
-) -> Result<(Vec<Shown>, String)> {
+    (size, checkpoint): (u64, &str),
+) -> Result<Vec<Shown>> {
     let mut tx = app.db.read().await?;
-    let (size, checkpoint) = db::log::last_checkpoint(&mut tx).await?.ok_or_else(|| Error::Internal("the log has no checkpoint".into()))?;
     let mut lines = Vec::new();
     let mut shown = Vec::new();
     let mut subjects: Vec<(&'static str, Id, Option<&Exhibit>)> = vec![(SubjectKind::Appeal.as_str(), appeal.id, None)];
@@ -353,7 +361,7 @@ async fn histories(
                     extra: None,
                     index: entry.index,
                     hashes: inclusion(&mut tx, entry.index, size).await?,
-                    checkpoint: checkpoint.clone(),
+                    checkpoint: checkpoint.to_owned(),
                 };
                 put(folder, &format!("custody/proofs/{}.tlog-proof", entry.index), proof.to_string().as_bytes())?;
                 let withheld = all - disclosed.len();
@@ -379,7 +387,23 @@ async fn histories(
         text.push('\n');
     }
     put(folder, "custody/events.jsonl", text.as_bytes())?;
-    Ok((shown, checkpoint))
+    Ok(shown)
+}
+
+/// Writes what outsiders say of the checkpoint beside it, and returns it with its cosignatures, and the names of the timestamps.
+async fn outsiders(app: &App, folder: &Path, size: u64, note: &str) -> Result<(String, Vec<String>)> {
+    let mut tx = app.db.read().await?;
+    let tokens = anchor::timestamps(&mut tx, size).await?;
+    if !tokens.is_empty() {
+        put(folder, "custody/anchors/checkpoint", note.as_bytes())?;
+    }
+    let mut names = Vec::new();
+    for (name, token) in tokens {
+        let name = anchor::file_name(&name);
+        put(folder, &format!("custody/anchors/{name}.tst"), &token)?;
+        names.push(name);
+    }
+    Ok((anchor::cosigned(&mut tx, size, note).await?, names))
 }
 
 fn entry_is(entry: &db::log::Entry, kind: EventType) -> bool {

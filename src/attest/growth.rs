@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use serde_json::Value;
+
 use crate::db::{self, Tx};
 use crate::domain::custody::merkle::{Edge, TILE_WIDTH, TileAt, leaf_hash, tile_level};
 use crate::domain::custody::subjects_of;
@@ -74,4 +76,16 @@ impl Growth {
         db::log::set_head(tx, &self.edge).await?;
         Ok(self.edge)
     }
+}
+
+/// Whether every entry between two sizes is of a family of events.
+pub async fn growth_is_only(tx: &mut Tx, from: u64, to: u64, family: &str) -> Result<bool> {
+    /// More than that is no mere echo.
+    const LOOK_AT: u64 = 64;
+    if to - from > LOOK_AT {
+        return Ok(false);
+    }
+    let entries = db::log::entries(tx, from, to - from).await?;
+    let kind = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).ok().and_then(|e| Some(e["type"].as_str()?.to_owned()));
+    Ok(entries.iter().all(|e| kind(&e.bytes).is_some_and(|k| k.starts_with(family))))
 }

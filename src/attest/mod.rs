@@ -1,20 +1,25 @@
 //! The record that nobody can quietly change. Every verb that changes or shows evidence calls
 //! [`append`], in the transaction of the change, before a byte flows; nothing else writes an event.
 
+mod anchor;
 mod append;
 mod audit;
 mod check;
 mod checkpoint;
 mod export;
+mod fixity;
 mod growth;
 mod publish;
 mod report;
 mod verify;
 
+pub use anchor::{anchor, standing as anchor_standing};
 pub use append::append;
-pub use audit::{Report as AuditReport, audit, fixity};
+pub use audit::{Report as AuditReport, audit, audit_scheduled, record_run};
 pub use check::verify_bundle;
 pub use checkpoint::{run_sequencer, sequence_all};
 pub use export::{Asked, Profile, export};
+pub use fixity::{Scope as FixityScope, fixity, fixity_slice};
+use growth::growth_is_only;
 pub use publish::{guard, recover};
-pub use verify::{Exit, Finding, GivenFile, Verdict, compare, consistency, proof_of_receipt, verify_receipt};
+pub use verify::{Exit, Finding, GivenFile, Trust, Verdict, compare, consistency, issue_receipt, upgraded, verify_receipt};

@@ -18,6 +18,8 @@ use crate::error::{Error, Result};
 
 /// Everything that the pages are made of.
 pub struct Facts {
+    /// File names of the timestamps over the checkpoint.
+    pub stamps: Vec<String>,
     pub export: String,
     pub appeal: String,
     pub agency: String,

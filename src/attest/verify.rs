@@ -4,15 +4,19 @@ use data_encoding::BASE64;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::append;
 use crate::app::App;
 use crate::db::{self, Tx};
+use crate::domain::actor::Actor;
 use crate::domain::custody::merkle::{
     self, Tiles, consistency_proof, inclusion_proof, leaf_hash, tiles_for_consistency, tiles_for_inclusion,
 };
+use crate::domain::custody::timestamp::{Distrust, Roots};
 use crate::domain::custody::{
-    Checkpoint, EventType, LogProof, Policy, Receipt, SubjectKind, Tombstone, VerifierKey, commitment, signed_by, strict,
+    Checkpoint, Draft, EventType, LogProof, Policy, Receipt, Since, SubjectKind, Timestamp, Tombstone, VerifierKey, bare_note, commitment,
+    signed_by, strict, timestamp,
 };
-use crate::domain::value::{Id, Sha256};
+use crate::domain::value::{Id, Sha256, Utc};
 use crate::error::{Error, Result};
 
 async fn load(tx: &mut Tx, wanted: impl IntoIterator<Item = merkle::TileAt>) -> Result<Tiles> {
@@ -25,19 +29,76 @@ async fn load(tx: &mut Tx, wanted: impl IntoIterator<Item = merkle::TileAt>) -> 
     Ok(tiles)
 }
 
-/// The receipt of an exhibit: its `exhibit.received` entry, proven in the newest checkpoint. `None`
-/// until the sequencer has been by.
-pub async fn proof_of_receipt(app: &App, tx: &mut Tx, exhibit: Id) -> Result<Option<String>> {
-    let Some(entry) = db::log::first_of_subject(tx, SubjectKind::Exhibit.as_str(), &exhibit.to_string()).await? else {
+/// The receipt of an exhibit: its `exhibit.received` entry, proven in the newest checkpoint that outsiders vouch for, else in the
+/// newest. `None` until the sequencer has been by.
+async fn proof_of_receipt(app: &App, tx: &mut Tx, exhibit: Id) -> Result<Option<String>> {
+    Ok(receipt_of(app, tx, exhibit, None).await?.map(|proof| proof.to_string()))
+}
+
+/// As [`proof_of_receipt`], for the witness of this submission to take along, also of what was erased since; the first time is an
+/// event.
+pub async fn issue_receipt(app: &App, submission: Id, exhibit: Id) -> Result<Option<String>> {
+    let mut tx = app.db.read().await?;
+    let erased = db::retention::erased_of_submission(&mut tx, submission).await?.iter().any(|(id, _)| *id == exhibit);
+    if !erased && db::exhibits::by_id(&mut tx, exhibit).await?.is_none_or(|e| e.submission != submission) {
+        return Err(Error::NotFound);
+    }
+    let Some(text) = proof_of_receipt(app, &mut tx, exhibit).await? else { return Ok(None) };
+    let (kind, subject) = (SubjectKind::Exhibit.as_str(), exhibit.to_string());
+    let issued = db::log::last_of_subject(&mut tx, kind, &subject, EventType::ReceiptIssued).await?.is_some();
+    drop(tx);
+    if !issued && !erased {
+        let mut tx = app.db.begin().await?;
+        append(app, &mut tx, Draft::new(EventType::ReceiptIssued, Actor::Witness(submission)).about(SubjectKind::Exhibit, exhibit)).await?;
+        tx.commit().await?;
+    }
+    Ok(Some(text))
+}
+
+/// A newer receipt for an older one: newer checkpoint, proof that it contains the older one, and what outsiders have said since.
+pub async fn upgraded(app: &App, tx: &mut Tx, text: &str) -> Result<String> {
+    let wrong = |why: &str| Error::Invalid { field: "receipt", why: why.into() };
+    let old = LogProof::parse(text).ok_or_else(|| wrong("not a readable tlog-proof"))?;
+    let checkpoint =
+        Checkpoint::parse(&old.checkpoint).filter(|c| c.origin == app.signer.origin()).ok_or_else(|| wrong("of another log"))?;
+    let entry = old.extra.as_deref().and_then(Receipt::parse).and_then(|r| BASE64.decode(r.entry.as_bytes()).ok());
+    let entry = entry.ok_or_else(|| wrong("without an entry"))?;
+    let stands = db::log::entries(tx, old.index, 1).await?.first().is_some_and(|e| e.leaf == leaf_hash(&entry));
+    let exhibit = strict::parse(&entry).and_then(|e| e.pointer("/subj/0/id")?.as_str()?.parse::<Id>().ok());
+    let exhibit = exhibit.filter(|_| stands).ok_or_else(|| wrong("not in this log"))?;
+    let newer = receipt_of(app, tx, exhibit, Some((&checkpoint, old.checkpoint.clone()))).await?.ok_or(Error::TryLater)?;
+    Ok(newer.to_string())
+}
+
+async fn receipt_of(app: &App, tx: &mut Tx, exhibit: Id, since: Option<(&Checkpoint, String)>) -> Result<Option<LogProof>> {
+    let subject = exhibit.to_string();
+    let Some(entry) = db::log::first_of_subject(tx, SubjectKind::Exhibit.as_str(), &subject).await? else {
         return Ok(None);
     };
-    let Some((size, checkpoint)) = db::log::last_checkpoint(tx).await? else { return Ok(None) };
-    if entry.index >= size {
-        return Ok(None);
-    }
+    let end = db::log::last_of_subject(tx, SubjectKind::Exhibit.as_str(), &subject, EventType::ErasureExecuted).await?;
+    // It has to contain everything that the receipt speaks of.
+    let beyond = entry.index.max(end.as_ref().map_or(0, |e| e.index)).max(since.as_ref().map_or(0, |(c, _)| c.size.saturating_sub(1)));
+    let anchored = match db::anchors::best_beyond(tx, beyond).await? {
+        Some(size) => db::log::checkpoint_at(tx, size).await?.map(|note| (size, note)),
+        None => None,
+    };
+    let newest = match anchored {
+        Some(anchored) => Some(anchored),
+        None => db::log::last_checkpoint(tx).await?,
+    };
+    let Some((size, note)) = newest.filter(|(size, _)| entry.index < *size) else { return Ok(None) };
+    let checkpoint = super::anchor::cosigned(tx, size, &note).await?;
+    let tokens = super::anchor::timestamps(tx, size).await?;
+    let since = match since {
+        Some((old, _)) if old.size > size => return Err(Error::Invalid { field: "receipt", why: "newer than this log".into() }),
+        Some((old, text)) => {
+            let hashes = consistency(tx, old.size, size).await?.unwrap_or_default();
+            Some(Since { checkpoint: text, hashes: hashes.iter().map(|h| h.base64()).collect() })
+        }
+        None => None,
+    };
     let hashes = inclusion(tx, entry.index, size).await?;
-    let erased = match db::log::last_of_subject(tx, SubjectKind::Exhibit.as_str(), &exhibit.to_string(), EventType::ErasureExecuted).await?
-    {
+    let erased = match end {
         Some(end) if end.index < size => Some(Tombstone {
             index: end.index,
             entry: BASE64.encode(&end.bytes),
@@ -47,13 +108,14 @@ pub async fn proof_of_receipt(app: &App, tx: &mut Tx, exhibit: Id) -> Result<Opt
     };
     let receipt = Receipt {
         erased,
+        timestamps: tokens.into_iter().map(|(name, token)| Timestamp { name, token: BASE64.encode(&token) }).collect(),
+        since,
         entry: BASE64.encode(&entry.bytes),
         openings: db::log::openings(tx, entry.event).await?,
         vkey: app.signer.verifier().to_string(),
         server: app.config.public_url.clone(),
     };
-    let proof = LogProof { extra: Some(receipt.to_bytes()), index: entry.index, hashes, checkpoint };
-    Ok(Some(proof.to_string()))
+    Ok(Some(LogProof { extra: Some(receipt.to_bytes()), index: entry.index, hashes, checkpoint }))
 }
 
 /// The proof that an entry stands in the log of `size`.
@@ -113,6 +175,15 @@ impl Verdict {
     }
 }
 
+/// What a reader brings along: whose signatures count.
+#[derive(Clone, Copy, Default)]
+pub struct Trust<'a> {
+    /// Logs and witnesses.
+    pub policy: Option<&'a Policy>,
+    /// Timestamp authorities. With them, what is not timestamped is not decided.
+    pub authorities: Option<&'a Roots>,
+}
+
 /// A file that a receipt is checked against.
 pub struct GivenFile {
     pub name: String,
@@ -122,7 +193,7 @@ pub struct GivenFile {
 
 /// Checks a receipt, and files against it, under a trust policy. Without one the best answer is
 /// "undecided": a receipt that vouches for itself proves nothing.
-pub fn verify_receipt(text: &str, files: &[GivenFile], policy: Option<&Policy>) -> Verdict {
+pub fn verify_receipt(text: &str, files: &[GivenFile], trust: Trust<'_>) -> Verdict {
     let mut findings = Vec::new();
     let mut note = |check, result, detail: String| findings.push(Finding { check, result, detail });
     let Some(proof) = LogProof::parse(text) else {
@@ -143,8 +214,18 @@ pub fn verify_receipt(text: &str, files: &[GivenFile], policy: Option<&Policy>) 
         if included { Exit::Proven } else { Exit::Contradicted },
         format!("entry {} in the tree of {}", proof.index, checkpoint.size),
     );
-    let (result, detail) = signature(&proof.checkpoint, &checkpoint, &receipt.vkey, policy);
+    let (result, detail) = signature(&proof.checkpoint, &checkpoint, &receipt.vkey, trust.policy);
     note("signature", result, detail);
+    if let Some(roots) = trust.authorities {
+        let tokens = receipt.timestamps.iter().map(|t| (t.name.as_str(), BASE64.decode(t.token.as_bytes()).unwrap_or_default()));
+        for (result, detail) in stamps(&proof.checkpoint, tokens, roots).1 {
+            note("timestamp", result, detail);
+        }
+    }
+    if let Some(since) = &receipt.since {
+        let (result, detail) = grown(since, &checkpoint, trust.policy);
+        note("since", result, detail);
+    }
     let said: Option<Value> = strict::parse(&entry);
     let committed: Vec<&str> =
         said.as_ref().and_then(|e| e.get("d")?.as_array()).map(|d| d.iter().filter_map(Value::as_str).collect()).unwrap_or_default();
@@ -169,6 +250,50 @@ pub fn verify_receipt(text: &str, files: &[GivenFile], policy: Option<&Policy>) 
         note("file", result, detail);
     }
     Verdict::of(findings, said)
+}
+
+/// Whether the receipt's checkpoint contains an older one.
+fn grown(since: &Since, new: &Checkpoint, policy: Option<&Policy>) -> (Exit, String) {
+    let hashes: Option<Vec<Sha256>> = since.hashes.iter().map(|h| Sha256::from_base64(h)).collect();
+    let (Some(hashes), Some(old)) = (hashes, Checkpoint::parse(&since.checkpoint)) else {
+        return (Exit::Contradicted, "the older checkpoint cannot be read".into());
+    };
+    let same = old.size == new.size && old.root == new.root && old.origin == new.origin;
+    if !same && (old.origin != new.origin || !merkle::verify_consistency(old.size, new.size, &hashes, old.root, new.root)) {
+        return (Exit::Contradicted, format!("the log of {} entries does not contain that of {}", new.size, old.size));
+    }
+    match signature(&since.checkpoint, &old, "", policy) {
+        (Exit::Proven, _) => (Exit::Proven, format!("it contains the log of {} entries, unchanged", old.size)),
+        _ => (Exit::Undecided, format!("it contains a log of {} entries that the policy does not know", old.size)),
+    }
+}
+
+/// Judges timestamps over a checkpoint: the earliest time that one states, and what there is to say of each.
+pub(super) fn stamps<'a>(
+    note: &str,
+    tokens: impl Iterator<Item = (&'a str, Vec<u8>)>,
+    roots: &Roots,
+) -> (Option<Utc>, Vec<(Exit, String)>) {
+    let imprint = Sha256::of(bare_note(note).unwrap_or_default().as_bytes());
+    let (mut earliest, mut said) = (None, Vec::new());
+    for (name, token) in tokens {
+        said.push(match timestamp::verify(&token, imprint, None, roots) {
+            Ok(at) => {
+                earliest = Some(earliest.map_or(at, |e: Utc| e.min(at)));
+                (Exit::Proven, format!("{name}: this checkpoint was there at {at}"))
+            }
+            // An authority that the reader does not know says nothing, for or against.
+            Err(Distrust::Untrusted) => (Exit::Undecided, format!("{name}: {}", Distrust::Untrusted.as_str())),
+            Err(distrust) => (Exit::Contradicted, format!("{name}: {}", distrust.as_str())),
+        });
+    }
+    if earliest.is_some() {
+        // One good clock is enough; others that are not known do no harm.
+        said.retain(|(result, _)| *result != Exit::Undecided);
+    } else if said.is_empty() {
+        said.push((Exit::Undecided, "nobody whom you trust has timestamped this checkpoint".into()));
+    }
+    (earliest, said)
 }
 
 /// Whether this entry of the same tree erased the exhibit that the receipt is about.
@@ -230,14 +355,21 @@ pub(super) fn signature(note: &str, checkpoint: &Checkpoint, own: &str, policy: 
             _ => (Exit::Contradicted, "not even the receipt's own key signed this checkpoint".into()),
         };
     };
-    let known: Vec<&VerifierKey> = policy.logs.iter().filter(|k| k.name == checkpoint.origin).collect();
+    let known: Vec<_> = policy.logs.iter().filter(|l| l.key.name == checkpoint.origin).collect();
     if known.is_empty() {
         return (Exit::Undecided, format!("the policy knows no log named {}", checkpoint.origin));
     }
-    if known.iter().any(|k| signed_by(note, k)) {
+    let mut signing = known.iter().filter(|l| signed_by(note, &l.key)).peekable();
+    if signing.peek().is_none() {
+        return (Exit::Contradicted, format!("no key that the policy trusts for {} signed this checkpoint", checkpoint.origin));
+    }
+    if signing.all(|l| l.until.is_some_and(|until| checkpoint.size > until)) {
+        return (Exit::Contradicted, "signed only by a key that was replaced before this checkpoint".into());
+    }
+    if policy.witnessed(note) {
         (Exit::Proven, format!("signed by {}", checkpoint.origin))
     } else {
-        (Exit::Contradicted, format!("no key that the policy trusts for {} signed this checkpoint", checkpoint.origin))
+        (Exit::Undecided, "signed by the log, and not cosigned by the witnesses that the policy asks for".into())
     }
 }
 
@@ -246,7 +378,6 @@ mod tests {
     use super::*;
     use crate::domain::actor::Actor;
     use crate::domain::custody::{Draft, EventType, Signer, Stamp, checkpoint_body, sequence};
-    use crate::domain::value::Utc;
 
     fn receipt() -> (String, Policy, GivenFile) {
         let file = GivenFile { name: "a.jpg".into(), sha256: Sha256::of(b"photo"), size: 5 };
@@ -262,8 +393,16 @@ mod tests {
         let root = leaf_hash(&entry);
         let text = LogProof {
             extra: Some(
-                Receipt { erased: None, entry: BASE64.encode(&entry), openings, vkey: signer.verifier().to_string(), server: "x".into() }
-                    .to_bytes(),
+                Receipt {
+                    erased: None,
+                    timestamps: Vec::new(),
+                    since: None,
+                    entry: BASE64.encode(&entry),
+                    openings,
+                    vkey: signer.verifier().to_string(),
+                    server: "x".into(),
+                }
+                .to_bytes(),
             ),
             index: 0,
             hashes: vec![],
@@ -276,14 +415,14 @@ mod tests {
     #[test]
     fn proven_undecided_contradicted() {
         let (text, policy, file) = receipt();
-        assert_eq!(verify_receipt(&text, &[], Some(&policy)).exit, Exit::Proven);
-        assert_eq!(verify_receipt(&text, &[], None).exit, Exit::Undecided);
+        assert_eq!(verify_receipt(&text, &[], Trust { policy: Some(&policy), authorities: None }).exit, Exit::Proven);
+        assert_eq!(verify_receipt(&text, &[], Trust::default()).exit, Exit::Undecided);
         let other = GivenFile { sha256: Sha256::of(b"other"), ..file };
-        assert_eq!(verify_receipt(&text, &[other], Some(&policy)).exit, Exit::Contradicted);
+        assert_eq!(verify_receipt(&text, &[other], Trust { policy: Some(&policy), authorities: None }).exit, Exit::Contradicted);
         let stranger = Signer::new("log.example", &[9; 32]).verifier();
         let wrong = Policy::parse(&format!("log {stranger}\nquorum none\n")).unwrap();
-        assert_eq!(verify_receipt(&text, &[], Some(&wrong)).exit, Exit::Contradicted);
-        assert_eq!(verify_receipt("hello", &[], Some(&policy)).exit, Exit::Unusable);
+        assert_eq!(verify_receipt(&text, &[], Trust { policy: Some(&wrong), authorities: None }).exit, Exit::Contradicted);
+        assert_eq!(verify_receipt("hello", &[], Trust { policy: Some(&policy), authorities: None }).exit, Exit::Unusable);
     }
 
     #[test]
@@ -309,13 +448,16 @@ mod tests {
     #[test]
     fn no_flipped_byte_is_proven() {
         let (text, policy, file) = receipt();
-        assert_eq!(verify_receipt(&text, std::slice::from_ref(&file), Some(&policy)).exit, Exit::Proven);
+        assert_eq!(
+            verify_receipt(&text, std::slice::from_ref(&file), Trust { policy: Some(&policy), authorities: None }).exit,
+            Exit::Proven
+        );
         let mut silent = Vec::new();
         for at in 0..text.len() {
             let mut bytes = text.clone().into_bytes();
             bytes[at] ^= 1;
             let Ok(bent) = String::from_utf8(bytes) else { continue };
-            let verdict = verify_receipt(&bent, std::slice::from_ref(&file), Some(&policy));
+            let verdict = verify_receipt(&bent, std::slice::from_ref(&file), Trust { policy: Some(&policy), authorities: None });
             // The hints (`server`, `vkey`) are not evidence and are not signed.
             if verdict.exit == Exit::Proven {
                 silent.push(at);

@@ -1,14 +1,17 @@
 //! `temoin audit`, `temoin fixity` and `temoin log recover`.
 
+use std::fs;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
 
 use crate::app::App;
-use crate::attest::{self, AuditReport};
+use crate::attest::{self, AuditReport, FixityScope};
 use crate::config::{Config, Flags};
 use crate::domain::actor::Actor;
-use crate::domain::custody::{Draft, EventType};
+use crate::domain::value::HOUR_US;
 use crate::error::{Error, Result};
 
 pub async fn audit(flags: &Flags, json: bool) -> Result<ExitCode> {
@@ -38,23 +41,51 @@ pub async fn recover(flags: &Flags) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-pub async fn fixity(flags: &Flags, json: bool) -> Result<ExitCode> {
+#[derive(clap::Args)]
+pub struct Fixity {
+    /// Only what was not read for so many hours: an interrupted run goes on with this
+    #[arg(long, value_name = "HOURS")]
+    unread_for: Option<u32>,
+    /// No faster than so many megabytes per second
+    #[arg(long, value_name = "MB")]
+    rate: Option<u64>,
+    /// Write the report there as JSON, and its signature by the log's key beside it (FILE.sig; `ssh-keygen -Y verify`,
+    /// namespace fixity-report)
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    #[arg(long)]
+    json: bool,
+}
+
+pub async fn fixity(flags: &Flags, asked: &Fixity) -> Result<ExitCode> {
     let app = App::open(Config::load(flags)?).await?;
     let bar = ProgressBar::new_spinner().with_style(ProgressStyle::default_spinner());
-    let report = attest::fixity(&app, |bytes| bar.set_message(format!("{} MB read", bytes / 1_000_000))).await?;
+    let begun = app.now();
+    let scope = FixityScope {
+        unread_since: begun.plus(-i64::from(asked.unread_for.unwrap_or(0)) * HOUR_US),
+        bytes_per_second: asked.rate.map(|mb| mb.saturating_mul(1_000_000)),
+        bytes_max: u64::MAX,
+    };
+    let report = attest::fixity(&app, scope, |bytes| bar.set_message(format!("{} MB read", bytes / 1_000_000))).await?;
     bar.finish_and_clear();
-    say_report(&app, "fixity", &report, json).await
+    if let Some(path) = &asked.report {
+        let said = json!({"log": app.signer.origin(), "program": app.stamp.app, "begun_at": begun, "ended_at": app.now(), "unread_since": scope.unread_since, "report": report});
+        let text = serde_json::to_vec_pretty(&said).map_err(Error::internal)?;
+        fs::write(path, &text)?;
+        fs::write(format!("{}.sig", path.display()), app.signer.sign_file(FIXITY_NAMESPACE, &text))?;
+    }
+    say_report(&app, "fixity", &report, asked.json).await
 }
+
+/// Keeps signatures of fixity reports apart from every other use of the key.
+const FIXITY_NAMESPACE: &str = "fixity-report";
 
 /// Findings printed for people.
 const FINDINGS_SHOWN: usize = 50;
 
 /// Prints a report and writes the audit itself into the log.
 async fn say_report(app: &App, what: &'static str, report: &AuditReport, json: bool) -> Result<ExitCode> {
-    let mut tx = app.db.begin().await?;
-    let draft = Draft::new(EventType::AuditRun, Actor::Operator).fact("audit", what).fact("findings", report.findings.len());
-    attest::append(app, &mut tx, draft).await?;
-    tx.commit().await?;
+    attest::record_run(app, Actor::Operator, what, report).await?;
     if json {
         say!("{}", serde_json::to_string(report).map_err(Error::internal)?);
     } else {

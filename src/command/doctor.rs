@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde_json::json;
 
 use crate::app::App;
+use crate::attest;
 use crate::config::{Config, Flags};
 use crate::db;
 use crate::error::Result;
@@ -59,8 +60,17 @@ pub async fn doctor(flags: &Flags, as_json: bool) -> Result<ExitCode> {
 async fn examine_app(app: &App, add: &mut impl FnMut(&'static str, bool, String)) -> Result<()> {
     let mut tx = app.db.read().await?;
     let waiting = db::log::pending_count(&mut tx).await?;
-    let (jobs, failed) = db::jobs::waiting(&mut tx).await?;
+    let (jobs, failed) = db::jobs::waiting(&mut tx, app.now()).await?;
     let size = db::log::head(&mut tx).await?.size();
+    for a in attest::anchor_standing(app, &mut tx).await? {
+        let last = a.last.map_or("never vouched".to_owned(), |(size, at)| format!("vouched for {size} entries at {at}"));
+        let problem = a.problem.map(|p| format!("; now {p}")).unwrap_or_default();
+        let late = a.waiting_since.map(|since| format!("; waiting since {since}")).unwrap_or_default();
+        add("anchor", !a.red, format!("{} {}: {last}{problem}{late}", a.kind.as_str(), a.name));
+    }
+    if app.config.anchors.timestamps.is_empty() && app.config.anchors.witnesses.is_empty() {
+        add("anchor", true, "none: nobody outside vouches for the log; see docs/operate.md".into());
+    }
     drop(tx);
     add("database", true, format!("{} answers, and commits are durable", app.db.name()));
     let store = app.blobs.ping().await;

@@ -8,8 +8,9 @@ use std::process::ExitCode;
 use indicatif::{ProgressBar, ProgressStyle};
 use sha2::Digest as _;
 
-use crate::attest::{self, Exit, GivenFile, Verdict, verify_bundle, verify_receipt};
-use crate::domain::custody::{Policy, strict};
+use crate::attest::{self, Exit, GivenFile, Trust, Verdict, verify_bundle, verify_receipt};
+use crate::domain::custody::timestamp::Roots;
+use crate::domain::custody::{LogProof, Policy, strict};
 use crate::domain::value::Sha256;
 use crate::error::{Error, Result};
 
@@ -22,13 +23,16 @@ pub struct Verify {
     /// Whom to trust: a C2SP tlog-policy file. Without one the best answer is "undecided"
     #[arg(long, value_name = "POLICY")]
     trust: Option<PathBuf>,
+    /// Timestamp authorities to trust: a PEM file with their roots. What is then not timestamped is undecided
+    #[arg(long, value_name = "PEM")]
+    tsa_ca: Option<PathBuf>,
     #[arg(long)]
     json: bool,
 }
 
 #[derive(clap::Args)]
 pub struct Compare {
-    /// A checkpoint: from a receipt, a bundle, the server at another time
+    /// A checkpoint: of a bundle, of the server at another time; or a receipt, which has one in it
     one: PathBuf,
     /// Another one of the same log
     other: PathBuf,
@@ -54,7 +58,13 @@ pub fn compare(c: &Compare) -> Result<ExitCode> {
             Some(texts.filter_map(|t| t.as_str().and_then(Sha256::from_base64)).collect::<Vec<_>>())
         }
     };
-    say_verdict(c.json, &attest::compare(&small(&c.one)?, &small(&c.other)?, hashes.as_deref(), Some(&policy)))
+    say_verdict(c.json, &attest::compare(&checkpoint(&c.one)?, &checkpoint(&c.other)?, hashes.as_deref(), Some(&policy)))
+}
+
+/// A checkpoint, or the one inside a receipt.
+fn checkpoint(path: &Path) -> Result<String> {
+    let text = small(path)?;
+    Ok(LogProof::parse(&text).map_or(text, |proof| proof.checkpoint))
 }
 
 /// A small text file.
@@ -80,16 +90,18 @@ pub fn verify(c: &Verify) -> Result<ExitCode> {
         c.path.clone()
     };
     let receipt = small(&receipt_path)?;
-    let policy = trusted(c)?;
+    let (policy, authorities) = trusted(c)?;
+    let trust = Trust { policy: policy.as_ref(), authorities: authorities.as_ref() };
     let given = files.iter().map(|p| hash(p)).collect::<Result<Vec<_>>>()?;
-    say_verdict(c.json, &verify_receipt(&receipt, &given, policy.as_ref()))
+    say_verdict(c.json, &verify_receipt(&receipt, &given, trust))
 }
 
 fn bundle(c: &Verify) -> Result<ExitCode> {
-    let policy = trusted(c)?;
+    let (policy, authorities) = trusted(c)?;
+    let trust = Trust { policy: policy.as_ref(), authorities: authorities.as_ref() };
     let bar = ProgressBar::new_spinner().with_style(ProgressStyle::default_spinner());
     let mut read = 0;
-    let verdict = verify_bundle(&c.path, policy.as_ref(), |n| {
+    let verdict = verify_bundle(&c.path, trust, |n| {
         read += n;
         bar.set_message(format!("{} MB read", read / 1_000_000));
     });
@@ -97,8 +109,12 @@ fn bundle(c: &Verify) -> Result<ExitCode> {
     say_verdict(c.json, &verdict)
 }
 
-fn trusted(c: &Verify) -> Result<Option<Policy>> {
-    c.trust.as_deref().map(policy).transpose()
+fn trusted(c: &Verify) -> Result<(Option<Policy>, Option<Roots>)> {
+    let roots = |path: &Path| {
+        let text = fs::read_to_string(path).map_err(|e| Error::Internal(format!("{}: {e}", path.display())))?;
+        Roots::parse(&text).ok_or_else(|| Error::Internal(format!("{}: no certificate in it", path.display())))
+    };
+    Ok((c.trust.as_deref().map(policy).transpose()?, c.tsa_ca.as_deref().map(roots).transpose()?))
 }
 
 fn policy(path: &Path) -> Result<Policy> {

@@ -50,13 +50,6 @@ pub async fn move_blob(tx: &mut Tx, from: &str, to: &str) -> Result<()> {
     Ok(())
 }
 
-/// Every original with its size and key, page by page, for fixity.
-pub async fn page(tx: &mut Tx, after: Sha256, limit: i64) -> Result<Vec<(Sha256, i64, String)>> {
-    let rows = sql!(all tx, (Vec<u8>, i64, String),
-        "SELECT sha256, size, blob_key FROM content WHERE sha256 > $1 ORDER BY sha256 LIMIT $2", after.blob(), limit)?;
-    rows.into_iter().map(|(sha, size, key)| Ok((super::digest(&sha)?, size, key))).collect()
-}
-
 /// What examination found in some bytes.
 pub struct Examination {
     pub found: Found,

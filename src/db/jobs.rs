@@ -14,6 +14,13 @@ pub async fn enqueue(tx: &mut Tx, new: Id, job: Job, priority: i64, run_at: Utc)
     Ok(())
 }
 
+/// Has a job done now, whenever it was to be done.
+pub async fn bring_forward(tx: &mut Tx, new: Id, job: Job, now: Utc) -> Result<()> {
+    enqueue(tx, new, job, 100, now).await?;
+    sql!(run tx, "UPDATE job SET run_at = $3 WHERE kind = $1 AND subject = $2 AND run_at > $3", job.kind(), job.subject(), now.micros())?;
+    Ok(())
+}
+
 pub struct Claimed {
     pub id: Id,
     pub job: Job,
@@ -69,7 +76,7 @@ pub async fn fail(tx: &mut Tx, job: Id, owner: &str, why: &str, run_at: Utc) -> 
     Ok(())
 }
 
-/// Jobs that wait, and how many of them failed before.
-pub async fn waiting(tx: &mut Tx) -> Result<(i64, i64)> {
-    sql!(one tx, (i64, i64), "SELECT COUNT(*), COUNT(last_error) FROM job")
+/// Jobs that are due or failed before, and how many of them did.
+pub async fn waiting(tx: &mut Tx, now: Utc) -> Result<(i64, i64)> {
+    sql!(one tx, (i64, i64), "SELECT COUNT(*), COUNT(last_error) FROM job WHERE run_at <= $1 OR last_error IS NOT NULL", now.micros())
 }

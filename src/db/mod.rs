@@ -5,7 +5,9 @@
 #[macro_use]
 mod engine;
 pub mod accounts;
+pub mod anchors;
 pub mod appeals;
+pub mod audits;
 mod backup;
 mod batch;
 pub mod contents;

@@ -11,6 +11,12 @@ pub enum Job {
     Restate(Id),
     /// Carry out an erasure that was agreed to.
     Erase(Id),
+    /// Replay the custody log.
+    Audit,
+    /// Read a share of the stored bytes again.
+    Fixity,
+    /// Ask outsiders to vouch for the log.
+    Anchor,
     /// Throw away staged bytes that no acknowledged upload refers to.
     Sweep,
 }
@@ -21,6 +27,9 @@ impl Job {
             Job::Examine(_) => "examine",
             Job::Restate(_) => "restate",
             Job::Erase(_) => "erase",
+            Job::Audit => "audit",
+            Job::Fixity => "fixity",
+            Job::Anchor => "anchor",
             Job::Sweep => "sweep",
         }
     }
@@ -28,7 +37,7 @@ impl Job {
     pub fn subject(&self) -> String {
         match self {
             Job::Examine(id) | Job::Restate(id) | Job::Erase(id) => id.to_string(),
-            Job::Sweep => String::new(),
+            Job::Audit | Job::Fixity | Job::Anchor | Job::Sweep => String::new(),
         }
     }
 
@@ -37,6 +46,9 @@ impl Job {
             "examine" => subject.parse().ok().map(Job::Examine),
             "restate" => subject.parse().ok().map(Job::Restate),
             "erase" => subject.parse().ok().map(Job::Erase),
+            "audit" => Some(Job::Audit),
+            "fixity" => Some(Job::Fixity),
+            "anchor" => Some(Job::Anchor),
             "sweep" => Some(Job::Sweep),
             _ => None,
         }

@@ -19,7 +19,7 @@ pub fn router(app: AppState) -> Router {
     // Uploads bound themselves: by budget, by idle time, by what is declared.
     let uploads = Router::new()
         .route("/r/{receipt}/send", post(witness::send::submit))
-        .route("/audit/verify", post(auditor::verify))
+        .route("/audit/verify", get(auditor::verify::show).post(auditor::verify::judge))
         .layer(DefaultBodyLimit::disable());
     let forms = Router::new()
         .route("/", get(account::home))
@@ -45,7 +45,11 @@ pub fn router(app: AppState) -> Router {
         .route("/exhibits/{id}/thumbnail", get(media::thumbnail))
         .route("/exhibits/{id}/view", get(media::view))
         .route("/exhibits/{id}/play", get(media::play))
-        .route("/audit", get(auditor::show))
+        .route("/audit", get(auditor::integrity::show))
+        .route("/audit/now", post(auditor::integrity::check_now))
+        .route("/audit/log", get(auditor::log::show))
+        .route("/audit/exhibits/{id}", get(auditor::custody::show))
+        .route("/audit/compare", get(auditor::compare::show).post(auditor::compare::judge))
         .route("/accounts", get(admin::accounts_page).post(admin::create_account))
         .route("/log/checkpoint", get(api::log::checkpoint))
         .route("/log/policy", get(api::log::policy))

@@ -80,7 +80,7 @@ fn readme_commands(bundle: &Path, policy: &Path) -> Vec<String> {
     let text = fs::read_to_string(bundle.join("README.txt")).unwrap().replace("\\\n", " ");
     let lines = text.lines().filter_map(|l| l.strip_prefix("     ")).map(str::trim);
     let commands = lines
-        .filter(|l| ["sha256sum", "bagit.py", "ssh-keygen", "head", "tail", "openssl", "temoin"].contains(&l.split(' ').next().unwrap()));
+        .filter(|l| ["sha256sum", "bagit.py", "ssh-keygen", "head", "sed", "openssl", "temoin"].contains(&l.split(' ').next().unwrap()));
     let scratch = bundle.parent().unwrap().join("checkpoint");
     commands
         .map(|c| {

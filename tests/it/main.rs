@@ -2,6 +2,7 @@
 //! Every suite runs on both pairs: SQLite + disk, and PostgreSQL + S3. A missing test server fails a test; it
 //! never skips one. `infra/test.sh` starts them.
 
+mod anchors;
 mod attacks;
 mod bad_input;
 mod bundle;

@@ -28,6 +28,11 @@ async fn every_role_against_every_address(pair: Pair) {
         ("GET", "/appeals/RIGHTS/exhibits".into(), [true, true, false, false]),
         ("GET", "/appeals".into(), [true, true, true, true]),
         ("GET", "/audit".into(), [false, false, true, false]),
+        ("GET", "/audit/verify".into(), [false, false, true, false]),
+        ("GET", "/audit/log".into(), [false, false, true, false]),
+        ("GET", "/audit/compare".into(), [false, false, true, false]),
+        ("GET", format!("/audit/exhibits/{id}"), [false, false, true, false]),
+        ("GET", "/erasures".into(), [false, true, false, false]),
         ("GET", "/log/tile/entries/000.p/1".into(), [false, false, true, false]),
         ("GET", "/accounts".into(), [false, false, false, true]),
     ];

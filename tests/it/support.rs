@@ -382,6 +382,33 @@ pub fn verify(args: &[&Path], trust: Option<&Path>) -> i32 {
     command.output().unwrap().status.code().unwrap()
 }
 
+/// As [`verify`], with whatever else the reader trusts.
+pub fn verify_with(args: &[&Path], options: &[&str]) -> i32 {
+    binary().arg("verify").args(args).args(options).output().unwrap().status.code().unwrap()
+}
+
+/// The judge in `tests/oracle`, built once from Go's own packages as Debian ships them.
+pub fn oracle() -> PathBuf {
+    static BUILT: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
+    BUILT
+        .get_or_init(|| {
+            let to = std::env::temp_dir().join(format!("temoin-oracle-{}", std::process::id()));
+            let done = Command::new("go")
+                .args(["build", "-o"])
+                .arg(&to)
+                .arg(".")
+                .current_dir("tests/oracle")
+                .env("GO111MODULE", "off")
+                .env("GOPATH", "/usr/share/gocode")
+                .env("GOFLAGS", "")
+                .output()
+                .expect("Go is missing: infra/tools.sh installs it");
+            assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+            to
+        })
+        .clone()
+}
+
 pub fn sha256(bytes: &[u8]) -> String {
     use sha2::Digest as _;
     data_encoding::HEXLOWER.encode(&sha2::Sha256::digest(bytes))

@@ -82,9 +82,18 @@ event_types! {
     TokenCreated = "account.token_created",
     AuditLookedUp = "audit.looked_up",
     AuditRun = "audit.run",
+    /// An auditor looked at the record.
+    AuditViewed = "audit.viewed",
+    /// A witness took the proof of a file along, for the first time.
+    ReceiptIssued = "receipt.issued",
+    /// Somebody had a receipt checked here.
+    ReceiptChecked = "receipt.checked",
     BackupMade = "backup.made",
     BackupRestored = "backup.restored",
     SystemStarted = "system.started",
+    /// Somebody outside vouched for a checkpoint, or was asked to and did not.
+    AnchorOk = "anchor.ok",
+    AnchorFailed = "anchor.failed",
     /// Published entries were put back into a database that was behind them.
     LogRecovered = "log.recovered",
 }

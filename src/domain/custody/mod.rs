@@ -8,10 +8,13 @@ pub mod bag;
 mod event;
 pub mod merkle;
 mod note;
+mod policy;
 mod proof;
 pub mod sshsig;
 pub mod strict;
+pub mod timestamp;
 
 pub use event::{Draft, EventType, Opening, Stamp, SubjectKind, commitment, sequence, subjects_of};
-pub use note::{Checkpoint, Policy, Signer, VerifierKey, checkpoint_body, signed_by};
-pub use proof::{LogProof, Receipt, Tombstone};
+pub use note::{Checkpoint, Signer, VerifierKey, bare_note, checkpoint_body, signed_by};
+pub use policy::{Policy, WitnessKey};
+pub use proof::{LogProof, Receipt, Since, Timestamp, Tombstone};

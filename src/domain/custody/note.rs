@@ -1,4 +1,4 @@
-//! Signed notes, checkpoints and trust policies, as C2SP writes them.
+//! Signed notes and checkpoints, as C2SP writes them.
 //!
 //! Ed25519 keys only (signature type 0x01); lines of other types and unknown keys are ignored, as
 //! the specification asks, so that ML-DSA lines can stand beside ours one day.
@@ -118,14 +118,32 @@ fn split_note(note: &str) -> Option<(&str, &str)> {
     Some((&note[..=at], &note[at + 2..]))
 }
 
+/// The text that a note's signatures cover.
+pub(super) fn note_text(note: &str) -> Option<&str> {
+    split_note(note).map(|(text, _)| text)
+}
+
+/// A note's signatures: name, and key id with what follows it.
+pub(super) fn signature_lines(note: &str) -> impl Iterator<Item = (&str, Vec<u8>)> {
+    let lines = split_note(note).map_or("", |(_, lines)| lines).lines();
+    lines.filter_map(|line| {
+        let (name, signature) = line.strip_prefix("\u{2014} ")?.split_once(' ')?;
+        Some((name, BASE64.decode(signature.as_bytes()).ok()?))
+    })
+}
+
+/// The note as the log alone signed it, without anybody's cosignature: what timestamps cover.
+pub fn bare_note(note: &str) -> Option<String> {
+    let (text, lines) = split_note(note)?;
+    let origin = text.lines().next()?;
+    let own = lines.lines().filter(|l| l.strip_prefix("\u{2014} ").and_then(|l| l.split_once(' ')).is_some_and(|(name, _)| name == origin));
+    Some(own.fold(format!("{text}\n"), |note, line| note + line + "\n"))
+}
+
 /// Whether this key signed the note's text.
 pub fn signed_by(note: &str, key: &VerifierKey) -> bool {
-    let Some((text, lines)) = split_note(note) else { return false };
-    lines.lines().any(|line| {
-        let Some((name, sig)) = line.strip_prefix("\u{2014} ").and_then(|l| l.split_once(' ')) else {
-            return false;
-        };
-        let Ok(bytes) = BASE64.decode(sig.as_bytes()) else { return false };
+    let Some(text) = note_text(note) else { return false };
+    signature_lines(note).any(|(name, bytes)| {
         name == key.name
             && bytes.get(..4) == Some(&key.id()[..])
             && Signature::from_slice(&bytes[4..]).is_ok_and(|s| key.key.verify_strict(text.as_bytes(), &s).is_ok())
@@ -153,37 +171,6 @@ impl Checkpoint {
         let parsed: u64 = size.parse().ok()?;
         (!origin.is_empty() && parsed.to_string() == size).then_some(())?;
         Some(Self { origin: origin.to_owned(), size: parsed, root: Sha256::from_base64(root)? })
-    }
-}
-
-/// Whom a verifier trusts: C2SP tlog-policy. Witness quorums other than `none` are refused in words,
-/// since cosignatures are not checked yet.
-#[derive(Clone, Debug, Default)]
-pub struct Policy {
-    pub logs: Vec<VerifierKey>,
-}
-
-impl Policy {
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let (mut logs, mut quorum) = (Vec::new(), None);
-        for (i, line) in text.lines().enumerate() {
-            let words: Vec<&str> = line.split([' ', '\t']).filter(|w| !w.is_empty()).collect();
-            match words.as_slice() {
-                [] => {}
-                [first, ..] if first.starts_with('#') => {}
-                ["log", key] | ["log", key, _] => {
-                    logs.push(VerifierKey::parse(key).ok_or_else(|| format!("line {}: not an Ed25519 verifier key", i + 1))?)
-                }
-                ["witness", _, _] | ["witness", _, _, _] | ["group", _, _, _, ..] => {}
-                ["quorum", name] if quorum.is_none() => quorum = Some((*name).to_owned()),
-                _ => return Err(format!("line {}: not understood", i + 1)),
-            }
-        }
-        match quorum.as_deref() {
-            Some("none") => Ok(Self { logs }),
-            Some(_) => Err("this policy asks for witnesses; this version checks logs only".into()),
-            None => Err("a policy needs one quorum line".into()),
-        }
     }
 }
 
@@ -224,15 +211,5 @@ mod tests {
         assert!(VerifierKey::parse(&text.replacen("a.example", "b.example", 1)).is_none());
         assert!(VerifierKey::parse("a+00000000+AAAA").is_none());
         assert!(VerifierKey::parse("").is_none());
-    }
-
-    #[test]
-    fn policies() {
-        let key = Signer::new("a.example", &[3; 32]).verifier().to_string();
-        let policy = Policy::parse(&format!("# ours\nlog {key}\n\nquorum none\n")).unwrap();
-        assert_eq!(policy.logs.len(), 1);
-        assert!(Policy::parse(&format!("log {key}\n")).is_err());
-        assert!(Policy::parse("quorum three-of-five\n").is_err());
-        assert!(Policy::parse("log nonsense\nquorum none\n").is_err());
     }
 }

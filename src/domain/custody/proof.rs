@@ -76,6 +76,30 @@ pub struct Receipt {
     /// What came of it, when it was erased: then there are no openings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub erased: Option<Tombstone>,
+    /// When outsiders saw this checkpoint.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timestamps: Vec<Timestamp>,
+    /// That this checkpoint contains the one of an older receipt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Since>,
+}
+
+/// An RFC 3161 token over the checkpoint's note as the log alone signed it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Timestamp {
+    pub name: String,
+    /// DER, base64.
+    pub token: String,
+}
+
+/// An older checkpoint of the same log, and the consistency proof from it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Since {
+    pub checkpoint: String,
+    /// RFC 9162 consistency proof, base64.
+    pub hashes: Vec<String>,
 }
 
 /// The entry that erased an exhibit, in the same tree.

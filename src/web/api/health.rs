@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
 
+use crate::attest;
 use crate::db;
 use crate::error::{Error, Result};
 use crate::web::extract::AppState;
@@ -17,11 +18,16 @@ pub async fn ready(State(app): State<AppState>) -> Result<Json<Value>> {
     let mut tx = app.db.read().await?;
     let waiting = db::log::pending_count(&mut tx).await?;
     let unpublished = db::log::head(&mut tx).await?.size() - db::log::published(&mut tx).await?;
-    let (jobs, failed) = db::jobs::waiting(&mut tx).await?;
+    let (jobs, failed) = db::jobs::waiting(&mut tx, app.now()).await?;
+    let anchors: Vec<Value> = attest::anchor_standing(&app, &mut tx)
+        .await?
+        .into_iter()
+        .map(|a| json!({"kind": a.kind.as_str(), "name": a.name, "size": a.last.map(|l| l.0), "at": a.last.map(|l| l.1), "problem": a.problem, "red": a.red}))
+        .collect();
     drop(tx);
     app.blobs.ping().await.map_err(|_| Error::TryLater)?;
     Ok(Json(
-        json!({"database": app.db.name(), "blobs": app.blobs.name(), "events_waiting": waiting + unpublished, "jobs_waiting": jobs, "jobs_failed_before": failed}),
+        json!({"database": app.db.name(), "blobs": app.blobs.name(), "events_waiting": waiting + unpublished, "jobs_waiting": jobs, "jobs_failed_before": failed, "anchors": anchors}),
     ))
 }
 

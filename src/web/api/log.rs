@@ -2,6 +2,7 @@
 //! hashes of salted entries. Entries themselves are for auditors.
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -25,12 +26,22 @@ pub async fn checkpoint(State(app): State<AppState>) -> Result<Response> {
 /// A trust policy (C2SP tlog-policy) with this log's key. Whoever wants to rely on it gets it from somewhere
 /// else than from the server that it judges.
 pub async fn policy(State(app): State<AppState>) -> Response {
-    let text = format!(
-        "# The custody log of {}. Keep this file, or compare it with a copy from another source.\nlog {} {}/log\nquorum none\n",
+    let mut text = format!(
+        "# The custody log of {}. Keep this file, or compare it with a copy from another source.\nlog {} {}/log\n",
         app.config.agency,
         app.signer.verifier(),
         app.config.public_url
     );
+    let anchors = &app.config.anchors;
+    let mut members = String::new();
+    for (n, witness) in anchors.witnesses.iter().enumerate() {
+        text.push_str(&format!("witness w{n} {} {}\n", witness.key, witness.url));
+        members.push_str(&format!(" w{n}"));
+    }
+    match anchors.witness_quorum {
+        0 => text.push_str("quorum none\n"),
+        needed => text.push_str(&format!("group witnesses {needed}{members}\nquorum witnesses\n")),
+    }
     ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
 }
 
@@ -64,6 +75,23 @@ pub async fn entries(State(app): State<AppState>, Auditing(_): Auditing, Path(pa
 
 fn binary(bytes: Vec<u8>, cache: &'static str) -> Response {
     ([(header::CONTENT_TYPE, "application/octet-stream"), (header::CACHE_CONTROL, cache)], bytes).into_response()
+}
+
+/// Bytes of a receipt that are read.
+const RECEIPT_BYTES_MAX: usize = 256 * 1024;
+
+/// A newer receipt for an older one
+///
+/// The body is a receipt of this log (a tlog-proof). The answer proves the same entry in a newer checkpoint, contains the proof that
+/// this checkpoint contains the older one, and the timestamps that it has got since.
+#[utoipa::path(post, path = "/api/v1/log/upgrade", tag = "log", request_body(content = String, content_type = "text/plain"),
+    responses((status = 200, content_type = "text/plain"), (status = 422, description = "Not a receipt of this log")))]
+pub async fn upgrade(State(app): State<AppState>, body: Bytes) -> Result<Response> {
+    let text = std::str::from_utf8(&body).ok().filter(|t| t.len() <= RECEIPT_BYTES_MAX);
+    let text = text.ok_or(Error::Invalid { field: "receipt", why: "not a readable tlog-proof".into() })?;
+    let mut tx = app.db.read().await?;
+    let newer = attest::upgraded(&app, &mut tx, text).await?;
+    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], newer).into_response())
 }
 
 #[derive(serde::Deserialize, utoipa::IntoParams)]

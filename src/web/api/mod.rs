@@ -65,6 +65,7 @@ pub fn described() -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .routes(routes!(exhibits::original))
         .routes(routes!(exhibits::thumbnail))
         .routes(routes!(log::consistency))
+        .routes(routes!(log::upgrade))
         .split_for_parts();
     let (_, uploads) = upload_routes().split_for_parts();
     api.merge(uploads);

@@ -1,4 +1,4 @@
-//! The auditor's page: the log's size and root, and checks of a receipt, a hash or a file. No media, ever.
+//! `/audit/verify`: what a receipt, a hash or a file is worth.
 
 use askama::Template;
 use axum::extract::{Request, State};
@@ -8,7 +8,8 @@ use i18n_embed::fluent::FluentLanguageLoader;
 use i18n_embed_fl::fl;
 use sha2::Digest as _;
 
-use crate::attest::{self, Exit, Finding, GivenFile, verify_receipt};
+use super::verdict_words;
+use crate::attest::{self, Exit, Finding, GivenFile, Trust, verify_receipt};
 use crate::db;
 use crate::domain::actor::{Actor, Person};
 use crate::domain::custody::{Draft, EventType, Policy, SubjectKind};
@@ -19,18 +20,12 @@ use crate::web::form::Form;
 use crate::web::respond::page;
 
 #[derive(Template)]
-#[template(path = "audit.html")]
-struct AuditPage {
+#[template(path = "audit_verify.html")]
+struct VerifyPage {
     frame: Frame,
     t: &'static FluentLanguageLoader,
-    size: u64,
-    root: String,
-    checkpoint: String,
-    key: String,
-    waiting: u64,
     findings: Vec<Finding>,
-    verdict: Option<String>,
-    verdict_class: &'static str,
+    verdict: Option<(String, &'static str)>,
     hash: Option<(String, Vec<Known>)>,
 }
 
@@ -40,34 +35,19 @@ struct Known {
     index: Option<u64>,
 }
 
-async fn blank(app: &AppState, frame: Frame) -> Result<AuditPage> {
-    let mut tx = app.db.read().await?;
-    let head = db::log::head(&mut tx).await?;
-    let checkpoint = db::log::last_checkpoint(&mut tx).await?.map(|(_, note)| note).unwrap_or_default();
-    Ok(AuditPage {
-        t: frame.language.texts(),
-        frame,
-        size: head.size(),
-        root: head.root().base64(),
-        checkpoint,
-        key: app.signer.verifier().to_string(),
-        waiting: db::log::pending_count(&mut tx).await?,
-        findings: Vec::new(),
-        verdict: None,
-        verdict_class: "",
-        hash: None,
-    })
+fn blank(frame: Frame) -> VerifyPage {
+    VerifyPage { t: frame.language.texts(), frame, findings: Vec::new(), verdict: None, hash: None }
 }
 
-pub async fn show(State(app): State<AppState>, Auditing(_): Auditing, frame: Frame) -> Result<Response> {
-    page(&blank(&app, frame).await?)
+pub async fn show(State(_): State<AppState>, Auditing(_): Auditing, frame: Frame) -> Result<Response> {
+    page(&blank(frame))
 }
 
 const RECEIPT_BYTES_MAX: usize = 256 * 1024;
 
 /// Checks what is given: a receipt, a file, a hash, or a file against a receipt. The file is hashed as it comes
 /// and kept nowhere.
-pub async fn verify(State(app): State<AppState>, Auditing(person): Auditing, frame: Frame, request: Request) -> Result<Response> {
+pub async fn judge(State(app): State<AppState>, Auditing(person): Auditing, frame: Frame, request: Request) -> Result<Response> {
     let mut form = Form::read(&app, request).await?;
     let (mut receipt, mut hash, mut file) = (String::new(), String::new(), None);
     while let Some(mut part) = form.next().await? {
@@ -95,18 +75,23 @@ pub async fn verify(State(app): State<AppState>, Auditing(person): Auditing, fra
             _ => {}
         }
     }
-    let mut answer = blank(&app, frame).await?;
+    let mut answer = blank(frame);
     let t = answer.t;
     if !receipt.is_empty() {
-        let policy = Policy { logs: vec![app.signer.verifier()] };
+        let policy = Policy::of(app.signer.verifier());
         let files: Vec<GivenFile> = file.into_iter().collect();
-        let verdict = verify_receipt(&receipt, &files, Some(&policy));
-        (answer.verdict, answer.verdict_class) = match verdict.exit {
-            Exit::Proven => (Some(fl!(t, "verdict-proven")), "ok"),
-            Exit::Undecided => (Some(fl!(t, "verdict-undecided")), "doubt"),
-            Exit::Contradicted => (Some(fl!(t, "verdict-contradicted")), "bad"),
-            Exit::Unusable => (Some(fl!(t, "verdict-unusable")), "doubt"),
+        let verdict = verify_receipt(&receipt, &files, Trust { policy: Some(&policy), authorities: None });
+        let exhibit = verdict.entry.as_ref().and_then(|e| e.pointer("/subj/0/id")?.as_str()?.parse::<Id>().ok());
+        let mut tx = app.db.begin().await?;
+        let draft = Draft::new(EventType::ReceiptChecked, Actor::from(&person)).fact("exit", verdict.exit as u8);
+        // Only of an exhibit that this log knows: the rest is a stranger's text.
+        let draft = match exhibit {
+            Some(id) if verdict.exit == Exit::Proven => draft.about(SubjectKind::Exhibit, id),
+            _ => draft,
         };
+        attest::append(&app, &mut tx, draft).await?;
+        tx.commit().await?;
+        answer.verdict = Some(verdict_words(t, verdict.exit));
         answer.findings = verdict.findings;
     } else if let Some(sha256) = file.map(|f| f.sha256).or_else(|| Sha256::from_hex(&hash)) {
         answer.hash = Some((sha256.to_string(), look_up(&app, &person, sha256).await?));

@@ -1,0 +1,75 @@
+//! The auditor's pages: the record at a glance, what a file or receipt is worth, one exhibit's custody, who looked at what, and two
+//! checkpoints held against each other. No media, ever; and every look of an auditor is an event itself.
+
+pub mod compare;
+pub mod custody;
+pub mod integrity;
+pub mod log;
+pub mod verify;
+
+use i18n_embed::fluent::FluentLanguageLoader;
+use i18n_embed_fl::fl;
+use serde_json::Value;
+
+use crate::app::App;
+use crate::attest::{self, Exit};
+use crate::db::log::Entry;
+use crate::domain::actor::{Actor, Person};
+use crate::domain::custody::{Draft, EventType};
+use crate::domain::value::Utc;
+use crate::error::Result;
+
+/// Writes down what an auditor looks at; only then is it shown.
+async fn record(app: &App, person: &Person, page: &'static str, draft: impl FnOnce(Draft) -> Draft) -> Result<()> {
+    let mut tx = app.db.begin().await?;
+    attest::append(app, &mut tx, draft(Draft::new(EventType::AuditViewed, Actor::from(person)).fact("page", page))).await?;
+    tx.commit().await
+}
+
+/// What a check came to, for people; and the style of its card.
+fn verdict_words(t: &FluentLanguageLoader, exit: Exit) -> (String, &'static str) {
+    match exit {
+        Exit::Proven => (fl!(t, "verdict-proven"), "ok"),
+        Exit::Undecided => (fl!(t, "verdict-undecided"), "doubt"),
+        Exit::Contradicted => (fl!(t, "verdict-contradicted"), "bad"),
+        Exit::Unusable => (fl!(t, "verdict-unusable"), "doubt"),
+    }
+}
+
+/// One entry as a row: nothing in it is personal but the name behind `ref`, which the agency's own auditor may know.
+pub struct Row {
+    pub index: u64,
+    pub at: String,
+    pub kind: String,
+    pub who: String,
+    pub role: String,
+    pub purpose: String,
+    pub about: Vec<(String, String)>,
+    pub facts: String,
+}
+
+fn row(entry: &Entry, names: &[(String, String)]) -> Row {
+    let said: Value = serde_json::from_slice(&entry.bytes).unwrap_or_default();
+    let text = |pointer: &str| said.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let who = text("/actor/ref");
+    let name = names.iter().find(|(id, _)| *id == who).map(|(_, name)| name.clone());
+    let about =
+        said["subj"].as_array().into_iter().flatten().filter_map(|s| Some((s["k"].as_str()?.to_owned(), s["id"].as_str()?.to_owned())));
+    let plain = |v: &Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
+    let facts = said["f"].as_object().into_iter().flatten().map(|(k, v)| format!("{k} {}", plain(v)));
+    Row {
+        index: entry.index,
+        at: text("/t").parse::<Utc>().map(|t| t.to_string()).unwrap_or_default(),
+        kind: text("/type"),
+        who: name.unwrap_or_else(|| text("/actor/k")),
+        role: text("/actor/role"),
+        purpose: text("/actor/purpose"),
+        about: about.collect(),
+        facts: facts.collect::<Vec<_>>().join(" · "),
+    }
+}
+
+/// Random ids of people, and their names.
+async fn names(tx: &mut crate::db::Tx) -> Result<Vec<(String, String)>> {
+    Ok(crate::db::accounts::list(tx).await?.into_iter().map(|a| (a.id.to_string(), a.name)).collect())
+}
