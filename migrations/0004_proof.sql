@@ -101,12 +101,16 @@ CREATE TABLE bundle (
   id BYTEA PRIMARY KEY,
   appeal_id BYTEA NOT NULL REFERENCES appeal(id),
   account_id BYTEA NOT NULL REFERENCES account(id),
-  actor TEXT NOT NULL,
+  role TEXT NOT NULL,
+  purpose TEXT,
   asked TEXT NOT NULL,
   state TEXT NOT NULL CHECK (state IN ('waiting', 'ready', 'failed', 'gone')),
   bytes_done BIGINT NOT NULL DEFAULT 0,
   bytes_all BIGINT NOT NULL,
-  -- Where the ready bundle lies: its files, as JSON, until it is thrown away.
+  size BIGINT NOT NULL DEFAULT 0,
+  -- Blobs of a ready one: the plan of its ZIP file, and its small files. The originals are where they always are.
+  plan_key TEXT NOT NULL DEFAULT '',
+  small_key TEXT NOT NULL DEFAULT '',
   problem TEXT NOT NULL DEFAULT '',
   created_at BIGINT NOT NULL,
   ended_at BIGINT

@@ -88,6 +88,7 @@ async fn work(app: Arc<App>, owner: String, claimed: Claimed) {
             Job::Audit => attest::audit_scheduled(&app).await,
             Job::Fixity => attest::fixity_slice(&app).await,
             Job::Anchor => attest::anchor(&app).await,
+            Job::Bundle(id) => attest::make_bundle(&app, id).await,
             Job::Sweep => sweep(&app).await,
         }
     };
@@ -110,13 +111,14 @@ fn comes_again(app: &App, job: Job) -> Option<i64> {
         Job::Audit => i64::try_from(app.config.audit.every_hours).ok()?.checked_mul(HOUR_US),
         Job::Fixity => Some(FIXITY_EVERY_US),
         Job::Anchor => Some(i64::try_from(app.config.anchors.every_seconds).ok()?.saturating_mul(SECOND_US)),
-        Job::Examine(_) | Job::Restate(_) | Job::Erase(_) => None,
+        Job::Examine(_) | Job::Restate(_) | Job::Erase(_) | Job::Bundle(_) => None,
     }
 }
 
 async fn sweep(app: &App) -> Result<()> {
     let staged = intake::sweep(app).await?;
     tracing::info!(staged, "swept");
+    attest::expire_bundles(app).await?;
     retain::unmark(app).await
 }
 

@@ -91,8 +91,26 @@ pub struct EventLine {
     pub withheld: usize,
 }
 
+/// What becomes of the originals.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Payload {
+    /// They are copied into the folder.
+    Copied,
+    /// They stay in the store, and are only hashed again.
+    Left,
+}
+
+/// An original that stayed in the store.
+pub struct Left {
+    pub path: String,
+    pub key: String,
+    pub size: u64,
+    pub crc32: u32,
+}
+
 /// What became of it.
 pub struct Exported {
+    pub left: Vec<Left>,
     pub export: Id,
     pub files: usize,
     pub bytes: u64,
@@ -105,6 +123,7 @@ pub async fn export(
     appeal: &Appeal,
     asked: Asked,
     folder: &Path,
+    payload: Payload,
     mut progress: impl FnMut(u64),
 ) -> Result<Exported> {
     if asked.exhibits.is_empty() {
@@ -118,10 +137,14 @@ pub async fn export(
     let mut state = begin(app, &asked, folder)?;
     let exhibits = chosen(app, appeal, &asked).await?;
     let mut hashes = Hashes::default();
-    let mut bytes = 0;
+    let (mut bytes, mut left) = (0, Vec::new());
     for e in &exhibits {
         let path = format!("data/original/{}__{}", e.id, bag::portable_name(&name_of(e, asked.profile)));
-        let (sha256, sha512) = original(app, e, &folder.join(&path), &mut progress).await?;
+        let target = (payload == Payload::Copied).then(|| folder.join(&path));
+        let (sha256, sha512, crc32, key) = original(app, e, target.as_deref(), &mut progress).await?;
+        if payload == Payload::Left {
+            left.push(Left { path: path.clone(), key, size: e.size, crc32 });
+        }
         hashes.add(path, sha256, sha512);
         bytes += e.size;
     }
@@ -174,7 +197,7 @@ pub async fn export(
     seal(app, folder)?;
     fs::remove_file(folder.join(UNFINISHED))?;
     File::open(folder)?.sync_all()?;
-    Ok(Exported { export: state.export, files: exhibits.len(), bytes })
+    Ok(Exported { left, export: state.export, files: exhibits.len(), bytes })
 }
 
 /// An empty folder, or one that an earlier run with the same question left unfinished.
@@ -233,29 +256,39 @@ fn name_of(e: &Exhibit, profile: Profile) -> String {
     }
 }
 
-/// Copies one original and hashes it on the way. One that lies there whole from an earlier run is only hashed.
-async fn original(app: &App, e: &Exhibit, target: &Path, progress: &mut impl FnMut(u64)) -> Result<(Sha256, String)> {
-    if let Ok(found) = hash_file(target)
-        && found.0 == e.sha256
-    {
-        progress(e.size);
-        return Ok(found);
-    }
+/// Hashes one original as the store has it, and copies it on the way if there is a target. One that lies there whole from an earlier
+/// run is only hashed. Returns SHA-256, SHA-512, CRC-32 and the blob's key.
+async fn original(app: &App, e: &Exhibit, target: Option<&Path>, progress: &mut impl FnMut(u64)) -> Result<(Sha256, String, u32, String)> {
     let mut tx = app.db.read().await?;
     let key = db::contents::blob_key(&mut tx, e.agency, e.sha256).await?.ok_or(Error::NotFound)?;
     drop(tx);
-    if let Some(parent) = target.parent() {
-        fs::create_dir_all(parent)?;
+    if let Some(path) = target
+        && let Ok(found) = hash_file(path)
+        && found.0 == e.sha256
+    {
+        progress(e.size);
+        return Ok((found.0, found.1, 0, key));
     }
-    let beside = PathBuf::from(format!("{}.part", target.display()));
-    let mut file = File::create(&beside)?;
-    let (mut a, mut b) = (Hasher256::new(), Sha512::new());
+    let mut copy = match target {
+        Some(path) => {
+            if let Some(parent) = path.parent() {
+                fs::create_dir_all(parent)?;
+            }
+            let beside = PathBuf::from(format!("{}.part", path.display()));
+            Some((File::create(&beside)?, beside, path))
+        }
+        None => None,
+    };
+    let (mut a, mut b, mut c) = (Hasher256::new(), Sha512::new(), flate2::Crc::new());
     let mut reader = app.blobs.open_range(&key, 0, e.size + 1).await?;
     while let Some(chunk) = reader.next().await {
         let chunk = chunk?;
         a.update(&chunk);
         b.update(&chunk);
-        file.write_all(&chunk)?;
+        c.update(&chunk);
+        if let Some((file, ..)) = &mut copy {
+            file.write_all(&chunk)?;
+        }
         progress(chunk.len() as u64);
     }
     let found = Sha256::from_bytes(a.finalize().into());
@@ -266,12 +299,16 @@ async fn original(app: &App, e: &Exhibit, target: &Path, progress: &mut impl FnM
         let mut tx = app.db.begin().await?;
         append(app, &mut tx, draft).await?;
         tx.commit().await?;
-        let _ = fs::remove_file(beside);
+        if let Some((_, beside, _)) = copy {
+            let _ = fs::remove_file(beside);
+        }
         return Err(Error::Internal(format!("the stored bytes of exhibit {} are not what was received", e.id)));
     }
-    file.sync_all()?;
-    fs::rename(beside, target)?;
-    Ok((found, HEXLOWER.encode(&b.finalize())))
+    if let Some((file, beside, path)) = copy {
+        file.sync_all()?;
+        fs::rename(beside, path)?;
+    }
+    Ok((found, HEXLOWER.encode(&b.finalize()), c.sum(), key))
 }
 
 fn hash_file(path: &Path) -> Result<(Sha256, String)> {

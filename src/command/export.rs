@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use crate::app::App;
-use crate::attest::{self, Asked, Profile};
+use crate::attest::{self, Asked, Payload, Profile};
 use crate::config::{Config, Flags};
 use crate::db;
 use crate::domain::actor::Actor;
@@ -77,7 +77,7 @@ pub async fn export(flags: &Flags, asked: Export) -> Result<ExitCode> {
         recipient: shown(asked.recipient.trim(), 1_000),
         reason: shown(asked.reason.trim(), 4_000),
     };
-    let done = attest::export(&app, &Actor::Operator, &appeal, question, &asked.to, |n| bar.inc(n)).await?;
+    let done = attest::export(&app, &Actor::Operator, &appeal, question, &asked.to, Payload::Copied, |n| bar.inc(n)).await?;
     bar.finish_and_clear();
     if asked.json {
         say!("{}", json!({"export": done.export, "files": done.files, "bytes": done.bytes}));

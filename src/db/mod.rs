@@ -10,6 +10,7 @@ pub mod appeals;
 pub mod audits;
 mod backup;
 mod batch;
+pub mod bundles;
 pub mod contents;
 pub mod exhibits;
 pub mod jobs;

@@ -42,6 +42,8 @@ pub enum Act {
     Decide,
     /// Ask that an exhibit be erased.
     RequestErasure,
+    /// Make bundles that leave the building, and fetch them.
+    Export,
     /// Put an exhibit under a hold and release it; agree to an erasure, or refuse it.
     Retain,
     /// See appeals and how they go, without any media.
@@ -59,7 +61,7 @@ pub const fn may(role: Role, act: Act) -> bool {
     use Role::*;
     matches!(
         (role, act),
-        (Investigator | Supervisor, SeeExhibits | Decide | SeeAppeals | RequestErasure)
+        (Investigator | Supervisor, SeeExhibits | Decide | SeeAppeals | RequestErasure | Export)
             | (Supervisor, Retain)
             | (Auditor, SeeAppeals | Audit)
             | (Administrator, SeeAppeals | ManageAccounts)

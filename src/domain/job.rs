@@ -17,6 +17,8 @@ pub enum Job {
     Fixity,
     /// Ask outsiders to vouch for the log.
     Anchor,
+    /// Make a bundle that somebody asked for.
+    Bundle(Id),
     /// Throw away staged bytes that no acknowledged upload refers to.
     Sweep,
 }
@@ -30,13 +32,14 @@ impl Job {
             Job::Audit => "audit",
             Job::Fixity => "fixity",
             Job::Anchor => "anchor",
+            Job::Bundle(_) => "bundle",
             Job::Sweep => "sweep",
         }
     }
 
     pub fn subject(&self) -> String {
         match self {
-            Job::Examine(id) | Job::Restate(id) | Job::Erase(id) => id.to_string(),
+            Job::Examine(id) | Job::Restate(id) | Job::Erase(id) | Job::Bundle(id) => id.to_string(),
             Job::Audit | Job::Fixity | Job::Anchor | Job::Sweep => String::new(),
         }
     }
@@ -45,6 +48,7 @@ impl Job {
         match kind {
             "examine" => subject.parse().ok().map(Job::Examine),
             "restate" => subject.parse().ok().map(Job::Restate),
+            "bundle" => subject.parse().ok().map(Job::Bundle),
             "erase" => subject.parse().ok().map(Job::Erase),
             "audit" => Some(Job::Audit),
             "fixity" => Some(Job::Fixity),

@@ -143,6 +143,10 @@ async fn destroy(app: &App, tx: &mut Tx, e: &Exhibit) -> Result<usize> {
         db::retention::remove_statement(tx, e.submission, &empty).await?;
         db::retention::remove_openings(tx, SubjectKind::Submission.as_str(), e.submission).await?;
     }
+    // Bundles that tell of it, and were never fetched or can be fetched again.
+    for key in db::bundles::end_with(tx, e.id).await? {
+        app.blobs.destroy(&key).await?;
+    }
     let mut gone = 0;
     for key in db::retention::remove_content(tx, e.agency, e.sha256).await? {
         db::retention::lock_blob(tx, &key).await?;

@@ -66,7 +66,7 @@ async fn allowed(parts: &mut Parts, app: &AppState, act: Act) -> Result<Person> 
     // Evidence is not shown to anybody who has not said why.
     let refusal = match may(person.role, act) {
         false => Error::Forbidden,
-        true if person.purpose.is_none() && matches!(act, Act::SeeExhibits | Act::Decide) => Error::PurposeMissing,
+        true if person.purpose.is_none() && matches!(act, Act::SeeExhibits | Act::Decide | Act::Export) => Error::PurposeMissing,
         true => return Ok(person),
     };
     let draft =
@@ -99,6 +99,8 @@ proofs! {
     Requesting = RequestErasure,
     /// Somebody who may hold exhibits and agree to erasures.
     Retaining = Retain,
+    /// Somebody who may make bundles.
+    Exporting = Export,
     /// Somebody who may see how appeals go.
     Insider = SeeAppeals,
     /// Somebody who may read the custody log.

@@ -176,7 +176,7 @@ async fn bytes(app: &AppState, e: &Exhibit, headers: &HeaderMap) -> Result<Respo
 }
 
 /// One range of RFC 9110 §14. Several, or other units, are answered with the whole, as is allowed.
-fn one_range(text: &str, size: u64) -> Result<Option<(u64, u64)>> {
+pub fn one_range(text: &str, size: u64) -> Result<Option<(u64, u64)>> {
     let Some(spec) = text.strip_prefix("bytes=").filter(|s| !s.contains(',')) else { return Ok(None) };
     let Some((first, last)) = spec.split_once('-') else { return Ok(None) };
     let unsatisfiable = || Error::RangeNotSatisfiable { size };
@@ -199,6 +199,11 @@ fn locked_down(response: &mut Response, media_type: &'static str, cache: &'stati
 #[derive(RustEmbed)]
 #[folder = "src/web/assets"]
 struct Assets;
+
+/// A built file as text.
+pub fn asset_text(file: &str) -> Option<String> {
+    String::from_utf8(Assets::get(file)?.data.into_owned()).ok()
+}
 
 /// A built file, compressed where the browser takes that: a phone on a bad uplink waits for every kilobyte.
 pub async fn asset(Path(file): Path<String>, headers: HeaderMap) -> Result<Response> {

@@ -14,6 +14,7 @@ mod media;
 mod respond;
 mod routes;
 mod supervisor;
+mod verifier;
 mod witness;
 
 pub use api::openapi;

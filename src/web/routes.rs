@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::csrf::CsrfLayer;
 
-use super::{account, admin, api, auditor, investigator, media, respond, supervisor, witness};
+use super::{account, admin, api, auditor, investigator, media, respond, supervisor, verifier, witness};
 use crate::error::Error;
 use crate::web::extract::AppState;
 
@@ -19,6 +19,7 @@ pub fn router(app: AppState) -> Router {
     // Uploads bound themselves: by budget, by idle time, by what is declared.
     let uploads = Router::new()
         .route("/r/{receipt}/send", post(witness::send::submit))
+        .route("/exports/{id}/bundle.zip", get(investigator::exports::fetch))
         .route("/audit/verify", get(auditor::verify::show).post(auditor::verify::judge))
         .layer(DefaultBodyLimit::disable());
     let forms = Router::new()
@@ -28,6 +29,8 @@ pub fn router(app: AppState) -> Router {
         .route("/r/{receipt}/send", get(witness::send::show))
         .route("/r/{receipt}/progress", get(witness::progress::show))
         .route("/r/{receipt}/proof/{exhibit}", get(witness::receipt::proof))
+        .route("/verify", get(verifier::show))
+        .route("/verify/offline", get(verifier::offline))
         .route("/login", get(account::login_page).post(account::login))
         .route("/logout", post(account::logout))
         .route("/purpose", get(account::purpose_page).post(account::purpose))
@@ -35,6 +38,8 @@ pub fn router(app: AppState) -> Router {
         .route("/appeals", get(investigator::appeals::show))
         .route("/appeals/{code}/exhibits", get(investigator::queue::show))
         .route("/appeals/{code}/bulk", get(investigator::bulk::show).post(investigator::bulk::act))
+        .route("/appeals/{code}/export", get(investigator::exports::ask).post(investigator::exports::make))
+        .route("/exports", get(investigator::exports::list))
         .route("/exhibits/{id}", get(investigator::exhibit::show))
         .route("/exhibits/{id}/decision", post(investigator::exhibit::decide))
         .route("/exhibits/{id}/original", get(media::original).post(media::ask_original))

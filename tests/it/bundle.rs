@@ -15,6 +15,7 @@ on_both!(
     the_defence_sees_that_something_is_withheld,
     what_was_changed_in_a_bundle_is_found,
     an_interrupted_export_goes_on,
+    a_bundle_is_asked_for_in_a_page_and_fetched_in_pieces,
 );
 
 struct Case {
@@ -398,4 +399,65 @@ fn walk(folder: &Path) -> Vec<PathBuf> {
         if path.is_dir() { files.extend(walk(&path)) } else { files.push(path) }
     }
     files
+}
+
+async fn a_bundle_is_asked_for_in_a_page_and_fetched_in_pieces(pair: Pair) {
+    let case = Case::new(pair).await;
+    case.server.user("ines", "investigator");
+    let ines = case.server.signed_in("ines").await;
+    let ask = async |exhibits: &str, recipient: &str, reason: &str| {
+        let form = [("exhibits", exhibits), ("profile", "defence"), ("recipient", recipient), ("reason", reason)];
+        ines.post(case.server.url("/appeals/BUNDLE/export")).form(&form).send().await.unwrap().status()
+    };
+    let both = format!("{}\n{}", case.exhibits[0], case.exhibits[1]);
+    for (exhibits, recipient, reason) in [
+        ("", "Maître Dupont", "art. 114 CPP"),
+        (both.as_str(), "..", "art. 114 CPP"),
+        (both.as_str(), "Maître Dupont", " - "),
+        ("nonsense", "Maître Dupont", "art. 114 CPP"),
+        ("00000000-0000-7000-8000-000000000000", "Maître Dupont", "art. 114 CPP"),
+    ] {
+        assert_eq!(ask(exhibits, recipient, reason).await, 422, "{exhibits} {recipient} {reason}");
+    }
+    assert_eq!(ask(&both, "Maître Dupont", "art. 114 CPP").await, 303);
+    case.server.settled().await;
+    let page = ines.get(case.server.url("/exports")).send().await.unwrap().text().await.unwrap();
+    let path = page.split("href=\"/exports/").nth(1).map(|t| format!("/exports/{}", t.split('"').next().unwrap())).expect(&page);
+    let url = case.server.url(&path);
+    let whole = ines.get(&url).send().await.unwrap();
+    assert_eq!((whole.status().as_u16(), whole.headers()["content-type"].to_str().unwrap()), (200, "application/zip"));
+    let whole = whole.bytes().await.unwrap();
+    // A broken download goes on, wherever it broke.
+    let mut pieces = Vec::new();
+    while pieces.len() < whole.len() {
+        let to = (pieces.len() + 1 + whole.len() / 7).min(whole.len()) - 1;
+        let piece = ines.get(&url).header("range", format!("bytes={}-{to}", pieces.len())).send().await.unwrap();
+        assert_eq!(piece.status(), 206);
+        pieces.extend_from_slice(&piece.bytes().await.unwrap());
+    }
+    assert!(pieces == whole, "the pieces are not the whole");
+    // Other people's tools unpack it, and it is a bundle like any other.
+    let zip = case.server.path("bundle.zip");
+    fs::write(&zip, &whole).unwrap();
+    let to = case.server.path("unpacked");
+    let done = Command::new("python3").args(["-m", "zipfile", "-e"]).arg(&zip).arg(&to).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let bundle = fs::read_dir(&to).unwrap().next().unwrap().unwrap().path();
+    assert_eq!(verify(&[&bundle], Some(&case.policy)), 0);
+    for command in readme_commands(&bundle, &case.policy) {
+        let (ok, said) = run(&bundle, &command);
+        assert!(ok, "{said}");
+    }
+    assert!(!fs::read_to_string(bundle.join("custody/events.jsonl")).unwrap().contains("Jeanne"), "the defence profile");
+    // Who may not make bundles may not fetch them, and nobody without an event.
+    case.server.user("auditor", "auditor");
+    let auditor = case.server.signed_in("auditor").await;
+    assert_eq!(auditor.get(&url).send().await.unwrap().status(), 403);
+    let events = case.server.events().await;
+    let count = |kind: &str| events.iter().filter(|e| e["type"] == kind).count();
+    assert_eq!((count("export.created"), count("exhibit.exported")), (1, 2));
+    assert_eq!(count("export.delivered"), 2, "the whole one, and the one that went on in pieces");
+    let created = events.iter().find(|e| e["type"] == "export.created").unwrap();
+    assert_eq!(created["actor"]["role"], "investigator");
+    case.server.assert_sound();
 }

@@ -17,3 +17,4 @@ mod rights;
 mod story;
 mod support;
 mod tidy;
+mod vectors;

@@ -69,6 +69,8 @@ event_types! {
     ErasureReplayed = "erasure.replayed",
     /// A bundle was made.
     ExportCreated = "export.created",
+    /// A bundle was fetched.
+    ExportDelivered = "export.delivered",
     /// Stored bytes are not what was received.
     FixityFailed = "fixity.failed",
     /// A page of thumbnails was shown; commits to the list of exhibits.

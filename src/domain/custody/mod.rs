@@ -13,6 +13,7 @@ mod proof;
 pub mod sshsig;
 pub mod strict;
 pub mod timestamp;
+pub mod zip;
 
 pub use event::{Draft, EventType, Opening, Stamp, SubjectKind, commitment, sequence, subjects_of};
 pub use note::{Checkpoint, Signer, VerifierKey, bare_note, checkpoint_body, signed_by};

@@ -3,6 +3,7 @@
 pub mod appeals;
 pub mod bulk;
 pub mod exhibit;
+pub mod exports;
 pub mod queue;
 
 use i18n_embed::fluent::FluentLanguageLoader;

@@ -1,0 +1,242 @@
+//! Bundles for the pages. A job makes everything but the originals, which stay in the store; what is downloaded is a ZIP file that is
+//! laid out, not written: any range of it can be sent, and sent again.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use serde::{Deserialize, Serialize};
+
+use super::append;
+use super::export::{Asked, Payload, export};
+use crate::app::App;
+use crate::db::{self, bundles::Bundle, bundles::NewBundle};
+use crate::domain::actor::{Act, Actor, Person, may};
+use crate::domain::appeal::Appeal;
+use crate::domain::custody::zip::{Member, Piece, layout};
+use crate::domain::custody::{Draft, EventType, SubjectKind};
+use crate::domain::job::Job;
+use crate::domain::purpose::worded;
+use crate::domain::value::{DAY_US, Id};
+use crate::error::{Error, Result};
+
+/// How long a ready bundle can be fetched.
+const KEPT_US: i64 = 7 * DAY_US;
+const PRIORITY: i64 = 5;
+
+/// One file of the ZIP: where its bytes are.
+#[derive(Clone, Serialize, Deserialize)]
+struct Planned {
+    path: String,
+    size: u64,
+    crc32: u32,
+    /// A blob, or nothing for a stretch of the small files.
+    key: Option<String>,
+    /// Where in it.
+    start: u64,
+}
+
+/// Asks for a bundle. What is wrong with the question is said at once; the rest is a job's.
+pub async fn ask_bundle(app: &App, person: &Person, appeal: &Appeal, asked: &Asked) -> Result<Id> {
+    if !may(person.role, Act::Export) {
+        return Err(Error::Forbidden);
+    }
+    if asked.exhibits.is_empty() {
+        return Err(Error::Invalid { field: "exhibits", why: "nothing is chosen".into() });
+    }
+    for (field, text) in [("recipient", &asked.recipient), ("reason", &asked.reason)] {
+        if !worded(text) {
+            return Err(Error::Invalid { field, why: "say it in a few words".into() });
+        }
+    }
+    let mut tx = app.db.begin().await?;
+    let mut bytes_all = 0;
+    for exhibit in &asked.exhibits {
+        let found = db::exhibits::by_id(&mut tx, *exhibit).await?.filter(|e| e.appeal == appeal.id);
+        bytes_all +=
+            found.ok_or_else(|| Error::Invalid { field: "exhibits", why: format!("{exhibit} is not an exhibit of this appeal") })?.size;
+    }
+    let id = app.new_id();
+    let text = serde_json::to_string(asked).map_err(Error::internal)?;
+    let new = NewBundle { id, appeal: appeal.id, by: person.id, role: person.role, purpose: person.purpose, asked: text, bytes_all };
+    db::bundles::add(&mut tx, new, app.now()).await?;
+    db::jobs::enqueue(&mut tx, app.new_id(), Job::Bundle(id), PRIORITY, app.now()).await?;
+    tx.commit().await?;
+    app.work.notify_one();
+    Ok(id)
+}
+
+/// The job. A refusal that trying again would not change ends it in words; anything else comes back.
+pub async fn make_bundle(app: &App, id: Id) -> Result<()> {
+    let mut tx = app.db.read().await?;
+    let Some(bundle) = db::bundles::by_id(&mut tx, id).await?.filter(|b| b.state == "waiting") else { return Ok(()) };
+    let appeal = db::appeals::by_id(&mut tx, bundle.appeal).await?;
+    drop(tx);
+    let folder = app.config.data.join("tmp").join(format!("bundle-{id}"));
+    match make(app, &bundle, &appeal, &folder).await {
+        Ok(()) => {}
+        Err(Error::TryLater) => return Err(Error::TryLater),
+        Err(e) => {
+            let mut tx = app.db.begin().await?;
+            db::bundles::set_failed(&mut tx, id, &e.to_string(), app.now()).await?;
+            tx.commit().await?;
+        }
+    }
+    let _ = fs::remove_dir_all(folder);
+    Ok(())
+}
+
+async fn make(app: &App, bundle: &Bundle, appeal: &Appeal, folder: &Path) -> Result<()> {
+    let asked: Asked = serde_json::from_str(&bundle.asked).map_err(Error::internal)?;
+    let (told, listen) = tokio::sync::watch::channel(0u64);
+    let actor = bundle.actor();
+    let exported = {
+        let work = export(app, &actor, appeal, asked, folder, Payload::Left, |n| told.send_modify(|sum| *sum += n));
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => break done?,
+                () = tokio::time::sleep(std::time::Duration::from_secs(1)) => {
+                    let bytes = *listen.borrow();
+                    let mut tx = app.db.begin().await?;
+                    db::bundles::set_progress(&mut tx, bundle.id, bytes).await?;
+                    tx.commit().await?;
+                }
+            }
+        }
+    };
+    let top = format!("temoin-{}", exported.export);
+    let mut plan: Vec<Planned> = exported
+        .left
+        .into_iter()
+        .map(|l| Planned { path: format!("{top}/{}", l.path), size: l.size, crc32: l.crc32, key: Some(l.key), start: 0 })
+        .collect();
+    let (small, planned) = {
+        let (folder, top) = (folder.to_owned(), top.clone());
+        tokio::task::spawn_blocking(move || small_files(&folder, &top)).await.map_err(Error::internal)??
+    };
+    plan.extend(planned);
+    let size = layout(members(&plan)).iter().map(Piece::len).sum();
+    let small_key = app.blobs.put(small.into()).await?;
+    let plan_key = app.blobs.put(serde_json::to_vec(&plan).map_err(Error::internal)?.into()).await?;
+    let mut tx = app.db.begin().await?;
+    db::bundles::set_ready(&mut tx, bundle.id, size, &plan_key, &small_key, app.now()).await?;
+    tx.commit().await
+}
+
+/// Everything in the folder, one file after the other, and where each is.
+fn small_files(folder: &Path, top: &str) -> Result<(Vec<u8>, Vec<Planned>)> {
+    let (mut all, mut plan, mut folders) = (Vec::new(), Vec::new(), vec![folder.to_owned()]);
+    while let Some(at) = folders.pop() {
+        for entry in fs::read_dir(&at)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let bytes = fs::read(&path)?;
+            let within = path.strip_prefix(folder).map_err(Error::internal)?.to_string_lossy().into_owned();
+            let mut crc = flate2::Crc::new();
+            crc.update(&bytes);
+            plan.push(Planned {
+                path: format!("{top}/{within}"),
+                size: bytes.len() as u64,
+                crc32: crc.sum(),
+                key: None,
+                start: all.len() as u64,
+            });
+            all.extend(bytes);
+        }
+    }
+    plan.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok((all, plan))
+}
+
+fn members(plan: &[Planned]) -> Vec<Member<Planned>> {
+    plan.iter().map(|p| Member { name: p.path.clone(), size: p.size, crc32: p.crc32, source: p.clone() }).collect()
+}
+
+/// A bundle on its way out.
+pub struct Delivery {
+    /// Size of the whole ZIP file.
+    pub size: u64,
+    pub name: String,
+    pub body: BoxStream<'static, Result<Bytes>>,
+}
+
+/// The bundle, if this person may have it and it is ready.
+pub async fn ready_bundle(app: &App, person: &Person, id: Id) -> Result<Bundle> {
+    let mut tx = app.db.read().await?;
+    let bundle = db::bundles::by_id(&mut tx, id).await?.ok_or(Error::NotFound)?;
+    let appeal = db::appeals::by_id(&mut tx, bundle.appeal).await?;
+    if !may(person.role, Act::Export) || appeal.agency != person.agency || bundle.state != "ready" {
+        return Err(Error::NotFound);
+    }
+    Ok(bundle)
+}
+
+/// Hands out one range of a bundle. That it is fetched is an event before the first byte; ranges of a fetch that goes on are not.
+pub async fn deliver(app: &Arc<App>, person: &Person, bundle: &Bundle, start: u64, length: u64) -> Result<Delivery> {
+    if start == 0 {
+        let mut tx = app.db.begin().await?;
+        let draft = Draft::new(EventType::ExportDelivered, Actor::from(person))
+            .about(SubjectKind::Appeal, bundle.appeal)
+            .private("bundle", bundle.id.to_string());
+        append(app, &mut tx, draft).await?;
+        tx.commit().await?;
+    }
+    let plan = read_whole(app, &bundle.plan_key).await?;
+    let plan: Vec<Planned> = serde_json::from_slice(&plan).map_err(Error::internal)?;
+    let end = start.saturating_add(length).min(bundle.size);
+    let mut stretches = Vec::new();
+    let mut at = 0;
+    for piece in layout(members(&plan)) {
+        let (from, to) = (at, at + piece.len());
+        at = to;
+        if to > start && from < end {
+            stretches.push((piece, start.saturating_sub(from), (end.min(to) - from) - start.saturating_sub(from)));
+        }
+    }
+    let (app, small) = (app.clone(), bundle.small_key.clone());
+    let body = stream::iter(stretches)
+        .then(move |(piece, skip, take)| {
+            let (app, small) = (app.clone(), small.clone());
+            async move {
+                Ok::<_, Error>(match piece {
+                    Piece::Bytes(bytes) => {
+                        let from = usize::try_from(skip).map_err(Error::internal)?;
+                        let to = from + usize::try_from(take).map_err(Error::internal)?;
+                        stream::iter([Ok(Bytes::from(bytes).slice(from..to))]).boxed()
+                    }
+                    Piece::Member { source, .. } => {
+                        app.blobs.open_range(source.key.as_ref().unwrap_or(&small), source.start + skip, take).await?
+                    }
+                })
+            }
+        })
+        .try_flatten()
+        .boxed();
+    Ok(Delivery { size: bundle.size, name: format!("temoin-{}.zip", bundle.id), body })
+}
+
+async fn read_whole(app: &App, key: &str) -> Result<Vec<u8>> {
+    let length = app.blobs.length(key).await?.ok_or_else(|| Error::Internal("a bundle's plan is missing".into()))?;
+    let mut reader = app.blobs.open_range(key, 0, length).await?;
+    let mut all = Vec::new();
+    while let Some(chunk) = reader.next().await {
+        all.extend_from_slice(&chunk?);
+    }
+    Ok(all)
+}
+
+/// Throws away bundles that nobody can fetch any more.
+pub async fn expire_bundles(app: &App) -> Result<()> {
+    let mut tx = app.db.begin_apart().await?;
+    for key in db::bundles::end_before(&mut tx, app.now().plus(-KEPT_US)).await? {
+        app.blobs.destroy(&key).await?;
+    }
+    tx.commit().await
+}

@@ -1,0 +1,184 @@
+//! `/appeals/{code}/export` and `/exports`: asking for a bundle, how far it is, fetching it.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::body::Body;
+use axum::extract::{Form, Path, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use i18n_embed::fluent::FluentLanguageLoader;
+use i18n_embed_fl::fl;
+use serde::Deserialize;
+
+use super::state_words;
+use crate::attest::{self, Asked, Profile};
+use crate::db;
+use crate::domain::exhibit::State as Decided;
+use crate::domain::value::{Id, shown};
+use crate::error::{Error, Result};
+use crate::web::extract::{AppState, Exporting, Frame, Params, PathId, own_appeal};
+use crate::web::media::one_range;
+use crate::web::respond::page;
+use crate::web::witness::size_words;
+
+#[derive(Template)]
+#[template(path = "export.html")]
+struct AskPage {
+    frame: Frame,
+    t: &'static FluentLanguageLoader,
+    code: String,
+    exhibit: String,
+    states: Vec<(&'static str, String)>,
+}
+
+#[derive(Deserialize)]
+pub struct Chosen {
+    #[serde(default)]
+    exhibit: String,
+    #[serde(default, rename = "lang")]
+    _lang: String,
+}
+
+const DECIDED: [Decided; 3] = [Decided::Relevant, Decided::Undecided, Decided::NotRelevant];
+
+pub async fn ask(
+    State(app): State<AppState>,
+    Exporting(person): Exporting,
+    frame: Frame,
+    Path(code): Path<String>,
+    Params(chosen): Params<Chosen>,
+) -> Result<Response> {
+    let appeal = own_appeal(&app, &person, &code).await?;
+    let t = frame.language.texts();
+    let states = DECIDED.map(|s| (s.as_str(), state_words(t, s))).to_vec();
+    page(&AskPage { t, code: appeal.code, exhibit: shown(&chosen.exhibit, 40), states, frame })
+}
+
+#[derive(Deserialize)]
+pub struct Ask {
+    #[serde(default)]
+    exhibits: String,
+    #[serde(default)]
+    decided: String,
+    #[serde(default)]
+    profile: String,
+    #[serde(default)]
+    recipient: String,
+    #[serde(default)]
+    reason: String,
+}
+
+pub async fn make(
+    State(app): State<AppState>,
+    Exporting(person): Exporting,
+    Path(code): Path<String>,
+    Form(given): Form<Ask>,
+) -> Result<Response> {
+    const TEXT_CHARS_MAX: usize = 500;
+    let appeal = own_appeal(&app, &person, &code).await?;
+    let wrong = |field, why: &str| Error::Invalid { field, why: why.into() };
+    let profile = match given.profile.as_str() {
+        "prosecution" => Profile::Prosecution,
+        "defence" => Profile::Defence,
+        _ => return Err(wrong("profile", "prosecution or defence")),
+    };
+    let mut exhibits: Vec<Id> =
+        given.exhibits.split_whitespace().map(|t| t.parse().map_err(|()| wrong("exhibits", "not an id"))).collect::<Result<_>>()?;
+    if !given.decided.is_empty() {
+        let state = DECIDED.into_iter().find(|s| s.as_str() == given.decided).ok_or_else(|| wrong("decided", "no such decision"))?;
+        let mut tx = app.db.read().await?;
+        exhibits.extend(db::exhibits::of_appeal(&mut tx, appeal.id).await?.into_iter().filter(|e| e.state == state).map(|e| e.id));
+    }
+    exhibits.sort_unstable();
+    exhibits.dedup();
+    let text = |t: &str| shown(t.trim(), TEXT_CHARS_MAX);
+    let asked = Asked { appeal: appeal.code.clone(), exhibits, profile, recipient: text(&given.recipient), reason: text(&given.reason) };
+    attest::ask_bundle(&app, &person, &appeal, &asked).await?;
+    Ok(Redirect::to("/exports").into_response())
+}
+
+struct Row {
+    id: String,
+    created_at: String,
+    state: String,
+    ready: bool,
+    waiting: bool,
+    done: u64,
+    all: u64,
+    progress: String,
+    fetch: String,
+    what: String,
+    problem: String,
+}
+
+#[derive(Template)]
+#[template(path = "exports.html")]
+struct ExportsPage {
+    frame: Frame,
+    t: &'static FluentLanguageLoader,
+    rows: Vec<Row>,
+    waiting: bool,
+}
+
+/// Rows of the page.
+const ROWS: i64 = 100;
+
+pub async fn list(State(app): State<AppState>, Exporting(person): Exporting, frame: Frame) -> Result<Response> {
+    let (t, language) = (frame.language.texts(), frame.language);
+    let mut tx = app.db.read().await?;
+    let bundles = db::bundles::list(&mut tx, person.agency, ROWS).await?;
+    drop(tx);
+    let rows: Vec<Row> = bundles
+        .into_iter()
+        .map(|b| {
+            let asked: Option<Asked> = serde_json::from_str(&b.asked).ok();
+            Row {
+                id: b.id.to_string(),
+                created_at: b.created_at.to_string(),
+                state: match b.state.as_str() {
+                    "waiting" => {
+                        fl!(t, "export-waiting", done = size_words(b.bytes_done, language), all = size_words(b.bytes_all, language))
+                    }
+                    "ready" => fl!(t, "export-ready"),
+                    "failed" => fl!(t, "export-failed"),
+                    _ => fl!(t, "export-gone"),
+                },
+                ready: b.state == "ready",
+                waiting: b.state == "waiting",
+                done: b.bytes_done,
+                all: b.bytes_all.max(1),
+                progress: size_words(b.bytes_done, language),
+                fetch: fl!(t, "export-fetch", size = size_words(b.size, language)),
+                what: asked.map_or_else(String::new, |a| {
+                    format!("{} · {} · {} · {}", a.appeal, fl!(t, "export-count", n = a.exhibits.len()), a.profile.as_str(), a.recipient)
+                }),
+                problem: b.problem,
+            }
+        })
+        .collect();
+    page(&ExportsPage { t, waiting: rows.iter().any(|r| r.waiting), rows, frame })
+}
+
+/// The ZIP file, whole or one range of it: a broken download goes on.
+pub async fn fetch(State(app): State<AppState>, Exporting(person): Exporting, PathId(id): PathId, headers: HeaderMap) -> Result<Response> {
+    let bundle = attest::ready_bundle(&app, &person, id).await?;
+    let asked = headers.get(header::RANGE).and_then(|v| v.to_str().ok());
+    let range = asked.map_or(Ok(None), |r| one_range(r, bundle.size))?;
+    let (start, length) = range.unwrap_or((0, bundle.size));
+    let delivery = attest::deliver(&Arc::clone(&app), &person, &bundle, start, length).await?;
+    let mut response = Body::from_stream(delivery.body).into_response();
+    let h = response.headers_mut();
+    h.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/zip"));
+    h.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    h.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    h.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    let text = |value: String| HeaderValue::from_str(&value).map_err(Error::internal);
+    h.insert(header::ETAG, text(format!("\"{id}\""))?);
+    h.insert(header::CONTENT_DISPOSITION, text(format!("attachment; filename=\"{}\"", delivery.name))?);
+    if range.is_some() {
+        h.insert(header::CONTENT_RANGE, text(format!("bytes {start}-{}/{}", start + length - 1, delivery.size))?);
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    }
+    Ok(response)
+}
