@@ -9,10 +9,11 @@ ALTER TABLE api_token ADD COLUMN purpose TEXT;
 CREATE TABLE hold (
   id BYTEA PRIMARY KEY,
   exhibit_id BYTEA NOT NULL,
-  set_by BYTEA NOT NULL REFERENCES account(id),
+  -- No reference: a hold that comes back from the log may be of somebody whom a restored backup does not know.
+  set_by BYTEA NOT NULL,
   reason TEXT NOT NULL,
   set_at BIGINT NOT NULL,
-  released_by BYTEA REFERENCES account(id),
+  released_by BYTEA,
   released_at BIGINT
 );
 CREATE INDEX hold_exhibit ON hold (exhibit_id, released_at);
@@ -39,6 +40,12 @@ CREATE TABLE erasure_approval (
   account_id BYTEA NOT NULL REFERENCES account(id),
   approved_at BIGINT NOT NULL,
   PRIMARY KEY (erasure_id, account_id)
+);
+
+-- Blobs that nothing refers to any more and that are to be destroyed.
+CREATE TABLE doomed_blob (
+  blob_key TEXT PRIMARY KEY,
+  doomed_at BIGINT NOT NULL
 );
 
 -- Keyed digests of blobs that were just destroyed: whoever receives the same bytes in that moment looks again.

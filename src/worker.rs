@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -27,12 +28,13 @@ const AFTER_START_US: i64 = 10 * MINUTE_US;
 pub async fn run(app: Arc<App>) {
     let owner = format!("{}/{}", app.config.node, std::process::id());
     let mut running = JoinSet::new();
+    let long = Arc::new(AtomicBool::new(false));
     if let Err(e) = begin(&app).await {
         tracing::warn!(cause = %e, "jobs of an earlier run come back when their leases end");
     }
     loop {
         let free = app.config.examine.processes.saturating_sub(running.len());
-        let claimed = match claim(&app, &owner, free).await {
+        let claimed = match claim(&app, &owner, free, long.load(Ordering::SeqCst)).await {
             Ok(claimed) => claimed,
             Err(e) => {
                 tracing::error!(cause = %e, "jobs could not be claimed");
@@ -41,7 +43,12 @@ pub async fn run(app: Arc<App>) {
         };
         let idle = claimed.is_empty();
         for job in claimed {
-            running.spawn(work(app.clone(), owner.clone(), job));
+            let (app, owner, long) = (app.clone(), owner.clone(), long.clone());
+            let runs = job.job.is_long().then(|| Long::begin(long));
+            running.spawn(async move {
+                work(app, owner, job).await;
+                drop(runs);
+            });
         }
         tokio::select! {
             Some(_) = running.join_next(), if !running.is_empty() => {}
@@ -49,6 +56,22 @@ pub async fn run(app: Arc<App>) {
             () = tokio::time::sleep(POLL) => {}
         }
         while running.try_join_next().is_some() {}
+    }
+}
+
+/// Held while a long job runs, however it ends.
+struct Long(Arc<AtomicBool>);
+
+impl Long {
+    fn begin(flag: Arc<AtomicBool>) -> Self {
+        flag.store(true, Ordering::SeqCst);
+        Self(flag)
+    }
+}
+
+impl Drop for Long {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::SeqCst);
     }
 }
 
@@ -68,13 +91,18 @@ async fn begin(app: &App) -> Result<()> {
     tx.commit().await
 }
 
-async fn claim(app: &App, owner: &str, free: usize) -> Result<Vec<Claimed>> {
+/// Takes what is due. One long job at a time, so that photos do not wait for a bundle.
+async fn claim(app: &App, owner: &str, free: usize, long_runs: bool) -> Result<Vec<Claimed>> {
     if free == 0 {
         return Ok(Vec::new());
     }
     let now = app.now();
     let mut tx = app.db.begin().await?;
-    let claimed = db::jobs::claim(&mut tx, owner, now, now.plus(LEASE_US), i64::try_from(free).unwrap_or(1)).await?;
+    let mut claimed = db::jobs::claim(&mut tx, owner, now, now.plus(LEASE_US), i64::try_from(free).unwrap_or(1), false).await?;
+    // The last place is for what people wait for, where there is more than one.
+    if !long_runs && claimed.len() < free && (free - claimed.len() > 1 || app.config.examine.processes == 1) {
+        claimed.extend(db::jobs::claim(&mut tx, owner, now, now.plus(LEASE_US), 1, true).await?);
+    }
     tx.commit().await?;
     Ok(claimed)
 }
@@ -116,10 +144,14 @@ fn comes_again(app: &App, job: Job) -> Option<i64> {
 }
 
 async fn sweep(app: &App) -> Result<()> {
-    let staged = intake::sweep(app).await?;
-    tracing::info!(staged, "swept");
-    attest::expire_bundles(app).await?;
-    retain::unmark(app).await
+    // Each has its turn, whatever became of the others.
+    let staged = intake::sweep(app).await;
+    let expired = attest::expire_bundles(app).await;
+    let destroyed = retain::destroy_doomed(app).await;
+    let forgotten = retain::forget_openings(app).await;
+    retain::unmark(app).await?;
+    tracing::info!(staged = staged?, "swept");
+    expired.and(destroyed).and(forgotten)
 }
 
 /// Renews a long job's lease, until it is dropped.

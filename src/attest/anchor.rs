@@ -83,11 +83,13 @@ async fn stamp(app: &App, outside: &Outside, authority: &Timestamping, note: &st
     }
     let token = timestamp::token_of(&answer).map_err(|d| d.as_str().to_owned())?;
     let at = timestamp::verify(&token, imprint, Some(nonce), &roots).map_err(|d| d.as_str().to_owned())?;
-    // An authority whose clock is an hour off is of no use as a clock.
-    if (at.micros() - app.now().micros()).abs() > 3_600 * SECOND_US {
-        return Err(format!("it says that it is {at}"));
-    }
+    in_time(app, at)?;
     Ok((token, at))
+}
+
+/// A clock that is further off than verifiers allow is of no use as a clock.
+fn in_time(app: &App, at: Utc) -> std::result::Result<(), String> {
+    if (at.micros() - app.now().micros()).abs() > SKEW_US { Err(format!("it says that it is {at}")) } else { Ok(()) }
 }
 
 /// A cosignature: the witness is told what it saw last, and shown that this continues it. If it remembers another size than we do,
@@ -115,8 +117,8 @@ async fn cosign(app: &App, outside: &Outside, witness: &Witness, size: u64, note
                 let cosigned = format!("{note}{}\n", text.trim_end());
                 let Some(time) = key.cosigned(&cosigned) else { return Ok(Err("its cosignature does not hold".into())) };
                 let line = text.lines().find(|l| key.cosigned(&format!("{note}{l}\n")).is_some()).unwrap_or_default();
-                let micros = i64::try_from(time).unwrap_or(0).saturating_mul(SECOND_US);
-                return Ok(Ok((line.as_bytes().to_vec(), Utc::from_micros(micros))));
+                let at = Utc::from_micros(i64::try_from(time).unwrap_or(0).saturating_mul(SECOND_US));
+                return Ok(in_time(app, at).map(|()| (line.as_bytes().to_vec(), at)));
             }
             409 if again => match text.trim().parse::<u64>() {
                 Ok(theirs) if theirs <= size => old = theirs,
@@ -230,7 +232,7 @@ pub(super) fn out_of_time(seen: &[(u64, Utc)], envelope: &Value, index: u64) -> 
 }
 
 /// Anchors that the log of these roots contradicts, or that do not hold, for the audit.
-pub(super) async fn contradicted(app: &App, roots: &HashMap<u64, Sha256>) -> Result<Vec<String>> {
+pub(super) async fn contradicted(app: &App, tx: &mut Tx, roots: &HashMap<u64, Sha256>) -> Result<Vec<String>> {
     let authorities: HashMap<&str, Roots> = app
         .config
         .anchors
@@ -240,16 +242,15 @@ pub(super) async fn contradicted(app: &App, roots: &HashMap<u64, Sha256>) -> Res
         .collect();
     let witnesses: Vec<WitnessKey> = app.config.anchors.witnesses.iter().filter_map(|w| WitnessKey::parse(&w.key)).collect();
     let mut wrong = Vec::new();
-    let mut tx = app.db.read().await?;
-    let mut sizes: Vec<u64> = anchors::times(&mut tx).await?.into_iter().map(|(size, _)| size).collect();
+    let mut sizes: Vec<u64> = anchors::times(tx).await?.into_iter().map(|(size, _)| size).collect();
     sizes.dedup();
     for size in sizes {
-        let note = db::log::checkpoint_at(&mut tx, size).await?.unwrap_or_default();
+        let note = db::log::checkpoint_at(tx, size).await?.unwrap_or_default();
         if Checkpoint::parse(&note).is_none_or(|c| roots.get(&size) != Some(&c.root)) {
             wrong.push(format!("what outsiders saw at {size} entries is not in this log"));
             continue;
         }
-        for a in anchors::at(&mut tx, size).await? {
+        for a in anchors::at(tx, size).await? {
             let holds = match a.kind {
                 // One that is configured no more cannot be judged here.
                 Kind::Timestamp => authorities

@@ -45,6 +45,8 @@ const PAGE: u64 = 1_000;
 /// Recomputes the log from its entries: leaves, tiles, head, checkpoints, subject chains, openings, and
 /// the exhibits' rows against their `exhibit.received`. Reads one consistent view; changes nothing.
 pub async fn audit(app: &App) -> Result<Report> {
+    // Listed before the view is opened: what is published while it is read is beyond it.
+    let published = super::publish::sizes(app).await?;
     let mut tx = app.db.read().await?;
     let mut report = Report::default();
     let mut edge = Edge::default();
@@ -53,7 +55,7 @@ pub async fn audit(app: &App) -> Result<Report> {
     let mut roots: HashMap<u64, Sha256> = HashMap::new();
     // Roots are made only where somebody signed one.
     let mut signed: HashSet<u64> = db::log::checkpoint_sizes(&mut tx).await?.into_iter().collect();
-    signed.extend(super::publish::sizes(app).await?);
+    signed.extend(&published);
     let seen = db::anchors::times(&mut tx).await?;
     let rows: HashMap<Id, (Sha256, u64)> = db::exhibits::received(&mut tx).await?.into_iter().collect();
     let mut replayed = Replayed::default();
@@ -146,11 +148,11 @@ pub async fn audit(app: &App) -> Result<Report> {
             report.add("checkpoint-differs", note.lines().take(2).collect::<Vec<_>>().join(" "));
         }
     }
-    drop(tx);
-    for problem in super::anchor::contradicted(app, &roots).await? {
+    for problem in super::anchor::contradicted(app, &mut tx, &roots).await? {
         report.add("anchor-differs", problem);
     }
-    for size in super::publish::contradicted(app, &roots).await? {
+    drop(tx);
+    for size in super::publish::contradicted(app, &published, &roots).await? {
         report.add("published-differs", format!("the published checkpoint of {size} entries is not one of this log"));
     }
     Ok(report)

@@ -327,17 +327,25 @@ fn histories(report: &mut Report, events: &BTreeMap<u64, Event>, manifest: &[(St
         return;
     };
     let export = made.opened("export").unwrap_or_default();
-    let mut chains: BTreeMap<&str, Vec<(u64, &Event)>> = BTreeMap::new();
-    for (index, event) in events {
-        for subject in event.envelope.get("subj").and_then(Value::as_array).into_iter().flatten() {
-            if let (Some("exhibit"), Some(id)) = (subject.get("k").and_then(Value::as_str), subject.get("id").and_then(Value::as_str)) {
-                chains.entry(id).or_default().push((*index, event));
-            }
-        }
-    }
     let said: BTreeSet<&str> =
         made.openings.get("exhibits").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
-    if said != chains.keys().copied().collect() {
+    let mut chains: BTreeMap<&str, Vec<(u64, &Event)>> = said.iter().map(|id| (*id, Vec::new())).collect();
+    for (index, event) in events {
+        let mut ours = event.kind() == "export.created";
+        for subject in event.envelope.get("subj").and_then(Value::as_array).into_iter().flatten() {
+            if let (Some("exhibit"), Some(id)) = (subject.get("k").and_then(Value::as_str), subject.get("id").and_then(Value::as_str)) {
+                // One event can be about several exhibits, of which not all are here.
+                if let Some(chain) = chains.get_mut(id) {
+                    chain.push((*index, event));
+                    ours = true;
+                }
+            }
+        }
+        if !ours {
+            report.contradicts("export", format!("entry {index} is about nothing that the log says left in this bundle"));
+        }
+    }
+    if chains.values().any(Vec::is_empty) {
         report.contradicts("export", "the exhibits of the bundle are not those that the log says left in it");
     }
     if manifest.len() != chains.len() {

@@ -2,16 +2,19 @@
 //! laid out, not written: any range of it can be sent, and sent again.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use data_encoding::BASE64URL_NOPAD;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq as _;
 
 use super::append;
 use super::export::{Asked, Payload, export};
+use super::fixity::checked;
 use crate::app::App;
 use crate::db::{self, bundles::Bundle, bundles::NewBundle};
 use crate::domain::actor::{Act, Actor, Person, may};
@@ -20,12 +23,14 @@ use crate::domain::custody::zip::{Member, Piece, layout};
 use crate::domain::custody::{Draft, EventType, SubjectKind};
 use crate::domain::job::Job;
 use crate::domain::purpose::worded;
-use crate::domain::value::{DAY_US, Id};
+use crate::domain::value::{DAY_US, HOUR_US, Id, Sha256};
 use crate::error::{Error, Result};
 
 /// How long a ready bundle can be fetched.
 const KEPT_US: i64 = 7 * DAY_US;
 const PRIORITY: i64 = 5;
+/// Folders in which bundles are made.
+const SCRATCH: &str = "bundle-";
 
 /// One file of the ZIP: where its bytes are.
 #[derive(Clone, Serialize, Deserialize)]
@@ -35,6 +40,8 @@ struct Planned {
     crc32: u32,
     /// A blob, or nothing for a stretch of the small files.
     key: Option<String>,
+    /// Which original it is, and its hash.
+    original: Option<(Id, String)>,
     /// Where in it.
     start: u64,
 }
@@ -72,10 +79,13 @@ pub async fn ask_bundle(app: &App, person: &Person, appeal: &Appeal, asked: &Ask
 /// The job. A refusal that trying again would not change ends it in words; anything else comes back.
 pub async fn make_bundle(app: &App, id: Id) -> Result<()> {
     let mut tx = app.db.read().await?;
-    let Some(bundle) = db::bundles::by_id(&mut tx, id).await?.filter(|b| b.state == "waiting") else { return Ok(()) };
+    let folder = scratch(app).join(format!("{SCRATCH}{id}"));
+    let Some(bundle) = db::bundles::by_id(&mut tx, id).await?.filter(|b| b.state == "waiting") else {
+        let _ = fs::remove_dir_all(folder);
+        return Ok(());
+    };
     let appeal = db::appeals::by_id(&mut tx, bundle.appeal).await?;
     drop(tx);
-    let folder = app.config.data.join("tmp").join(format!("bundle-{id}"));
     match make(app, &bundle, &appeal, &folder).await {
         Ok(()) => {}
         Err(Error::TryLater) => return Err(Error::TryLater),
@@ -112,7 +122,14 @@ async fn make(app: &App, bundle: &Bundle, appeal: &Appeal, folder: &Path) -> Res
     let mut plan: Vec<Planned> = exported
         .left
         .into_iter()
-        .map(|l| Planned { path: format!("{top}/{}", l.path), size: l.size, crc32: l.crc32, key: Some(l.key), start: 0 })
+        .map(|l| Planned {
+            path: format!("{top}/{}", l.path),
+            size: l.size,
+            crc32: l.crc32,
+            key: Some(l.key),
+            original: Some((l.exhibit, l.sha256)),
+            start: 0,
+        })
         .collect();
     let (small, planned) = {
         let (folder, top) = (folder.to_owned(), top.clone());
@@ -123,8 +140,17 @@ async fn make(app: &App, bundle: &Bundle, appeal: &Appeal, folder: &Path) -> Res
     let small_key = app.blobs.put(small.into()).await?;
     let plan_key = app.blobs.put(serde_json::to_vec(&plan).map_err(Error::internal)?.into()).await?;
     let mut tx = app.db.begin().await?;
-    db::bundles::set_ready(&mut tx, bundle.id, size, &plan_key, &small_key, app.now()).await?;
+    if !db::bundles::set_ready(&mut tx, bundle.id, size, &plan_key, &small_key, app.now()).await? {
+        // An exhibit in it was erased meanwhile.
+        for key in [&plan_key, &small_key] {
+            db::retention::doom(&mut tx, key, app.now()).await?;
+        }
+    }
     tx.commit().await
+}
+
+fn scratch(app: &App) -> PathBuf {
+    app.config.data.join("tmp")
 }
 
 /// Everything in the folder, one file after the other, and where each is.
@@ -146,6 +172,7 @@ fn small_files(folder: &Path, top: &str) -> Result<(Vec<u8>, Vec<Planned>)> {
                 size: bytes.len() as u64,
                 crc32: crc.sum(),
                 key: None,
+                original: None,
                 start: all.len() as u64,
             });
             all.extend(bytes);
@@ -178,16 +205,34 @@ pub async fn ready_bundle(app: &App, person: &Person, id: Id) -> Result<Bundle> 
     Ok(bundle)
 }
 
-/// Hands out one range of a bundle. That it is fetched is an event before the first byte; ranges of a fetch that goes on are not.
-pub async fn deliver(app: &Arc<App>, person: &Person, bundle: &Bundle, start: u64, length: u64) -> Result<Delivery> {
-    if start == 0 {
-        let mut tx = app.db.begin().await?;
-        let draft = Draft::new(EventType::ExportDelivered, Actor::from(person))
-            .about(SubjectKind::Appeal, bundle.appeal)
-            .private("bundle", bundle.id.to_string());
-        append(app, &mut tx, draft).await?;
-        tx.commit().await?;
-    }
+/// How long one fetch may go on, in as many ranges as it takes.
+const FETCH_US: i64 = 24 * HOUR_US;
+
+fn fetch_mac(app: &App, person: &Person, bundle: &Bundle, until: i64) -> String {
+    BASE64URL_NOPAD.encode(&app.mac(format!("fetch|{}|{}|{until}", person.id, bundle.id).as_bytes())[..16])
+}
+
+/// Writes down that a bundle is fetched, and returns the token under which its bytes then come.
+pub async fn begin_fetch(app: &App, person: &Person, bundle: &Bundle) -> Result<String> {
+    let mut tx = app.db.begin().await?;
+    let draft = Draft::new(EventType::ExportDelivered, Actor::from(person))
+        .about(SubjectKind::Appeal, bundle.appeal)
+        .private("bundle", bundle.id.to_string());
+    append(app, &mut tx, draft).await?;
+    tx.commit().await?;
+    let until = app.now().plus(FETCH_US).micros();
+    Ok(format!("{until:x}.{}", fetch_mac(app, person, bundle, until)))
+}
+
+/// Whether a token shows that this fetch was written down.
+pub fn fetch_is_recorded(app: &App, person: &Person, bundle: &Bundle, token: &str) -> bool {
+    let Some((until, mac)) = token.split_once('.') else { return false };
+    let Ok(until) = i64::from_str_radix(until, 16) else { return false };
+    until > app.now().micros() && bool::from(fetch_mac(app, person, bundle, until).as_bytes().ct_eq(mac.as_bytes()))
+}
+
+/// One range of a bundle, of a fetch that was written down.
+pub async fn deliver(app: &Arc<App>, bundle: &Bundle, start: u64, length: u64) -> Result<Delivery> {
     let plan = read_whole(app, &bundle.plan_key).await?;
     let plan: Vec<Planned> = serde_json::from_slice(&plan).map_err(Error::internal)?;
     let end = start.saturating_add(length).min(bundle.size);
@@ -212,7 +257,12 @@ pub async fn deliver(app: &Arc<App>, person: &Person, bundle: &Bundle, start: u6
                         stream::iter([Ok(Bytes::from(bytes).slice(from..to))]).boxed()
                     }
                     Piece::Member { source, .. } => {
-                        app.blobs.open_range(source.key.as_ref().unwrap_or(&small), source.start + skip, take).await?
+                        let bytes = app.blobs.open_range(source.key.as_ref().unwrap_or(&small), source.start + skip, take).await?;
+                        match source.original.and_then(|(id, sha)| Some((id, Sha256::from_hex(&sha)?))) {
+                            // Hashed once more on its way, where all of it goes.
+                            Some((id, sha256)) if skip == 0 && take == source.size => checked(app.clone(), id, sha256, bytes),
+                            _ => bytes,
+                        }
                     }
                 })
             }
@@ -234,9 +284,19 @@ async fn read_whole(app: &App, key: &str) -> Result<Vec<u8>> {
 
 /// Throws away bundles that nobody can fetch any more.
 pub async fn expire_bundles(app: &App) -> Result<()> {
-    let mut tx = app.db.begin_apart().await?;
+    let mut tx = app.db.begin().await?;
     for key in db::bundles::end_before(&mut tx, app.now().plus(-KEPT_US)).await? {
-        app.blobs.destroy(&key).await?;
+        db::retention::doom(&mut tx, &key, app.now()).await?;
     }
-    tx.commit().await
+    tx.commit().await?;
+    // What a crash has left of bundles that nobody waits for.
+    for entry in fs::read_dir(scratch(app)).into_iter().flatten().flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let Some(id) = name.strip_prefix(SCRATCH).and_then(|t| t.parse::<Id>().ok()) else { continue };
+        let mut tx = app.db.read().await?;
+        if !db::bundles::waits(&mut tx, id).await? {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
 }

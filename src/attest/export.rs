@@ -54,10 +54,25 @@ impl Profile {
         }
     }
 
-    /// Whether an opening goes along. What a witness called the file and said of it can name them.
-    fn discloses(self, path: &str) -> bool {
+    /// Whether an opening goes along. To the defence only what is named here: what a witness called the file and said of it, and what
+    /// staff wrote, can name the witness; a kind of event that comes later stays closed until somebody has thought about it.
+    fn discloses(self, kind: &str, path: &str) -> bool {
+        const TO_THE_DEFENCE: [&str; 11] = [
+            "sha256",
+            "size",
+            "received_at",
+            "appeal",
+            "declared_type",
+            "decision",
+            "previous",
+            "found",
+            "export",
+            "manifest_sha256",
+            "exhibits",
+        ];
         self == Profile::Prosecution
-            || !matches!(path, "submission" | "statement" | "name" | "relative_path" | "officer" | "source" | "result")
+            || TO_THE_DEFENCE.contains(&path)
+            || kind == EventType::ExportCreated.as_str() && matches!(path, "recipient" | "reason")
     }
 }
 
@@ -106,6 +121,8 @@ pub struct Left {
     pub key: String,
     pub size: u64,
     pub crc32: u32,
+    pub exhibit: Id,
+    pub sha256: String,
 }
 
 /// What became of it.
@@ -143,7 +160,7 @@ pub async fn export(
         let target = (payload == Payload::Copied).then(|| folder.join(&path));
         let (sha256, sha512, crc32, key) = original(app, e, target.as_deref(), &mut progress).await?;
         if payload == Payload::Left {
-            left.push(Left { path: path.clone(), key, size: e.size, crc32 });
+            left.push(Left { path: path.clone(), key, size: e.size, crc32, exhibit: e.id, sha256: e.sha256.to_string() });
         }
         hashes.add(path, sha256, sha512);
         bytes += e.size;
@@ -354,6 +371,8 @@ async fn record(app: &App, actor: &Actor, appeal: &Appeal, asked: &Asked, export
         .private("reason", asked.reason.clone());
     append(app, &mut tx, created).await?;
     for e in exhibits {
+        // It may have been erased while its bytes were read.
+        db::exhibits::lock(&mut tx, e.id).await?;
         let exported = Draft::new(EventType::ExhibitExported, actor.clone())
             .about(SubjectKind::Exhibit, e.id)
             .fact("profile", asked.profile.as_str())
@@ -391,8 +410,9 @@ async fn histories(
             let ours = openings.iter().any(|o| o.path == "export" && o.value == json!(state.export.to_string()));
             // Of the appeal's own history only the making of this bundle goes along.
             if exhibit.is_some() || ours {
-                let all = openings.len();
-                let disclosed: Vec<Opening> = openings.into_iter().filter(|o| asked.profile.discloses(&o.path)).collect();
+                let said: Value = serde_json::from_slice(&entry.bytes).unwrap_or_default();
+                let kind = said["type"].as_str().unwrap_or_default();
+                let disclosed: Vec<Opening> = openings.into_iter().filter(|o| asked.profile.discloses(kind, &o.path)).collect();
                 events.push(report::event(&entry, &disclosed));
                 let proof = LogProof {
                     extra: None,
@@ -401,7 +421,8 @@ async fn histories(
                     checkpoint: checkpoint.to_owned(),
                 };
                 put(folder, &format!("custody/proofs/{}.tlog-proof", entry.index), proof.to_string().as_bytes())?;
-                let withheld = all - disclosed.len();
+                // Whatever is not opened here is closed here: withheld, or erased since.
+                let withheld = said["d"].as_array().map_or(0, Vec::len).saturating_sub(disclosed.len());
                 lines.push(EventLine { index: entry.index, entry: BASE64.encode(&entry.bytes), openings: disclosed, withheld });
             }
             if ours {

@@ -1,17 +1,22 @@
 //! Reading the store again: every original's SHA-256 against the one under which it was received, what was read longest ago first.
 //! Each page of reads is written down, so that an interrupted run goes on where it was.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::StreamExt as _;
+use futures_util::stream;
 use tokio::time::Instant;
 
 use super::audit::Report;
 use super::{append, record_run};
 use crate::app::App;
+use crate::blobs::Reader;
 use crate::db;
 use crate::domain::actor::Actor;
 use crate::domain::custody::{Draft, EventType, SubjectKind};
+use crate::domain::upload::Midstate;
 use crate::domain::value::{DAY_US, Id, Sha256, Utc};
 use crate::error::{Error, Result};
 
@@ -51,16 +56,22 @@ pub async fn fixity(app: &App, scope: Scope, mut progress: impl FnMut(u64)) -> R
         while let Some((agency, expected, size, read)) = reads.next().await {
             let found = match read {
                 Ok((found, bytes)) if found == expected && bytes == size => None,
-                Ok((found, bytes)) => {
-                    report.add("blob-changed", format!("{expected}: {bytes} bytes of {size}, now {found}"));
-                    Some(found.to_string())
-                }
-                // A store that is away contradicts nothing.
-                Err(Error::TryLater) => return Err(Error::TryLater),
-                Err(e) => {
-                    report.add("blob-unreadable", format!("{expected}: {e}"));
-                    Some("unreadable".to_owned())
-                }
+                Ok((found, _)) => Some(found.to_string()),
+                // A store that is away contradicts nothing; one that answers, but not for this, does.
+                Err(_) if app.blobs.ping().await.is_err() => return Err(Error::TryLater),
+                Err(_) => Some("unreadable".to_owned()),
+            };
+            let found = match found {
+                Some(found) => match named(app, agency, expected).await? {
+                    // Erased while it was read.
+                    None => None,
+                    Some(exhibit) => {
+                        let what = if found == "unreadable" { "blob-unreadable" } else { "blob-changed" };
+                        report.add(what, format!("the bytes of exhibit {exhibit} are not what was received: {found}"));
+                        Some(found)
+                    }
+                },
+                None => None,
             };
             done.push((agency, expected, found));
             report.blobs += 1;
@@ -77,6 +88,13 @@ pub async fn fixity(app: &App, scope: Scope, mut progress: impl FnMut(u64)) -> R
         write_down(app, done).await?;
     }
     Ok(report)
+}
+
+/// The first exhibit with these bytes, if there still is one. Reports name it rather than the hash, which an erasure has to be able to
+/// take away.
+async fn named(app: &App, agency: Id, sha256: Sha256) -> Result<Option<Id>> {
+    let mut tx = app.db.read().await?;
+    Ok(db::exhibits::with_bytes(&mut tx, agency, sha256).await?.first().map(|(id, _)| *id))
 }
 
 /// One transaction: when these were read, and an event for each that is not what it was.
@@ -101,11 +119,50 @@ pub async fn fixity_slice(app: &App) -> Result<()> {
         unread_since: app.now().plus(-i64::try_from(f.days).unwrap_or(30) * DAY_US),
         bytes_per_second: Some(f.bytes_per_second),
         // A quarter of an hour's worth: the next slice comes soon, and a restart loses little.
-        bytes_max: f.bytes_per_second.saturating_mul(900),
+        bytes_max: if f.bytes_per_second == 0 { u64::MAX } else { f.bytes_per_second.saturating_mul(900) },
     };
     let report = fixity(app, scope, |_| {}).await?;
     if report.blobs > 0 {
         record_run(app, Actor::System, "fixity", &report).await?;
     }
     Ok(())
+}
+
+/// The bytes of an original on their way out, hashed as they go. The last piece is held back until the hash is known to be the one
+/// under which they were received; if it is not, the stream breaks off, and that it did is an event.
+pub fn checked(app: Arc<App>, exhibit: Id, expected: Sha256, bytes: Reader) -> Reader {
+    let state = (bytes, Midstate::default(), None::<Bytes>, false);
+    stream::try_unfold(state, move |(mut bytes, mut hash, mut held, done)| {
+        let app = app.clone();
+        async move {
+            if done {
+                return Ok(None);
+            }
+            loop {
+                match bytes.next().await {
+                    Some(chunk) => {
+                        let chunk = chunk?;
+                        hash.update(&chunk);
+                        if let Some(before) = held.replace(chunk) {
+                            return Ok(Some((before, (bytes, hash, held, false))));
+                        }
+                    }
+                    None => {
+                        let found = std::mem::take(&mut hash).finish();
+                        if found != expected {
+                            let mut tx = app.db.begin().await?;
+                            let draft = Draft::new(EventType::FixityFailed, Actor::System)
+                                .about(SubjectKind::Exhibit, exhibit)
+                                .private("found", found.to_string());
+                            append(&app, &mut tx, draft).await?;
+                            tx.commit().await?;
+                            return Err(Error::Internal(format!("the stored bytes of exhibit {exhibit} are not what was received")));
+                        }
+                        return Ok(held.map(|last| (last, (bytes, hash, None, true))));
+                    }
+                }
+            }
+        }
+    })
+    .boxed()
 }

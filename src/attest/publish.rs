@@ -15,7 +15,7 @@ use super::append;
 use super::growth::Growth;
 use crate::app::App;
 use crate::blobs::Published;
-use crate::db;
+use crate::db::{self, Tx};
 use crate::domain::actor::Actor;
 use crate::domain::custody::{Checkpoint, Draft, EventType, signed_by, subjects_of};
 use crate::domain::value::{Id, Sha256};
@@ -49,7 +49,9 @@ pub async fn guard(app: &App) -> Result<()> {
     if known >= 0 {
         return if head.size() < known.unsigned_abs() { Err(behind(known.unsigned_abs(), head.size())) } else { Ok(()) };
     }
-    let published = match newest(app).await? {
+    let found = newest(app).await?;
+    let (told, there) = (db::log::published(&mut tx).await?, found.as_ref().map_or(0, |(size, _)| *size));
+    let published = match found {
         None => 0,
         Some((size, _)) if head.size() < size => return Err(behind(size, head.size())),
         Some((size, note)) => {
@@ -62,6 +64,11 @@ pub async fn guard(app: &App) -> Result<()> {
         }
     };
     drop(tx);
+    if there < told {
+        return Err(Error::Internal(format!(
+            "{told} entries were published, and the published log (log.published) has {there}: it was lost, or is another one. Nothing is signed. See docs/operate.md"
+        )));
+    }
     let mut tx = app.db.begin().await?;
     db::log::set_published(&mut tx, published).await?;
     tx.commit().await?;
@@ -147,6 +154,7 @@ pub async fn recover(app: &App) -> Result<Recovered> {
                 {
                     db::log::add_replayable(&mut tx, exhibit).await?;
                 }
+                hold_again(app, &mut tx, &envelope).await?;
                 growth.know(&mut tx, subjects_of(entry).into_iter()).await?;
                 growth.add(&mut tx, event, entry.to_vec()).await?;
                 db::log::remove_pending_event(&mut tx, event).await?;
@@ -168,17 +176,27 @@ pub async fn recover(app: &App) -> Result<Recovered> {
     Ok(Recovered { from, to: size.max(from) })
 }
 
+/// A hold that the database has forgotten holds again, and one that was released is released. (Its reason is lost with its opening.)
+async fn hold_again(app: &App, tx: &mut Tx, envelope: &Value) -> Result<()> {
+    let id = |at: &str| envelope.pointer(at).and_then(Value::as_str).and_then(|t| t.parse::<Id>().ok());
+    let (Some(exhibit), Some(by)) = (id("/subj/0/id"), id("/actor/ref")) else { return Ok(()) };
+    match envelope["type"].as_str() {
+        Some("hold.set") => db::retention::set_hold(tx, app.new_id(), exhibit, by, "", app.now()).await,
+        Some("hold.released") => db::retention::release_hold(tx, exhibit, by, app.now()).await.map(drop),
+        _ => Ok(()),
+    }
+}
+
 /// The sizes of which a checkpoint is published.
 pub async fn sizes(app: &App) -> Result<Vec<u64>> {
     Ok(app.published.list_published(CHECKPOINTS).await?.iter().filter_map(|name| name.parse().ok()).collect())
 }
 
-/// Published checkpoints that the log of these roots contradicts, for the audit.
-pub async fn contradicted(app: &App, roots: &HashMap<u64, Sha256>) -> Result<Vec<u64>> {
+/// Of these published checkpoints, those that the log of these roots contradicts, for the audit.
+pub async fn contradicted(app: &App, sizes: &[u64], roots: &HashMap<u64, Sha256>) -> Result<Vec<u64>> {
     let mut wrong = Vec::new();
-    for name in app.published.list_published(CHECKPOINTS).await? {
-        let size: u64 = name.parse().unwrap_or(u64::MAX);
-        let bytes = app.published.published(&format!("{CHECKPOINTS}/{name}")).await?.unwrap_or_default();
+    for &size in sizes {
+        let bytes = app.published.published(&checkpoint_name(size)).await?.unwrap_or_default();
         let note = String::from_utf8_lossy(&bytes);
         let fits = Checkpoint::parse(&note).is_some_and(|c| c.size == size && (size == 0 || roots.get(&size) == Some(&c.root)));
         if !fits || !signed_by(&note, &app.signer.verifier()) {

@@ -61,12 +61,20 @@ pub async fn upgraded(app: &App, tx: &mut Tx, text: &str) -> Result<String> {
     let old = LogProof::parse(text).ok_or_else(|| wrong("not a readable tlog-proof"))?;
     let checkpoint =
         Checkpoint::parse(&old.checkpoint).filter(|c| c.origin == app.signer.origin()).ok_or_else(|| wrong("of another log"))?;
-    let entry = old.extra.as_deref().and_then(Receipt::parse).and_then(|r| BASE64.decode(r.entry.as_bytes()).ok());
-    let entry = entry.ok_or_else(|| wrong("without an entry"))?;
+    if !signed_by(&old.checkpoint, &app.signer.verifier()) {
+        return Err(wrong("its checkpoint was not signed by this log"));
+    }
+    let receipt = old.extra.as_deref().and_then(Receipt::parse).ok_or_else(|| wrong("without an entry"))?;
+    let entry = BASE64.decode(receipt.entry.as_bytes()).map_err(|_| wrong("without an entry"))?;
     let stands = db::log::entries(tx, old.index, 1).await?.first().is_some_and(|e| e.leaf == leaf_hash(&entry));
-    let exhibit = strict::parse(&entry).and_then(|e| e.pointer("/subj/0/id")?.as_str()?.parse::<Id>().ok());
-    let exhibit = exhibit.filter(|_| stands).ok_or_else(|| wrong("not in this log"))?;
-    let newer = receipt_of(app, tx, exhibit, Some((&checkpoint, old.checkpoint.clone()))).await?.ok_or(Error::TryLater)?;
+    let said = strict::parse(&entry).filter(|e| stands && e["type"] == EventType::ExhibitReceived.as_str());
+    let exhibit = said.and_then(|e| e.pointer("/subj/0/id")?.as_str()?.parse::<Id>().ok()).ok_or_else(|| wrong("not in this log"))?;
+    let mut newer = receipt_of(app, tx, exhibit, Some((&checkpoint, old.checkpoint.clone()))).await?.ok_or(Error::TryLater)?;
+    // Whoever asks is told again what they hold, and nothing more.
+    if let Some(mut told) = newer.extra.as_deref().and_then(Receipt::parse) {
+        told.openings.retain(|o| receipt.openings.contains(o));
+        newer.extra = Some(told.to_bytes());
+    }
     Ok(newer.to_string())
 }
 
@@ -283,7 +291,7 @@ pub(super) fn stamps<'a>(
                 (Exit::Proven, format!("{name}: this checkpoint was there at {at}"))
             }
             // An authority that the reader does not know says nothing, for or against.
-            Err(Distrust::Untrusted) => (Exit::Undecided, format!("{name}: {}", Distrust::Untrusted.as_str())),
+            Err(why @ (Distrust::Untrusted | Distrust::Unsupported)) => (Exit::Undecided, format!("{name}: {}", why.as_str())),
             Err(distrust) => (Exit::Contradicted, format!("{name}: {}", distrust.as_str())),
         });
     }

@@ -1,7 +1,7 @@
 //! `temoin backup` and `temoin restore`: the database and every byte it refers to, in a folder.
 //!
-//! The database is copied first, as one consistent view, and then the blobs that this copy refers to: blobs are written once, so
-//! that whatever is copied later is what it was then. The log's key is **not** in a backup (whoever has both could forge): keep it
+//! The database is copied first, as one consistent view, then the blobs that are referred to a moment later (blobs are written once, and
+//! what was erased in between is not missed), and the published log. The log's key is **not** in a backup (whoever has both could forge): keep it
 //! elsewhere. Restoring puts back the published entries that the backup lacks, and destroys again what was erased since.
 
 use std::fs::{self, File};
@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::attest;
+use crate::blobs::Published;
 use crate::config::{Config, Flags};
 use crate::db;
 use crate::domain::actor::Actor;
@@ -63,7 +64,6 @@ pub async fn backup(flags: &Flags, asked: &Backup) -> Result<ExitCode> {
     attest::guard(&app).await?;
     attest::sequence_all(&app).await?;
     fs::create_dir_all(asked.to.join("media"))?;
-    let _ = fs::remove_file(asked.to.join(CONTENTS));
     app.db.copy_to(&app.config.database, &asked.to).await?;
     let mut tx = app.db.read().await?;
     let log_size = db::log::head(&mut tx).await?.size();
@@ -71,29 +71,42 @@ pub async fn backup(flags: &Flags, asked: &Backup) -> Result<ExitCode> {
     drop(tx);
     let bar = bar();
     let mut blobs = Vec::new();
-    for (n, (key,)) in keys.iter().enumerate() {
-        let target = asked.to.join("media").join(key.replace('/', "_"));
+    let mut wanted = std::collections::HashSet::new();
+    for (n, (key, expected)) in keys.iter().enumerate() {
+        let name = key.replace('/', "_");
+        let target = asked.to.join("media").join(&name);
+        if !wanted.insert(name) {
+            continue;
+        }
+        // What an older run has left is believed only while it is what was received.
         let kept = match known(&target)? {
-            Some((sha256, size)) => Kept { key: key.clone(), sha256, size },
-            None => fetch(&app, key, &target).await?,
+            Some((sha256, size)) if expected.is_none_or(|e| e.to_string() == sha256) => Kept { key: key.clone(), sha256, size },
+            _ => match fetch(&app, key, *expected, &target).await? {
+                Some(kept) => kept,
+                None => continue,
+            },
         };
         blobs.push(kept);
         bar.set_message(format!("{} of {} files", n + 1, keys.len()));
     }
+    published(&app, &asked.to).await?;
     bar.finish_and_clear();
+    let contents = Contents { database: app.db.name().to_owned(), log_size, made_at: app.now().to_string(), blobs };
+    // Last, and together: until here an older backup in the same folder is whole.
+    let beside = asked.to.join("backup.part");
+    let mut file = File::create(&beside)?;
+    file.write_all(&serde_json::to_vec_pretty(&contents).map_err(Error::internal)?)?;
+    file.sync_all()?;
+    app.db.keep_copy(&asked.to)?;
+    fs::rename(beside, asked.to.join(CONTENTS))?;
+    File::open(&asked.to)?.sync_all()?;
     // What was erased since an older backup into the same folder must not stay in it.
-    let wanted: std::collections::HashSet<String> = keys.iter().map(|(k,)| k.replace('/', "_")).collect();
     for entry in fs::read_dir(asked.to.join("media"))? {
         let entry = entry?;
         if !wanted.contains(entry.file_name().to_string_lossy().as_ref()) {
             fs::remove_file(entry.path())?;
         }
     }
-    let contents = Contents { database: app.db.name().to_owned(), log_size, made_at: app.now().to_string(), blobs };
-    // Last: a folder without it is no backup.
-    let mut file = File::create(asked.to.join(CONTENTS))?;
-    file.write_all(&serde_json::to_vec_pretty(&contents).map_err(Error::internal)?)?;
-    file.sync_all()?;
     let mut tx = app.db.begin().await?;
     let draft = Draft::new(EventType::BackupMade, Actor::Operator).fact("size", log_size).fact("blobs", contents.blobs.len());
     attest::append(&app, &mut tx, draft).await?;
@@ -122,8 +135,16 @@ fn known(path: &Path) -> Result<Option<(String, u64)>> {
     }
 }
 
-async fn fetch(app: &App, key: &str, target: &Path) -> Result<Kept> {
-    let size = app.blobs.length(key).await?.ok_or_else(|| Error::Internal(format!("the blob {key} is missing: run `temoin fixity`")))?;
+/// Copies a blob; `None` when it was erased meanwhile. One that is not what was received stops the backup: an older copy of it, if
+/// there is one, is worth more.
+async fn fetch(app: &App, key: &str, expected: Option<Sha256>, target: &Path) -> Result<Option<Kept>> {
+    let Some(size) = app.blobs.length(key).await? else {
+        let mut tx = app.db.read().await?;
+        return match db::contents::hash_of_blob(&mut tx, key).await? {
+            Some(_) => Err(Error::Internal(format!("the blob {key} is missing: run `temoin fixity`"))),
+            None => Ok(None),
+        };
+    };
     let beside = target.with_extension("part");
     let (mut file, mut hash) = (File::create(&beside)?, Midstate::default());
     let mut reader = app.blobs.open_range(key, 0, size).await?;
@@ -133,8 +154,51 @@ async fn fetch(app: &App, key: &str, target: &Path) -> Result<Kept> {
         file.write_all(&chunk)?;
     }
     file.sync_all()?;
+    let found = hash.finish();
+    if expected.is_some_and(|e| e != found) {
+        fs::remove_file(beside)?;
+        return Err(Error::Internal(format!("the blob {key} is not what was received: run `temoin fixity`")));
+    }
     fs::rename(beside, target)?;
-    Ok(Kept { key: key.to_owned(), sha256: hash.finish().to_string(), size })
+    Ok(Some(Kept { key: key.to_owned(), sha256: found.to_string(), size }))
+}
+
+/// Copies the published log: without it a restored database could go on as if nothing had come after it.
+async fn published(app: &App, to: &Path) -> Result<()> {
+    for folder in PUBLISHED {
+        let at = to.join("published").join(folder);
+        fs::create_dir_all(&at)?;
+        for name in app.published.list_published(folder).await? {
+            if !at.join(&name).exists()
+                && let Some(bytes) = app.published.published(&format!("{folder}/{name}")).await?
+            {
+                let beside = at.join("part");
+                fs::write(&beside, &bytes)?;
+                File::open(&beside)?.sync_all()?;
+                fs::rename(beside, at.join(&name))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Folders of the published log.
+const PUBLISHED: [&str; 2] = ["entries", "checkpoints"];
+
+/// Puts back what is missing of the published log; what lies there already stays.
+async fn publish_again(app: &App, from: &Path) -> Result<()> {
+    for folder in PUBLISHED {
+        for entry in fs::read_dir(from.join("published").join(folder))? {
+            let entry = entry?;
+            let name = format!("{folder}/{}", entry.file_name().to_string_lossy());
+            if app.published.publish(&name, fs::read(entry.path())?.into()).await? == Published::Otherwise {
+                return Err(Error::Internal(format!(
+                    "{name} is published already, and says something else: this is the backup of another log"
+                )));
+            }
+        }
+    }
+    Ok(())
 }
 
 pub async fn restore(flags: &Flags, asked: &Restore) -> Result<ExitCode> {
@@ -153,17 +217,16 @@ pub async fn restore(flags: &Flags, asked: &Restore) -> Result<ExitCode> {
         bar.set_message(format!("{} of {} files", n + 1, contents.blobs.len()));
     }
     bar.finish_and_clear();
-    let back = attest::recover(&app).await;
+    publish_again(&app, &asked.from).await?;
+    let back = attest::recover(&app).await?;
     let replayed = retain::replay(&app).await?;
     let mut tx = app.db.begin().await?;
     let draft = Draft::new(EventType::BackupRestored, Actor::Operator).fact("size", contents.log_size).fact("erased_again", replayed);
     attest::append(&app, &mut tx, draft).await?;
     tx.commit().await?;
     attest::sequence_all(&app).await?;
-    match back {
-        Ok(r) if r.to > r.from => say!("{} published events came after this backup and were put back", r.to - r.from),
-        Ok(_) => {}
-        Err(e) => say!("No published events were put back: {e}"),
+    if back.to > back.from {
+        say!("{} published events came after this backup and were put back", back.to - back.from);
     }
     say!(
         "restored: {} files, {} events; {replayed} exhibits were erased again. Now run `temoin audit` and `temoin fixity`",
@@ -180,6 +243,11 @@ async fn put_back(app: &App, kept: &Kept, path: &Path) -> Result<()> {
     if found.as_ref().map(|f| f.0.as_str()) != Some(&kept.sha256) {
         return Err(Error::Internal(format!("{} is not what was backed up", path.display())));
     }
+    let mut tx = app.db.read().await?;
+    if db::contents::hash_of_blob(&mut tx, &kept.key).await?.is_some_and(|e| e.to_string() != kept.sha256) {
+        return Err(Error::Internal(format!("{} is not what was received", path.display())));
+    }
+    drop(tx);
     let sha256 = Sha256::from_hex(&kept.sha256).ok_or_else(|| Error::Internal(format!("{CONTENTS} is damaged")))?;
     let (mut file, mut buffer) = (File::open(path)?, vec![0; 1 << 20]);
     let mut staged = app.blobs.stage(Some(kept.size)).await?;

@@ -82,10 +82,11 @@ pub async fn at(tx: &mut Tx, size: u64) -> Result<Vec<Anchor>> {
         .collect()
 }
 
-/// The largest checkpoint beyond an entry that somebody outside vouches for.
+/// The largest checkpoint beyond an entry for which most outsiders vouch.
 pub async fn best_beyond(tx: &mut Tx, index: u64) -> Result<Option<u64>> {
-    let row = sql!(one tx, (Option<i64>,), "SELECT MAX(size) FROM anchor WHERE size > $1 AND problem = ''", signed(index))?;
-    Ok(row.0.map(unsigned))
+    let row = sql!(maybe tx, (i64,),
+        "SELECT size FROM anchor WHERE size > $1 AND problem = '' GROUP BY size ORDER BY COUNT(*) DESC, size DESC LIMIT 1", signed(index))?;
+    Ok(row.map(|r| unsigned(r.0)))
 }
 
 /// Sizes and times of all that held, in order.

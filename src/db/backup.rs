@@ -16,19 +16,31 @@ fn pg(folder: &Path) -> PathBuf {
 }
 
 impl Db {
-    /// Writes a copy into a folder, over an older one. `url` is where this database was opened.
+    /// Writes a copy beside an older one, which [`keep_copy`] puts into its place. `url` is where this database was opened.
     pub async fn copy_to(&self, url: &str, folder: &Path) -> Result<()> {
         match self {
             Db::Lite { read, .. } => {
-                let (beside, target) = (folder.join("database.part"), lite(folder));
+                let beside = part(&lite(folder));
                 let _ = std::fs::remove_file(&beside);
                 sqlx::query("VACUUM INTO $1").bind(beside.to_string_lossy().into_owned()).execute(read).await?;
-                std::fs::File::open(&beside)?.sync_all()?;
-                Ok(std::fs::rename(beside, target)?)
+                Ok(std::fs::File::open(&beside)?.sync_all()?)
             }
-            Db::Pg { .. } => run(Command::new("pg_dump").args(["--format=custom", "--dbname", url, "--file"]).arg(pg(folder))).await,
+            Db::Pg { .. } => run(Command::new("pg_dump").args(["--format=custom", "--dbname", url, "--file"]).arg(part(&pg(folder)))).await,
         }
     }
+
+    /// Puts the copy that was just made into the place of an older one.
+    pub fn keep_copy(&self, folder: &Path) -> Result<()> {
+        let target = match self {
+            Db::Lite { .. } => lite(folder),
+            Db::Pg { .. } => pg(folder),
+        };
+        Ok(std::fs::rename(part(&target), target)?)
+    }
+}
+
+fn part(path: &Path) -> PathBuf {
+    path.with_extension("part")
 }
 
 /// Puts a copy where `url` says, which must hold nothing yet. `engine` is what the copy was made of.

@@ -119,15 +119,16 @@ pub async fn set_progress(tx: &mut Tx, bundle: Id, bytes: u64) -> Result<()> {
     Ok(())
 }
 
-pub async fn set_ready(tx: &mut Tx, bundle: Id, size: u64, plan: &str, small: &str, now: Utc) -> Result<()> {
-    sql!(run tx,
-        "UPDATE bundle SET state = 'ready', bytes_done = bytes_all, size = $2, plan_key = $3, small_key = $4, ended_at = $5 WHERE id = $1",
+/// False when it is not wanted any more.
+pub async fn set_ready(tx: &mut Tx, bundle: Id, size: u64, plan: &str, small: &str, now: Utc) -> Result<bool> {
+    let rows = sql!(run tx,
+        "UPDATE bundle SET state = 'ready', bytes_done = bytes_all, size = $2, plan_key = $3, small_key = $4, ended_at = $5 WHERE id = $1 AND state = 'waiting'",
         bundle.blob(), signed(size), plan.to_owned(), small.to_owned(), now.micros())?;
-    Ok(())
+    Ok(rows == 1)
 }
 
 pub async fn set_failed(tx: &mut Tx, bundle: Id, problem: &str, now: Utc) -> Result<()> {
-    sql!(run tx, "UPDATE bundle SET state = 'failed', problem = $2, ended_at = $3 WHERE id = $1", bundle.blob(), problem.to_owned(), now.micros())?;
+    sql!(run tx, "UPDATE bundle SET state = 'failed', problem = $2, ended_at = $3 WHERE id = $1 AND state = 'waiting'", bundle.blob(), problem.to_owned(), now.micros())?;
     Ok(())
 }
 
@@ -146,6 +147,11 @@ pub async fn end_before(tx: &mut Tx, before: Utc) -> Result<Vec<String>> {
     let old = sql!(all tx, Row, concat!(bundle_rows!(), "WHERE b.state = 'ready' AND b.ended_at < $1"), before.micros())?;
     let old = old.into_iter().map(Row::bundle).collect::<Result<_>>()?;
     end(tx, old).await
+}
+
+/// Whether a bundle is still to be made.
+pub async fn waits(tx: &mut Tx, bundle: Id) -> Result<bool> {
+    Ok(by_id(tx, bundle).await?.is_some_and(|b| b.state == "waiting"))
 }
 
 /// Ends the bundles that tell of an exhibit; returns the keys of their blobs.

@@ -28,11 +28,18 @@ pub async fn set_blob_key(tx: &mut Tx, agency: Id, sha256: Sha256, key: &str) ->
     Ok(())
 }
 
-/// The keys of every blob that a row refers to.
-pub async fn blob_keys(tx: &mut Tx) -> Result<Vec<(String,)>> {
-    sql!(all tx, (String,),
-        "SELECT blob_key FROM content UNION SELECT thumbnail_key FROM examination WHERE thumbnail_key IS NOT NULL
-         UNION SELECT view_key FROM examination WHERE view_key IS NOT NULL")
+/// The keys of every blob that a row refers to; of originals also the hash that they must have.
+pub async fn blob_keys(tx: &mut Tx) -> Result<Vec<(String, Option<Sha256>)>> {
+    let rows = sql!(all tx, (String, Option<Vec<u8>>),
+        "SELECT blob_key, sha256 FROM content UNION ALL SELECT thumbnail_key, NULL FROM examination WHERE thumbnail_key IS NOT NULL
+         UNION ALL SELECT view_key, NULL FROM examination WHERE view_key IS NOT NULL")?;
+    rows.into_iter().map(|(key, sha)| Ok((key, sha.map(|s| super::digest(&s)).transpose()?))).collect()
+}
+
+/// The hash that the bytes under a key must have, when they are an original's.
+pub async fn hash_of_blob(tx: &mut Tx, key: &str) -> Result<Option<Sha256>> {
+    let row = sql!(maybe tx, (Vec<u8>,), "SELECT sha256 FROM content WHERE blob_key = $1", key.to_owned())?;
+    row.map(|r| super::digest(&r.0)).transpose()
 }
 
 /// Bytes lie under another key now.

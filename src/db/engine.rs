@@ -213,7 +213,7 @@ impl Db {
     pub async fn read(&self) -> Result<Tx> {
         Ok(match self {
             Db::Lite { read, .. } => Tx::Lite(LiteTx::Read(Box::pin(read.begin()).await?)),
-            Db::Pg { read, .. } => Tx::Pg(Box::pin(read.begin_with("BEGIN READ ONLY")).await?),
+            Db::Pg { read, .. } => Tx::Pg(Box::pin(read.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")).await?),
         })
     }
 
@@ -229,7 +229,11 @@ impl Db {
     pub async fn forget_deleted(&self) -> Result<()> {
         if let Db::Lite { write, .. } = self {
             let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
-            write.alone(async |c| sqlx::query_as::<_, (i64, i64, i64)>(checkpoint).fetch_one(c).await).await??;
+            let (busy, ..) = write.alone(async |c| sqlx::query_as::<_, (i64, i64, i64)>(checkpoint).fetch_one(c).await).await??;
+            if busy != 0 {
+                // Somebody reads what was before; the job comes back.
+                return Err(Error::TryLater);
+            }
         }
         Ok(())
     }

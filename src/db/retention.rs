@@ -28,7 +28,7 @@ pub async fn release_hold(tx: &mut Tx, exhibit: Id, by: Id, now: Utc) -> Result<
 
 pub async fn hold(tx: &mut Tx, exhibit: Id) -> Result<Option<Hold>> {
     let row = sql!(maybe tx, (String, String, i64),
-        "SELECT a.name, h.reason, h.set_at FROM hold h JOIN account a ON a.id = h.set_by
+        "SELECT COALESCE(a.name, '?'), h.reason, h.set_at FROM hold h LEFT JOIN account a ON a.id = h.set_by
          WHERE h.exhibit_id = $1 AND h.released_at IS NULL", exhibit.blob())?;
     Ok(row.map(|(by, reason, at)| Hold { by, reason, at: Utc::from_micros(at) }))
 }
@@ -161,6 +161,11 @@ pub async fn end(tx: &mut Tx, erasure: Id, state: &'static str, now: Utc) -> Res
     Ok(())
 }
 
+/// How far an erasure has come, and whether it is done.
+pub async fn is_executed(tx: &mut Tx, erasure: Id) -> Result<bool> {
+    Ok(sql!(maybe tx, (String,), "SELECT state FROM erasure WHERE id = $1", erasure.blob())?.is_some_and(|r| r.0 == "executed"))
+}
+
 /// When exhibits of this submission were erased.
 pub async fn erased_of_submission(tx: &mut Tx, submission: Id) -> Result<Vec<(Id, Utc)>> {
     let rows = sql!(all tx, (Vec<u8>, i64),
@@ -187,10 +192,11 @@ pub async fn remove_openings(tx: &mut Tx, kind: &'static str, subject: Id) -> Re
         kind, subject.to_string())
 }
 
-/// Whether any exhibit of a submission is left.
+/// Whether nothing of a submission is left, nor on its way.
 pub async fn submission_is_empty(tx: &mut Tx, submission: Id) -> Result<bool> {
     let row = sql!(one tx, (i64,),
-        "SELECT CAST(CASE WHEN EXISTS (SELECT 1 FROM exhibit WHERE submission_id = $1) THEN 1 ELSE 0 END AS BIGINT)", submission.blob())?;
+        "SELECT CAST(CASE WHEN EXISTS (SELECT 1 FROM exhibit WHERE submission_id = $1)
+           OR EXISTS (SELECT 1 FROM upload WHERE submission_id = $1 AND state = 'open') THEN 1 ELSE 0 END AS BIGINT)", submission.blob())?;
     Ok(row.0 == 0)
 }
 
@@ -232,6 +238,43 @@ pub async fn blob_is_used(tx: &mut Tx, key: &str) -> Result<bool> {
            OR EXISTS (SELECT 1 FROM examination WHERE thumbnail_key = $1) OR EXISTS (SELECT 1 FROM examination WHERE view_key = $1)
          THEN 1 ELSE 0 END AS BIGINT)", key.to_owned())?;
     Ok(row.0 == 1)
+}
+
+/// Notes that a blob is to be destroyed, in the transaction that takes its last reference away.
+pub async fn doom(tx: &mut Tx, key: &str, now: Utc) -> Result<()> {
+    sql!(run tx, "INSERT INTO doomed_blob (blob_key, doomed_at) VALUES ($1, $2) ON CONFLICT DO NOTHING", key.to_owned(), now.micros())?;
+    Ok(())
+}
+
+pub async fn doomed(tx: &mut Tx) -> Result<Vec<String>> {
+    Ok(sql!(all tx, (String,), "SELECT blob_key FROM doomed_blob")?.into_iter().map(|r| r.0).collect())
+}
+
+pub async fn spare(tx: &mut Tx, key: &str) -> Result<()> {
+    sql!(run tx, "DELETE FROM doomed_blob WHERE blob_key = $1", key.to_owned())?;
+    Ok(())
+}
+
+/// Exhibits that were erased since a moment.
+pub async fn erased_since(tx: &mut Tx, since: Utc) -> Result<Vec<Id>> {
+    let rows = sql!(all tx, (Vec<u8>,), "SELECT exhibit_id FROM erasure WHERE state = 'executed' AND ended_at >= $1", since.micros())?;
+    rows.into_iter().map(|r| id(&r.0)).collect()
+}
+
+/// In which bundles an exhibit left: the openings' values, as JSON.
+pub async fn exports_of(tx: &mut Tx, exhibit: Id) -> Result<Vec<String>> {
+    let rows = sql!(all tx, (String,),
+        "SELECT o.value FROM log_subject s JOIN log_entry e ON e.idx = s.idx JOIN log_opening o ON o.event_id = e.event_id
+         WHERE s.kind = 'exhibit' AND s.id = $1 AND o.path = 'export'", exhibit.to_string())?;
+    Ok(rows.into_iter().map(|r| r.0).collect())
+}
+
+/// Takes away what the events of a bundle open of its manifest: of a single file it would tell the hash.
+pub async fn remove_manifest_openings(tx: &mut Tx, export: &str) -> Result<()> {
+    sql!(run tx,
+        "DELETE FROM log_opening WHERE path = 'manifest_sha256' AND event_id IN
+           (SELECT event_id FROM log_opening WHERE path = 'export' AND value = $1)", export.to_owned())?;
+    Ok(())
 }
 
 /// Notes that a blob is being destroyed, for whoever receives the same bytes in that moment.

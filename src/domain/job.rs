@@ -24,6 +24,13 @@ pub enum Job {
 }
 
 impl Job {
+    /// The kinds that read a lot, and may take long.
+    pub const LONG: [&'static str; 3] = ["audit", "fixity", "bundle"];
+
+    pub fn is_long(&self) -> bool {
+        Self::LONG.contains(&self.kind())
+    }
+
     pub const fn kind(&self) -> &'static str {
         match self {
             Job::Examine(_) => "examine",

@@ -6,6 +6,9 @@ use std::collections::BTreeSet;
 /// Different people who have to agree, none of them the one who asked.
 pub const APPROVALS: usize = 2;
 
+/// Why an agreement does not count.
+pub const SAME_PERSON: &str = "the same person agrees twice";
+
 /// On what ground an exhibit is erased.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Basis {
@@ -61,7 +64,7 @@ impl Standing {
             "erasure.approved" => match &self.asked_by {
                 None => return Err("an erasure is agreed to that nobody asked for"),
                 Some(asked) if asked == actor => return Err("who asked for an erasure agrees to it"),
-                Some(_) if !self.agreed.insert(actor.to_owned()) => return Err("the same person agrees twice"),
+                Some(_) if !self.agreed.insert(actor.to_owned()) => return Err(SAME_PERSON),
                 Some(_) => {}
             },
             "erasure.executed" => {

@@ -90,7 +90,16 @@ pub async fn examine(app: &App, exhibit: Id) -> Result<()> {
         (None, Some(key)) => (look(app, &e, &key).await?, true),
         (None, None) => return Err(Error::Internal(format!("exhibit {exhibit} has no content"))),
     };
-    write_down(app, &appeal, exhibit, &examination, new).await
+    let written = write_down(app, &appeal, exhibit, &examination, new).await;
+    if new && matches!(written, Err(Error::NotFound)) {
+        // Erased meanwhile: the pictures that were just made go, too.
+        let mut tx = app.db.begin().await?;
+        for key in [&examination.thumbnail_key, &examination.view_key].into_iter().flatten() {
+            db::retention::doom(&mut tx, key, app.now()).await?;
+        }
+        return tx.commit().await;
+    }
+    written
 }
 
 /// Runs the confined process and keeps the pictures that it made.

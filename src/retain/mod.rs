@@ -4,5 +4,5 @@
 mod erase;
 mod hold;
 
-pub use erase::{approve, execute, refuse, replay, request, unmark};
+pub use erase::{approve, destroy_doomed, execute, forget_openings, refuse, replay, request, unmark};
 pub use hold::{hold, release};

@@ -88,6 +88,10 @@ pub async fn download(app: &App, person: &Person, exhibit: Id, reason: &str) -> 
             .fact("why", Error::PurposeMissing.status_and_code().1)
     };
     let mut tx = app.db.begin().await?;
+    if worded {
+        // It may have been erased meanwhile; then nothing more is written about it.
+        db::exhibits::lock(&mut tx, e.id).await?;
+    }
     attest::append(app, &mut tx, draft).await?;
     tx.commit().await?;
     if worded { Ok(grant(app, person, e.id, Look::Download, app.now())) } else { Err(Error::PurposeMissing) }

@@ -272,7 +272,23 @@ async fn receipts_are_upgraded_and_judged_by_others(pair: Pair) {
             "{check}: {verdict}"
         );
     }
-    for wrong in ["", "hello", &fs::read_to_string(&old).unwrap().replace("index ", "index 9")] {
+    // Whoever holds less is told no more: without openings, none come back; with an invented checkpoint, nothing does.
+    let text = fs::read_to_string(&old).unwrap();
+    let extra = text.lines().nth(1).unwrap().strip_prefix("extra ").unwrap();
+    let mut told: Value = serde_json::from_slice(&data_encoding::BASE64.decode(extra.as_bytes()).unwrap()).unwrap();
+    told["openings"] = serde_json::json!([]);
+    let bare = text.replace(extra, &data_encoding::BASE64.encode(told.to_string().as_bytes()));
+    let answer =
+        case.server.http.post(case.server.url("/api/v1/log/upgrade")).body(bare.clone()).send().await.unwrap().text().await.unwrap();
+    let extra = answer.lines().nth(1).unwrap().strip_prefix("extra ").unwrap();
+    let told: Value = serde_json::from_slice(&data_encoding::BASE64.decode(extra.as_bytes()).unwrap()).unwrap();
+    assert_eq!(told["openings"], serde_json::json!([]));
+    let invented = format!(
+        "{}\n\n{}\n1\nAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\n",
+        bare.split_once("\n\n").unwrap().0,
+        text.split("\n\n").nth(1).unwrap().lines().next().unwrap()
+    );
+    for wrong in ["", "hello", &invented, &fs::read_to_string(&old).unwrap().replace("index ", "index 9")] {
         let answer = case.server.http.post(case.server.url("/api/v1/log/upgrade")).body(wrong.to_owned()).send().await.unwrap();
         assert_eq!(answer.status(), 422, "{wrong:.40}");
     }

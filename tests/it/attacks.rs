@@ -187,6 +187,7 @@ async fn a_second_history_is_refused(pair: Pair) {
     // Published elsewhere, nothing contradicts: this is the limit (T04). Only those who hold something else can tell.
     let elsewhere = format!("file:{}", server.path("elsewhere").display());
     server.set("TEMOIN_LOG__PUBLISHED", Some(&elsewhere));
+    server.sql("UPDATE log_head SET published = 0");
     server.run().await;
     let s = server.submission("ATTACK", None).await;
     while server.events().await.len() <= told {

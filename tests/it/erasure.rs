@@ -189,6 +189,18 @@ async fn two_people_erase_and_nothing_else_changes(pair: Pair) {
     let page = case.server.http.get(case.server.url(&format!("/r/{}", case.submissions[2].receipt))).header("accept-language", "en");
     assert!(page.send().await.unwrap().text().await.unwrap().contains("A file that was erased"));
 
+    // An auditor who asks for it afterwards leaves nothing behind that would have to be erased again.
+    case.server.user("aude", "auditor");
+    let aude = case.server.signed_in("aude").await;
+    for path in [format!("/audit/log?exhibit={}", case.exhibits[2]), format!("/audit/exhibits/{}", case.exhibits[2])] {
+        assert_eq!(aude.get(case.server.url(&path)).send().await.unwrap().status(), StatusCode::OK, "{path}");
+    }
+    // One look-up is in the history of both exhibits with these bytes, and its opening goes with the first.
+    let form = reqwest::multipart::Form::new().text("hash", sha256(&bytes(0)));
+    assert_eq!(aude.post(case.server.url("/audit/verify")).multipart(form).send().await.unwrap().status(), StatusCode::OK);
+    case.server.settled().await;
+    case.server.assert_sound();
+
     // T39: the same bytes came from two witnesses; erasing the first's leaves the second's whole.
     case.erase(0).await;
     assert_eq!(case.page(1).await, StatusCode::OK);
@@ -197,6 +209,24 @@ async fn two_people_erase_and_nothing_else_changes(pair: Pair) {
     assert_eq!(original.bytes().await.unwrap(), bytes(1));
     assert_eq!(verify(&[&case.proof(1, "after-1").await, &case.file(1)], Some(&case.policy)), 0);
     case.server.assert_sound();
+    let bundle = case.server.path("bundle");
+    let made = case.server.cli(&[
+        "export",
+        "--appeal",
+        "ERASE",
+        "--exhibit",
+        &case.exhibits[1],
+        "--profile",
+        "prosecution",
+        "--recipient",
+        "Tribunal de Paris",
+        "--reason",
+        "order 26/1234",
+        "--to",
+        bundle.to_str().unwrap(),
+    ]);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    assert_eq!(verify(&[&bundle], Some(&case.policy)), 0, "a bundle of the second, whose history lost an opening with the first");
     // What was erased can be received again, as something new.
     let sent = case.server.sent(&case.submissions[2], "again.jpg", bytes(2)).await;
     assert_ne!(sent["exhibit"].as_str().unwrap(), case.exhibits[2]);
@@ -226,7 +256,7 @@ async fn a_hold_forbids_it_and_a_forged_tombstone_is_found(pair: Pair) {
         }
     };
     let tried = match pair {
-        Pair::Lite => Command::new("sqlite3").arg(case.server.path("temoin.db")).arg(&remove).output(),
+        Pair::Lite => Command::new("sqlite3").args(["-cmd", ".timeout 5000"]).arg(case.server.path("temoin.db")).arg(&remove).output(),
         Pair::Grown => Command::new("psql").args([&case.server.database, "-1", "-v", "ON_ERROR_STOP=1", "-qc", &remove]).output(),
     }
     .unwrap();
@@ -235,6 +265,36 @@ async fn a_hold_forbids_it_and_a_forged_tombstone_is_found(pair: Pair) {
         "{}",
         String::from_utf8_lossy(&tried.stderr)
     );
+    case.server.assert_sound();
+
+    // A hand that writes "approved" into the table gets nothing erased either: the log is asked.
+    let decided = match pair {
+        Pair::Lite => "randomblob(16)",
+        Pair::Grown => "decode(md5(random()::text), 'hex')",
+    };
+    assert_eq!(case.request(0, 2).await, StatusCode::SEE_OTHER);
+    let id = case.waiting().await.into_iter().next_back().unwrap();
+    let open = |n: usize| {
+        format!(
+            "(SELECT id FROM erasure WHERE exhibit_id = {})",
+            match pair {
+                Pair::Lite => format!("x'{}'", id_of(n)),
+                Pair::Grown => format!("'\\x{}'", id_of(n)),
+            }
+        )
+    };
+    case.server.sql(&format!("UPDATE erasure SET state = 'approved' WHERE id = {}", open(2)));
+    let subject = match pair {
+        Pair::Lite => format!(
+            "(SELECT lower(substr(hex(id),1,8)||'-'||substr(hex(id),9,4)||'-'||substr(hex(id),13,4)||'-'||substr(hex(id),17,4)||'-'||substr(hex(id),21)) FROM erasure WHERE id = {})",
+            open(2)
+        ),
+        Pair::Grown => format!("(SELECT encode(id, 'hex')::uuid::text FROM erasure WHERE id = {})", open(2)),
+    };
+    case.server
+        .sql(&format!("INSERT INTO job (id, kind, subject, priority, run_at, created_at) VALUES ({decided}, 'erase', {subject}, 1, 0, 0)"));
+    case.server.settled().await;
+    assert_eq!(case.page(2).await, StatusCode::OK, "{id}");
     case.server.assert_sound();
 
     // T16: tombstones that were never agreed to, written by somebody who can write to the outbox.

@@ -194,7 +194,7 @@ fn vectors() -> Value {
     };
     cases.push(case("a key that stands twice", &doubled, Some(FILE), own, "contradicted"));
     // Every line of the proof, bent.
-    for (n, line) in honest.lines().enumerate().skip(2).filter(|(_, l)| l.len() > 20) {
+    for (n, line) in honest.lines().enumerate().skip(2).filter(|(_, l)| l.len() > 20 && *l != ORIGIN) {
         let mut bent: Vec<String> = honest.lines().map(str::to_owned).collect();
         let at = line.len() / 2;
         let other = if line.as_bytes()[at] == b'A' { "B" } else { "A" };
@@ -221,7 +221,7 @@ fn the_program_answers_the_vectors() {
     if std::env::var_os("TEMOIN_TEST_BLESS").is_some() {
         fs::write(path, &written).unwrap();
     }
-    assert_eq!(fs::read_to_string(path).unwrap_or_default(), written, "the vectors are not what their source makes: TEMOIN_TEST_BLESS=1");
+    assert!(fs::read_to_string(path).unwrap_or_default() == written, "the vectors are not what their source makes: TEMOIN_TEST_BLESS=1");
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     for case in vectors["receipts"].as_array().unwrap() {

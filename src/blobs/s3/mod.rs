@@ -247,8 +247,7 @@ impl S3 {
     }
 
     pub async fn yield_to(&self, mine: &str) -> Result<()> {
-        self.client.delete_object().bucket(&self.bucket).key(self.key(mine)).send().await.map_err(away("removing"))?;
-        Ok(())
+        self.destroy(mine).await
     }
 
     /// Every version, where the bucket keeps versions; a store that knows none says so, and has deleted the only one.

@@ -14,7 +14,7 @@ use rustls_pki_types::{CertificateDer, SignatureVerificationAlgorithm, UnixTime}
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256 as Hasher256, Sha384, Sha512};
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert, ring as algorithms};
-use x509_tsp::{MessageImprint, TimeStampReq, TimeStampResp, TspVersion, TstInfo};
+use x509_tsp::{MessageImprint, TimeStampReq, TimeStampResp, TspVersion};
 
 use crate::domain::value::{Sha256, Utc};
 
@@ -53,6 +53,8 @@ pub enum Distrust {
     OtherBytes,
     OtherNonce,
     BadSignature,
+    /// Signed in a way that this program does not know: nothing can be said of it.
+    Unsupported,
     /// Its certificate leads to no root that is trusted, or was not good for this at that time.
     Untrusted,
 }
@@ -65,6 +67,7 @@ impl Distrust {
             Self::OtherBytes => "it covers other bytes",
             Self::OtherNonce => "it answers another question",
             Self::BadSignature => "its signature does not hold",
+            Self::Unsupported => "it is signed in a way that is not known here",
             Self::Untrusted => "its certificate is not trusted",
         }
     }
@@ -120,7 +123,7 @@ pub fn verify(token: &[u8], imprint: Sha256, nonce: Option<[u8; 16]>, roots: &Ro
         return Err(Distrust::Malformed);
     }
     let (content, info, signed) = open(token).ok_or(Distrust::Malformed)?;
-    if info.message_imprint.hash_algorithm.oid != SHA_256 || info.message_imprint.hashed_message.as_bytes() != imprint.bytes().as_slice() {
+    if info.imprint.hash_algorithm.oid != SHA_256 || info.imprint.hashed_message.as_bytes() != imprint.bytes().as_slice() {
         return Err(Distrust::OtherBytes);
     }
     if let Some(nonce) = nonce
@@ -129,18 +132,22 @@ pub fn verify(token: &[u8], imprint: Sha256, nonce: Option<[u8; 16]>, roots: &Ro
         return Err(Distrust::OtherNonce);
     }
     let [signer] = signed.signer_infos.0.as_slice() else { return Err(Distrust::Malformed) };
-    let seconds = info.gen_time.to_unix_duration().as_secs();
+    let seconds = info.seconds;
     let certificates: Vec<CertificateDer<'static>> =
         signed.certificates.iter().flat_map(|set| set.0.iter()).filter_map(|c| c.to_der().ok().map(CertificateDer::from)).collect();
     let message = signed_message(signer, &content).ok_or(Distrust::BadSignature)?;
+    let mut distrust = Distrust::BadSignature;
     let own = certificates
         .iter()
         .filter(|c| named(signer, c))
-        .find(|c| {
-            EndEntityCert::try_from(*c)
-                .is_ok_and(|cert| ALGORITHMS.iter().any(|a| cert.verify_signature(*a, &message, signer.signature.as_bytes()).is_ok()))
+        .find(|c| match signed_with(c, &message, signer.signature.as_bytes()) {
+            Ok(()) => true,
+            Err(why) => {
+                distrust = why;
+                false
+            }
         })
-        .ok_or(Distrust::BadSignature)?;
+        .ok_or(distrust)?;
     let anchors: Vec<_> = roots.0.iter().filter_map(|c| anchor_from_trusted_cert(c).ok()).collect();
     EndEntityCert::try_from(own)
         .and_then(|cert| {
@@ -159,15 +166,47 @@ pub fn verify(token: &[u8], imprint: Sha256, nonce: Option<[u8; 16]>, roots: &Ro
     Ok(Utc::from_micros(i64::try_from(seconds).unwrap_or(i64::MAX / 1_000_000).saturating_mul(1_000_000)))
 }
 
+/// What of a `TSTInfo` is needed. Read by hand, because RFC 3161 allows fractions of a second in `genTime`, which the crate's type
+/// does not.
+struct Info {
+    imprint: MessageImprint,
+    seconds: u64,
+    nonce: Option<Int>,
+}
+
+impl Info {
+    fn read(der: &[u8]) -> Option<Self> {
+        let fields: Vec<Any> = Vec::from_der(der).ok()?;
+        // version, policy, messageImprint, serialNumber, genTime, and then what is optional: accuracy, ordering, nonce, tsa, extensions
+        let [version, _, imprint, _, time, rest @ ..] = fields.as_slice() else { return None };
+        (version.value() == [1] && time.tag() == Tag::GeneralizedTime).then_some(())?;
+        Some(Self {
+            imprint: imprint.decode_as().ok()?,
+            seconds: seconds_of(std::str::from_utf8(time.value()).ok()?)?,
+            nonce: rest.iter().find(|f| f.tag() == Tag::Integer).and_then(|f| f.decode_as().ok()),
+        })
+    }
+}
+
+/// `YYYYMMDDhhmmss[.s…]Z` (RFC 3161 §2.4.2), in whole seconds since 1970.
+fn seconds_of(text: &str) -> Option<u64> {
+    let digits = text.strip_suffix('Z')?;
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
+    (whole.len() == 14 && !fraction.is_empty() && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.')).then_some(())?;
+    let part = |a: usize, b: usize| whole.get(a..b);
+    let iso = format!("{}-{}-{}T{}:{}:{}Z", part(0, 4)?, part(4, 6)?, part(6, 8)?, part(8, 10)?, part(10, 12)?, part(12, 14)?);
+    u64::try_from(iso.parse::<Utc>().ok()?.micros() / 1_000_000).ok()
+}
+
 /// The token's content as it was signed, what it says, and who signed.
-fn open(token: &[u8]) -> Option<(Vec<u8>, TstInfo, SignedData)> {
+fn open(token: &[u8]) -> Option<(Vec<u8>, Info, SignedData)> {
     let content = ContentInfo::from_der(token).ok().filter(|c| c.content_type == SIGNED_DATA)?;
     let signed: SignedData = content.content.decode_as().ok()?;
     if signed.encap_content_info.econtent_type != TST_INFO {
         return None;
     }
     let inner = signed.encap_content_info.econtent.as_ref().filter(|c| c.tag() == Tag::OctetString)?.value().to_vec();
-    let info = TstInfo::from_der(&inner).ok()?;
+    let info = Info::read(&inner)?;
     Some((inner, info, signed))
 }
 
@@ -188,6 +227,20 @@ fn signed_message(signer: &SignerInfo, content: &[u8]) -> Option<Vec<u8>> {
     let said: OctetString = attribute(signer, MESSAGE_DIGEST)?.decode_as().ok()?;
     (kind == TST_INFO && said.as_bytes() == digest).then_some(())?;
     signer.signed_attrs.as_ref()?.to_der().ok()
+}
+
+/// Whether this certificate's key signed the message, by any of the algorithms that fit it.
+fn signed_with(certificate: &CertificateDer<'_>, message: &[u8], signature: &[u8]) -> Result<(), Distrust> {
+    let certificate = EndEntityCert::try_from(certificate).map_err(|_| Distrust::Malformed)?;
+    let mut fits = false;
+    for algorithm in ALGORITHMS {
+        match certificate.verify_signature(*algorithm, message, signature) {
+            Ok(()) => return Ok(()),
+            Err(webpki::Error::InvalidSignatureForPublicKey) => fits = true,
+            Err(_) => {}
+        }
+    }
+    Err(if fits { Distrust::BadSignature } else { Distrust::Unsupported })
 }
 
 /// Whether the signed attributes name this certificate (ESSCertID and ESSCertIDv2 contain its digest), so that another one with the
@@ -218,5 +271,21 @@ mod tests {
         // status rejection(2), no token
         assert_eq!(token_of(&[0x30, 5, 0x30, 3, 2, 1, 2]), Err(Distrust::Refused));
         assert!(Roots::parse("no certificate").is_none());
+    }
+
+    #[test]
+    fn times_may_have_fractions() {
+        for (text, seconds) in [
+            ("20261123143015Z", Some(1_795_444_215)),
+            ("20261123143015.34Z", Some(1_795_444_215)),
+            ("19700101000000Z", Some(0)),
+            ("20261123143015", None),
+            ("20261123143015.Z", None),
+            ("2026112314301Z", None),
+            ("20261323143015Z", None),
+            ("20261123143015+01Z", None),
+        ] {
+            assert_eq!(seconds_of(text), seconds, "{text}");
+        }
     }
 }

@@ -98,9 +98,15 @@ pub async fn show(State(app): State<AppState>, Auditing(person): Auditing, frame
     };
     let filter = Filter { kind: asked.kind.trim().to_owned(), who, from: time("from", &asked.from)?, to: time("to", &asked.to)? };
     record(&app, &person, "log", |draft| {
-        let draft = draft.private("kind", asked.kind.clone()).private("who", asked.who.clone());
-        let draft = draft.private("from", asked.from.clone()).private("to", asked.to.clone());
-        exhibit.into_iter().fold(draft, |draft, id| draft.about(SubjectKind::Exhibit, id))
+        match exhibit {
+            // In that exhibit's history, and so without anything that an erasure would have to take away again.
+            Some(id) => draft.about(SubjectKind::Exhibit, id),
+            None => draft
+                .private("kind", asked.kind.clone())
+                .private("who", asked.who.clone())
+                .private("from", asked.from.clone())
+                .private("to", asked.to.clone()),
+        }
     })
     .await?;
 

@@ -105,10 +105,11 @@ pub async fn judge(State(app): State<AppState>, Auditing(person): Auditing, fram
 async fn look_up(app: &AppState, person: &Person, sha256: Sha256) -> Result<Vec<Known>> {
     /// Exhibits of one event: an entry has its limit.
     const SUBJECTS: usize = 40;
-    let mut tx = app.db.read().await?;
-    let found = db::exhibits::with_bytes(&mut tx, person.agency, sha256).await?;
-    drop(tx);
     let mut tx = app.db.begin().await?;
+    let found = db::exhibits::with_bytes(&mut tx, person.agency, sha256).await?;
+    for (exhibit, _) in &found {
+        db::exhibits::lock(&mut tx, *exhibit).await?;
+    }
     let groups: Vec<&[(Id, Utc)]> = if found.is_empty() { vec![&[]] } else { found.chunks(SUBJECTS).collect() };
     for group in groups {
         let draft = Draft::new(EventType::AuditLookedUp, Actor::from(person)).private("sha256", sha256.to_string());

@@ -160,13 +160,30 @@ pub async fn list(State(app): State<AppState>, Exporting(person): Exporting, fra
     page(&ExportsPage { t, waiting: rows.iter().any(|r| r.waiting), rows, frame })
 }
 
-/// The ZIP file, whole or one range of it: a broken download goes on.
-pub async fn fetch(State(app): State<AppState>, Exporting(person): Exporting, PathId(id): PathId, headers: HeaderMap) -> Result<Response> {
+#[derive(Deserialize)]
+pub struct Fetch {
+    #[serde(default)]
+    fetch: String,
+}
+
+/// The ZIP file, whole or one range of it: a broken download goes on. The first request writes the fetch down and leads to the
+/// address under which its bytes come.
+pub async fn fetch(
+    State(app): State<AppState>,
+    Exporting(person): Exporting,
+    PathId(id): PathId,
+    Params(given): Params<Fetch>,
+    headers: HeaderMap,
+) -> Result<Response> {
     let bundle = attest::ready_bundle(&app, &person, id).await?;
+    if !attest::fetch_is_recorded(&app, &person, &bundle, &given.fetch) {
+        let token = attest::begin_fetch(&app, &person, &bundle).await?;
+        return Ok(Redirect::to(&format!("/exports/{id}/bundle.zip?fetch={token}")).into_response());
+    }
     let asked = headers.get(header::RANGE).and_then(|v| v.to_str().ok());
     let range = asked.map_or(Ok(None), |r| one_range(r, bundle.size))?;
     let (start, length) = range.unwrap_or((0, bundle.size));
-    let delivery = attest::deliver(&Arc::clone(&app), &person, &bundle, start, length).await?;
+    let delivery = attest::deliver(&Arc::clone(&app), &bundle, start, length).await?;
     let mut response = Body::from_stream(delivery.body).into_response();
     let h = response.headers_mut();
     h.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/zip"));

@@ -582,18 +582,24 @@ export async function verifyBundle(files: Given[], policy: Policy | null, progre
   // Histories, closed by the export.
   const digest = hex(await sha256(utf8.encode(payloadText)));
   const made = events.filter((e) => at(e.said, 'type') === 'export.created' && e.open.get('manifest_sha256') === digest);
-  const chains = new Map<string, Event[]>();
-  for (const e of events) {
-    for (const s of list(at(e.said, 'subj'))) {
-      const id = str(at(s, 'id'));
-      if (at(s, 'k') === 'exhibit' && id) chains.set(id, [...(chains.get(id) ?? []), e]);
-    }
-  }
   if (made.length !== 1) {
     bad('export', `${made.length} exports`);
-  } else {
-    const said = new Set(list(made[0]!.open.get('exhibits')).map(str));
-    if (said.size !== chains.size || [...chains.keys()].some((id) => !said.has(id))) bad('export', 'other exhibits than the log says');
+    return { result: worst(findings), findings };
+  }
+  const chains = new Map<string, Event[]>(list(made[0]!.open.get('exhibits')).map((id) => [str(id), []]));
+  for (const e of events) {
+    let ours = at(e.said, 'type') === 'export.created';
+    for (const s of list(at(e.said, 'subj'))) {
+      // One event can be about several exhibits, of which not all are here.
+      const chain = at(s, 'k') === 'exhibit' ? chains.get(str(at(s, 'id'))) : undefined;
+      if (chain) { chain.push(e); ours = true; }
+    }
+    if (!ours) bad('export', `${e.index}: about nothing in this bundle`);
+  }
+  for (const [id, chain] of chains) {
+    if (chain.length > 0) continue;
+    bad('export', id);
+    chains.delete(id);
   }
   if (payload.size !== chains.size) bad('payload', `${payload.size} / ${chains.size}`);
   for (const [id, chain] of chains) {
