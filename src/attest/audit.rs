@@ -270,6 +270,18 @@ pub async fn audit_scheduled(app: &App) -> Result<()> {
     record_run(app, Actor::System, "log", &report).await
 }
 
+/// Whether somebody has to look at the record: an outsider who should vouch does not, or the last replay or reading of the store
+/// found a contradiction.
+pub async fn alarm(app: &App) -> Result<bool> {
+    let mut tx = app.db.read().await?;
+    for kind in ["log", "fixity"] {
+        if db::audits::last(&mut tx, kind).await?.is_some_and(|run| run.findings > 0) {
+            return Ok(true);
+        }
+    }
+    Ok(super::anchor::standing(app, &mut tx).await?.iter().any(|a| a.red))
+}
+
 /// Writes a run down: its report for the pages, and its event.
 pub async fn record_run(app: &App, actor: Actor, kind: &'static str, report: &Report) -> Result<()> {
     /// Findings that are kept with the run; the count is whole.

@@ -16,7 +16,7 @@ mod verify;
 
 pub use anchor::{anchor, standing as anchor_standing};
 pub use append::append;
-pub use audit::{Report as AuditReport, audit, audit_scheduled, record_run};
+pub use audit::{Report as AuditReport, alarm, audit, audit_scheduled, record_run};
 pub use check::verify_bundle;
 pub use checkpoint::{run_sequencer, sequence_all};
 pub use deliver::{ask_bundle, begin_fetch, deliver, expire_bundles, fetch_is_recorded, make_bundle, ready_bundle};

@@ -13,6 +13,7 @@ use crate::db;
 use crate::demo;
 use crate::domain::actor::Actor;
 use crate::domain::custody::{Draft, EventType};
+use crate::domain::value::Sha256;
 use crate::error::{Error, Result};
 use crate::{retain, web, worker as jobs};
 
@@ -56,7 +57,11 @@ pub async fn worker(flags: &Flags) -> Result<ExitCode> {
 
 async fn started(app: &App) -> Result<()> {
     let mut tx = app.db.begin().await?;
-    let draft = Draft::new(EventType::SystemStarted, Actor::System).fact("database", app.db.name()).fact("blobs", app.blobs.name());
+    let draft = Draft::new(EventType::SystemStarted, Actor::System)
+        .fact("database", app.db.name())
+        .fact("blobs", app.blobs.name())
+        // Keyed: settings have passwords in them.
+        .fact("config", Sha256::from_bytes(app.mac(format!("{:?}", app.config).as_bytes())).to_string());
     attest::append(app, &mut tx, draft).await?;
     tx.commit().await
 }

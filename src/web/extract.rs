@@ -16,7 +16,7 @@ use super::language::{Language, cookie};
 use crate::app::App;
 use crate::attest;
 use crate::db;
-use crate::domain::actor::{Act, Actor, Person, may};
+use crate::domain::actor::{Act, Actor, Person, Role, may};
 use crate::domain::appeal::{Appeal, AppealState, normal_code};
 use crate::domain::custody::{Draft, EventType};
 use crate::domain::submission::{ReceiptCode, Submission};
@@ -166,6 +166,8 @@ pub struct Frame {
     /// This page's address without its language, for the language links.
     pub here: String,
     pub build: String,
+    /// Whether the record needs somebody's eyes; shown to those whose business it is.
+    pub alarm: bool,
 }
 
 impl FromRequestParts<AppState> for Frame {
@@ -181,7 +183,9 @@ impl FromRequestParts<AppState> for Frame {
             here.push('&');
         }
         here.push_str("lang=");
-        Ok(Self { language: Language::of(parts), person, demo, here, build: app.stamp.app.clone() })
+        let watches = person.as_ref().is_some_and(|p| matches!(p.role, Role::Supervisor | Role::Auditor | Role::Administrator));
+        let alarm = watches && attest::alarm(app).await?;
+        Ok(Self { language: Language::of(parts), person, demo, here, build: app.stamp.app.clone(), alarm })
     }
 }
 

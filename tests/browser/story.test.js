@@ -12,7 +12,7 @@ let data, base, server, browser, cli;
 before(async () => {
   server = await startServer({ args: ['--demo'] });
   ({ data, base, cli } = server);
-  for (const role of ['investigator', 'auditor', 'administrator']) cli(['user', 'add', `test-${role}`, '--role', role, '--password-stdin'], PASSWORD);
+  for (const role of ['investigator', 'supervisor', 'auditor', 'administrator']) cli(['user', 'add', `test-${role}`, '--role', role, '--password-stdin'], PASSWORD);
   await until('the whole demonstration is fed and examined', async () => {
     const { files } = JSON.parse(cli(['appeal', 'list', '--json']));
     const { jobs_waiting: jobs } = await (await fetch(`${base}/readyz`)).json();
@@ -128,6 +128,39 @@ test('an investigator filters, opens, and decides by keyboard', async () => {
   await page.goto(`${base}/appeals/DEMO-26/exhibits`);
   await look(page, 'investigator-5-narrow');
   await page.context().close();
+});
+
+test('an investigator asks for a bundle and an erasure, a supervisor holds and judges', async () => {
+  const page = await signIn('investigator');
+  await page.goto(`${base}/appeals/DEMO-26/exhibits`);
+  const exhibit = (await page.getAttribute('.grid a', 'href')).match(/\/exhibits\/([0-9a-f-]{36})/)[1];
+  await page.goto(`${base}/appeals/DEMO-26/export?exhibit=${exhibit}`);
+  await look(page, 'investigator-7-export');
+  await page.fill('#recipient', 'Tribunal de Paris');
+  await page.fill('#reason', 'commission rogatoire 26/1234');
+  await page.click('form.stack button');
+  await page.waitForURL((url) => url.pathname === '/exports');
+  await page.waitForSelector('a[href$="bundle.zip"]', { timeout: 60_000 });
+  await look(page, 'investigator-8-exports');
+  await page.goto(`${base}/exhibits/${exhibit}`);
+  await page.click('#retention summary');
+  await page.fill('#erasure-reason', 'le témoin la retire');
+  await page.click('#retention form[action$="erasure"] button');
+  await page.waitForSelector('#retention .notice');
+  await page.context().close();
+  const chief = await signIn('supervisor');
+  await chief.goto(`${base}/erasures`);
+  await look(chief, 'supervisor-1-erasures');
+  await chief.click('button[value=approve]');
+  await chief.waitForSelector('button[value=refuse]');
+  assert.equal(await chief.locator('button[value=approve]').count(), 0, 'once is enough from one person');
+  await chief.goto(`${base}/exhibits/${exhibit}`);
+  await chief.click('#retention summary');
+  await chief.fill('#hold-reason', 'recours pendant');
+  await chief.click('#retention button[value=set]');
+  await chief.waitForSelector('#retention button[value=release]', { state: 'attached' });
+  await look(chief, 'supervisor-2-held');
+  await chief.context().close();
 });
 
 test('an auditor checks a receipt and sees no media', async () => {

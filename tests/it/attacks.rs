@@ -15,6 +15,7 @@ on_both!(
     a_second_history_is_refused,
     no_look_without_its_event,
     lost_and_exchanged_bytes_are_found,
+    two_sequencers_make_one_log,
 );
 
 async fn case(pair: Pair) -> (Server, Vec<String>) {
@@ -259,4 +260,57 @@ async fn lost_and_exchanged_bytes_are_found(pair: Pair) {
         assert_eq!(code, 1, "{case_id}: {report}");
         assert_eq!(report["findings"].as_array().unwrap().len(), 1, "{case_id}: {report}");
     }
+}
+
+/// T30 and T37: two nodes sequence the same outbox, one of them is stopped in the middle and wakes up again, and every tenth
+/// transaction is rolled back: the log has every event once, in one unbroken row.
+async fn two_sequencers_make_one_log(pair: Pair) {
+    let (server, _) = case(pair).await;
+    let other = server.beside().await;
+    let s = server.submission("ATTACK", None).await;
+    let pid = server.pid().to_string();
+    let signal = move |name: &str| assert!(Command::new("kill").args([&format!("-{name}"), &pid]).status().unwrap().success());
+    let mut received = 0;
+    for round in 0..6u32 {
+        let node = if round % 2 == 0 { &other } else { &server };
+        if round == 2 {
+            // While it holds what it holds, for a while.
+            signal("STOP");
+            let signal = signal.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+                signal("CONT");
+            });
+        }
+        let sends = (0..10u32).map(|n| {
+            // A digest that does not hold: written, then refused and rolled back.
+            let wrong = n == 9;
+            let mut request = node.http.post(node.url(&format!("/api/v1/submissions/{}/files", s.id))).bearer_auth(&s.token).body(jpeg(
+                100 + round * 10 + n,
+                40,
+                40,
+            ));
+            if wrong {
+                request = request.header("repr-digest", "sha-256=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:");
+            }
+            async move { (wrong, request.send().await.unwrap().status()) }
+        });
+        for (wrong, status) in futures_util::future::join_all(sends).await {
+            assert_eq!(status, if wrong { 422 } else { 201 }, "round {round}");
+            received += u32::from(!wrong);
+        }
+        if round == 2 {
+            tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+        }
+    }
+    other.settled().await;
+    let events = other.events().await;
+    let exhibits: Vec<&str> =
+        events.iter().filter(|e| e["type"] == "exhibit.received").map(|e| e["subj"][0]["id"].as_str().unwrap()).collect();
+    assert_eq!(exhibits.len() as u32, received + 3);
+    let once: std::collections::HashSet<&&str> = exhibits.iter().collect();
+    assert_eq!(once.len(), exhibits.len());
+    let (code, report) = other.audit();
+    assert_eq!(code, 0, "{report}");
+    assert_eq!(server.audit().0, 0);
 }

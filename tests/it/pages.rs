@@ -13,11 +13,12 @@ async fn pages_are_complete_in_both_languages(pair: Pair) {
     let s = server.submission("PAGES", None).await;
     let id = server.sent(&s, "a.jpg", jpeg(1, 64, 48)).await["exhibit"].as_str().unwrap().to_owned();
     server.settled().await;
-    for role in ["investigator", "auditor", "administrator"] {
+    for role in ["investigator", "supervisor", "auditor", "administrator"] {
         server.user(role, role);
     }
     let (investigator, auditor, administrator) =
         (server.signed_in("investigator").await, server.signed_in("auditor").await, server.signed_in("administrator").await);
+    let supervisor = server.signed_in("supervisor").await;
     let pages = [
         (&server.http, "/".to_owned(), "Témoin", "Témoin"),
         (&server.http, "/a/PAGES".into(), "Send photos", "Envoyer des photos"),
@@ -28,6 +29,16 @@ async fn pages_are_complete_in_both_languages(pair: Pair) {
         (&investigator, "/appeals".into(), "Appeals", "Appels à témoins"),
         (&investigator, "/appeals/PAGES/exhibits".into(), "Filter", "Filtre"),
         (&investigator, format!("/exhibits/{id}"), "Claims of time", "Indications d"),
+        (&server.http, "/verify".into(), "Nothing that you choose is sent", "Rien de ce que vous choisissez"),
+        (&investigator, "/purpose".into(), "Why are you looking?", "Pourquoi regardez-vous"),
+        (&investigator, "/appeals/PAGES/export".into(), "Make the bundle", "Constituer le dossier"),
+        (&investigator, "/exports".into(), "Nobody has asked for a bundle", "Personne n"),
+        (&supervisor, "/erasures".into(), "Nobody has asked for an erasure", "Personne n"),
+        (&supervisor, format!("/exhibits/{id}"), "Put under a hold", "Placer sous conservation"),
+        (&auditor, "/audit/verify".into(), "Check a receipt", "Vérifier un reçu"),
+        (&auditor, "/audit/log".into(), "Events that begin with", "Événements qui commencent"),
+        (&auditor, "/audit/compare".into(), "Put in two checkpoints", "Donnez deux points"),
+        (&auditor, format!("/audit/exhibits/{id}"), "none missing", "aucun ne manque"),
         (&auditor, "/audit".into(), "Integrity", "Intégrité"),
         (&administrator, "/accounts".into(), "New account", "Nouveau compte"),
     ];

@@ -93,6 +93,8 @@ event_types! {
     BackupMade = "backup.made",
     BackupRestored = "backup.restored",
     SystemStarted = "system.started",
+    /// The clock of a node went otherwise than time does.
+    ClockStepped = "clock.stepped",
     /// Somebody outside vouched for a checkpoint, or was asked to and did not.
     AnchorOk = "anchor.ok",
     AnchorFailed = "anchor.failed",

@@ -56,7 +56,7 @@ fn row(entry: &Entry, names: &[(String, String)]) -> Row {
     let about =
         said["subj"].as_array().into_iter().flatten().filter_map(|s| Some((s["k"].as_str()?.to_owned(), s["id"].as_str()?.to_owned())));
     let plain = |v: &Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
-    let facts = said["f"].as_object().into_iter().flatten().map(|(k, v)| format!("{k} {}", plain(v)));
+    let facts = said["f"].as_object().into_iter().flatten().filter(|(_, v)| !v.is_null()).map(|(k, v)| format!("{k} {}", plain(v)));
     Row {
         index: entry.index,
         at: text("/t").parse::<Utc>().map(|t| t.to_string()).unwrap_or_default(),

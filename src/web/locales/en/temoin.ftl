@@ -501,3 +501,5 @@ check-time = the times follow one another
 check-history = each history is complete
 check-payload = each file is the one that was received
 check-export = the log holds this bundle
+audit-own-browser = In your own browser
+alarm = The record needs somebody's eyes: an outside authority does not vouch for it, or a check found a contradiction.

@@ -504,3 +504,5 @@ check-time = les heures se suivent
 check-history = chaque histoire est complète
 check-payload = chaque fichier est celui qui a été reçu
 check-export = le registre connaît ce dossier
+audit-own-browser = Dans votre propre navigateur
+alarm = Le registre demande un regard : une autorité extérieure ne s'en porte pas garante, ou une vérification a trouvé une contradiction.
