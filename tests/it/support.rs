@@ -143,8 +143,9 @@ impl Server {
             base: format!("http://127.0.0.1:{port}"),
             http: self.http.clone(),
             port,
-            database: self.database.clone(),
-            blobs: self.blobs.clone(),
+            // On a disk that is another process on the same machine.
+            database: if self.database.is_empty() { format!("sqlite:{}", self.path("temoin.db").display()) } else { self.database.clone() },
+            blobs: if self.blobs.is_empty() { format!("file:{}", self.path("media").display()) } else { self.blobs.clone() },
             child: None,
             extra: self.extra.iter().cloned().chain(extra).collect(),
         };
