@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use crate::app::App;
 use crate::db::{self, jobs::Claimed};
 use crate::domain::job::Job;
 use crate::domain::value::{HOUR_US, Id, MINUTE_US, SECOND_US};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::{attest, examine, intake, retain};
 
 /// A worker that dies gives its jobs back after this; one that starts again takes its own back at once.
@@ -116,7 +117,12 @@ async fn work(app: Arc<App>, owner: String, claimed: Claimed) {
             Job::Audit => attest::audit_scheduled(&app).await,
             Job::Fixity => attest::fixity_slice(&app).await,
             Job::Anchor => attest::anchor(&app).await,
-            Job::Bundle(id) => attest::make_bundle(&app, id).await,
+            // It writes and syncs thousands of small files: on a thread of its own.
+            Job::Bundle(id) => {
+                let (app, runtime) = (app.clone(), Handle::current());
+                let made = tokio::task::spawn_blocking(move || runtime.block_on(attest::make_bundle(&app, id)));
+                made.await.map_err(Error::internal).and_then(|made| made)
+            }
             Job::Sweep => sweep(&app).await,
         }
     };

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 
 use super::append;
-use super::export::{Asked, Payload, export};
+use super::asked::Asked;
+use super::export::{Payload, export};
 use super::fixity::checked;
 use crate::app::App;
 use crate::db::{self, bundles::Bundle, bundles::NewBundle};
@@ -22,7 +23,6 @@ use crate::domain::appeal::Appeal;
 use crate::domain::custody::zip::{Member, Piece, layout};
 use crate::domain::custody::{Draft, EventType, SubjectKind};
 use crate::domain::job::Job;
-use crate::domain::purpose::worded;
 use crate::domain::value::{DAY_US, HOUR_US, Id, Sha256};
 use crate::error::{Error, Result};
 
@@ -51,14 +51,7 @@ pub async fn ask_bundle(app: &App, person: &Person, appeal: &Appeal, asked: &Ask
     if !may(person.role, Act::Export) {
         return Err(Error::Forbidden);
     }
-    if asked.exhibits.is_empty() {
-        return Err(Error::Invalid { field: "exhibits", why: "nothing is chosen".into() });
-    }
-    for (field, text) in [("recipient", &asked.recipient), ("reason", &asked.reason)] {
-        if !worded(text) {
-            return Err(Error::Invalid { field, why: "say it in a few words".into() });
-        }
-    }
+    asked.check()?;
     let mut tx = app.db.begin().await?;
     let mut bytes_all = 0;
     for exhibit in &asked.exhibits {

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256 as Hasher256, Sha512};
 
 use super::anchor::{self, anchor_checkpoint};
+use super::asked::{Asked, Profile};
 use super::report::{self, Shown};
 use super::verify::inclusion;
 use super::{append, sequence_all};
@@ -27,7 +28,6 @@ use crate::domain::appeal::Appeal;
 use crate::domain::custody::{Draft, EventType, LogProof, Opening, SubjectKind, bag, sshsig};
 use crate::domain::exhibit::Exhibit;
 use crate::domain::media::extension;
-use crate::domain::purpose::worded;
 use crate::domain::value::{Id, Sha256, Utc};
 use crate::error::{Error, Result};
 
@@ -35,55 +35,6 @@ use crate::error::{Error, Result};
 pub const NAMESPACE: &str = "evidence-export";
 /// What an unfinished bundle is about, so that it can be gone on with. Not part of a finished one.
 const UNFINISHED: &str = "unfinished.json";
-
-/// For whom a bundle is. What is withheld stays visible as commitments without openings.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub enum Profile {
-    /// Everything.
-    Prosecution,
-    /// Without what could lead to the witness.
-    Defence,
-}
-
-impl Profile {
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Profile::Prosecution => "prosecution",
-            Profile::Defence => "defence",
-        }
-    }
-
-    /// Whether an opening goes along. To the defence only what is named here: what a witness called the file and said of it, and what
-    /// staff wrote, can name the witness; a kind of event that comes later stays closed until somebody has thought about it.
-    fn discloses(self, kind: &str, path: &str) -> bool {
-        const TO_THE_DEFENCE: [&str; 11] = [
-            "sha256",
-            "size",
-            "received_at",
-            "appeal",
-            "declared_type",
-            "decision",
-            "previous",
-            "found",
-            "export",
-            "manifest_sha256",
-            "exhibits",
-        ];
-        self == Profile::Prosecution
-            || TO_THE_DEFENCE.contains(&path)
-            || kind == EventType::ExportCreated.as_str() && matches!(path, "recipient" | "reason")
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Asked {
-    pub appeal: String,
-    pub exhibits: Vec<Id>,
-    pub profile: Profile,
-    pub recipient: String,
-    pub reason: String,
-}
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Unfinished {
@@ -143,14 +94,7 @@ pub async fn export(
     payload: Payload,
     mut progress: impl FnMut(u64),
 ) -> Result<Exported> {
-    if asked.exhibits.is_empty() {
-        return Err(Error::Invalid { field: "exhibits", why: "nothing is chosen".into() });
-    }
-    for (field, text) in [("recipient", &asked.recipient), ("reason", &asked.reason)] {
-        if !worded(text) {
-            return Err(Error::Invalid { field, why: "say it in a few words".into() });
-        }
-    }
+    asked.check()?;
     let mut state = begin(app, &asked, folder)?;
     let exhibits = chosen(app, appeal, &asked).await?;
     let mut hashes = Hashes::default();

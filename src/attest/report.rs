@@ -9,7 +9,8 @@ use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use sha1::Digest as _;
 
-use super::export::{NAMESPACE, Profile, moment};
+use super::asked::Profile;
+use super::export::{NAMESPACE, moment};
 use crate::db::log::Entry;
 use crate::domain::capture::{PlaceClaim, TimeClaim};
 use crate::domain::custody::Opening;

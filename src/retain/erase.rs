@@ -20,7 +20,7 @@ use crate::domain::submission::Statement;
 use crate::domain::value::{DAY_US, Id};
 use crate::error::{Error, Result};
 
-use super::hold::reason;
+use super::hold::{own, reason};
 
 /// Before everything else that waits.
 const PRIORITY: i64 = 1;
@@ -32,10 +32,7 @@ pub async fn request(app: &App, person: &Person, exhibit: Id, basis: Basis, why:
     }
     let why = reason(why)?;
     let mut tx = app.db.begin().await?;
-    let e = db::exhibits::lock(&mut tx, exhibit).await?;
-    if e.agency != person.agency {
-        return Err(Error::NotFound);
-    }
+    let e = own(&mut tx, person, exhibit).await?;
     if db::retention::hold(&mut tx, exhibit).await?.is_some() {
         return Err(Error::Held);
     }

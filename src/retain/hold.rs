@@ -2,9 +2,10 @@
 
 use crate::app::App;
 use crate::attest;
-use crate::db;
+use crate::db::{self, Tx};
 use crate::domain::actor::{Act, Actor, Person, may};
 use crate::domain::custody::{Draft, EventType, SubjectKind};
+use crate::domain::exhibit::Exhibit;
 use crate::domain::purpose::worded;
 use crate::domain::review::NOTE_CHARS_MAX;
 use crate::domain::value::{Id, shown};
@@ -14,6 +15,12 @@ use crate::error::{Error, Result};
 pub(super) fn reason(text: &str) -> Result<String> {
     let text = shown(text.trim(), NOTE_CHARS_MAX);
     if worded(&text) { Ok(text) } else { Err(Error::Invalid { field: "reason", why: "say why, in a few words".into() }) }
+}
+
+/// The exhibit, held until commit, if it is this person's agency's.
+pub(super) async fn own(tx: &mut Tx, person: &Person, exhibit: Id) -> Result<Exhibit> {
+    let e = db::exhibits::lock(tx, exhibit).await?;
+    if e.agency == person.agency { Ok(e) } else { Err(Error::NotFound) }
 }
 
 /// Puts an exhibit under a hold. One that is held already is a conflict.
@@ -31,10 +38,7 @@ async fn change(app: &App, person: &Person, exhibit: Id, why: &str, event: Event
     }
     let why = reason(why)?;
     let mut tx = app.db.begin().await?;
-    let e = db::exhibits::lock(&mut tx, exhibit).await?;
-    if e.agency != person.agency {
-        return Err(Error::NotFound);
-    }
+    own(&mut tx, person, exhibit).await?;
     let held = db::retention::hold(&mut tx, exhibit).await?.is_some();
     if held == (event == EventType::HoldSet) {
         return Err(Error::Conflict);

@@ -11,15 +11,31 @@ use crate::domain::value::Sha256;
 
 const ED25519: u8 = 0x01;
 
-fn key_id(name: &str, public: &[u8]) -> [u8; 4] {
+fn key_id(name: &str, kind: u8, public: &[u8]) -> [u8; 4] {
     let mut bytes = name.as_bytes().to_vec();
     bytes.push(b'\n');
-    bytes.push(ED25519);
+    bytes.push(kind);
     bytes.extend_from_slice(public);
     let digest = Sha256::of(&bytes);
     let mut id = [0; 4];
     id.copy_from_slice(&digest.bytes()[..4]);
     id
+}
+
+/// Reads `name+id+base64` of one kind of key: name, id, key.
+pub(super) fn read_key(text: &str, kind: u8) -> Option<(String, [u8; 4], VerifyingKey)> {
+    let mut parts = text.splitn(3, '+');
+    let (name, id, key) = (parts.next()?, parts.next()?, parts.next()?);
+    if name.is_empty() || name.chars().any(char::is_whitespace) {
+        return None;
+    }
+    let bytes = BASE64.decode(key.as_bytes()).ok()?;
+    let (&own_kind, public) = bytes.split_first()?;
+    let own_id = key_id(name, kind, public);
+    if own_kind != kind || HEXLOWER.encode(&own_id) != id {
+        return None;
+    }
+    Some((name.to_owned(), own_id, VerifyingKey::from_bytes(public.try_into().ok()?).ok()?))
 }
 
 /// A public key with the name of its log: `name+id+base64`.
@@ -31,22 +47,12 @@ pub struct VerifierKey {
 
 impl VerifierKey {
     pub fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.splitn(3, '+');
-        let (name, id, key) = (parts.next()?, parts.next()?, parts.next()?);
-        if name.is_empty() || name.chars().any(char::is_whitespace) {
-            return None;
-        }
-        let bytes = BASE64.decode(key.as_bytes()).ok()?;
-        let (&kind, public) = bytes.split_first()?;
-        if kind != ED25519 || HEXLOWER.encode(&key_id(name, public)) != id {
-            return None;
-        }
-        let key = VerifyingKey::from_bytes(public.try_into().ok()?).ok()?;
-        Some(Self { name: name.to_owned(), key })
+        let (name, _, key) = read_key(text, ED25519)?;
+        Some(Self { name, key })
     }
 
     fn id(&self) -> [u8; 4] {
-        key_id(&self.name, self.key.as_bytes())
+        key_id(&self.name, ED25519, self.key.as_bytes())
     }
 
     pub fn public(&self) -> &[u8; 32] {

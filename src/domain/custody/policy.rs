@@ -3,11 +3,9 @@
 //! One line of our own, which other readers take for a comment: `#until SIZE` before a `log` line says that this key signs no
 //! checkpoint larger than that. It is what a key rotation leaves behind.
 
-use data_encoding::{BASE64, HEXLOWER};
 use ed25519_dalek::{Signature, VerifyingKey};
 
-use super::note::{VerifierKey, note_text, signature_lines};
-use crate::domain::value::Sha256;
+use super::note::{VerifierKey, note_text, read_key, signature_lines};
 
 /// Signature type of `cosignature/v1`.
 const COSIGNATURE: u8 = 0x04;
@@ -22,19 +20,8 @@ pub struct WitnessKey {
 
 impl WitnessKey {
     pub fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.splitn(3, '+');
-        let (name, id, key) = (parts.next()?, parts.next()?, parts.next()?);
-        if name.is_empty() || name.chars().any(char::is_whitespace) {
-            return None;
-        }
-        let bytes = BASE64.decode(key.as_bytes()).ok()?;
-        let (&kind, public) = bytes.split_first()?;
-        let digest = Sha256::of(&[name.as_bytes(), b"\n", &bytes].concat());
-        let own = <[u8; 4]>::try_from(&digest.bytes()[..4]).ok()?;
-        if kind != COSIGNATURE || HEXLOWER.encode(&own) != id {
-            return None;
-        }
-        Some(Self { name: name.to_owned(), id: own, key: VerifyingKey::from_bytes(public.try_into().ok()?).ok()? })
+        let (name, id, key) = read_key(text, COSIGNATURE)?;
+        Some(Self { name, id, key })
     }
 
     /// When this witness cosigned the note, in seconds since 1970, if it did.
@@ -149,10 +136,12 @@ impl Policy {
 
 #[cfg(test)]
 mod tests {
+    use data_encoding::{BASE64, HEXLOWER};
     use ed25519_dalek::{Signer as _, SigningKey};
 
     use super::*;
     use crate::domain::custody::{Signer, checkpoint_body};
+    use crate::domain::value::Sha256;
 
     fn witness(name: &str, seed: u8) -> (String, SigningKey, [u8; 4]) {
         let key = SigningKey::from_bytes(&[seed; 32]);
