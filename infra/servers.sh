@@ -27,7 +27,7 @@ pg_port="$(free_port)"
   as_postgres "$bin/pg_ctl" -D "$work/pg" -w -l "$work/pg/log" \
     -o "-p $pg_port -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=300" start >/dev/null
 )
-export TEMOIN_TEST_ORACLES="$cache/oracles-1/bin"
+export TEMOIN_TEST_ORACLES="$cache/oracles-2/bin"
 export TEMOIN_TEST_POSTGRES="postgres://temoin@127.0.0.1:$pg_port/postgres"
 
 rpc_port="$(free_port)" s3_port="$(free_port)" admin_port="$(free_port)"

@@ -22,6 +22,7 @@ have ssh-keygen openssh-client
 have nginx nginx-light
 have go golang-go
 have curl curl
+have faketime faketime
 have pkg-config pkg-config
 have cc build-essential
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)
@@ -39,11 +40,11 @@ if [ ! -x "$cache/tuspy-$tuspy_version/bin/python" ]; then
   python3 -m venv "$cache/tuspy-$tuspy_version"
   "$cache/tuspy-$tuspy_version/bin/pip" install --quiet "tuspy==$tuspy_version"
 fi
-if [ ! -e "$cache/oracles-1/ready" ]; then
-  echo "Installing other people's judges of bundles (bagit, case_validate), once"
-  python3 -m venv "$cache/oracles-1"
-  "$cache/oracles-1/bin/pip" install --quiet bagit==1.9.0 case-utils==0.18.0
-  touch "$cache/oracles-1/ready"
+if [ ! -e "$cache/oracles-2/ready" ]; then
+  echo "Installing other people's judges (bagit, case_validate) and a store with Object Lock (moto), once"
+  python3 -m venv "$cache/oracles-2"
+  "$cache/oracles-2/bin/pip" install --quiet bagit==1.9.0 case-utils==0.18.0 "moto[server,s3]==5.2.5"
+  touch "$cache/oracles-2/ready"
 fi
 if [ ! -x "$cache/garage-$garage_version/bin/garage" ]; then
   echo "Building Garage $garage_version, once"

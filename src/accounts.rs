@@ -28,6 +28,18 @@ pub async fn create(app: &App, tx: &mut Tx, by: Actor, name: &str, role: Role, p
     Ok(id)
 }
 
+/// Gives an account another role; its open sessions have it from their next request on.
+pub async fn change_role(app: &App, by: Actor, name: &str, role: Role) -> Result<()> {
+    let mut tx = app.db.begin().await?;
+    let (account, before) = db::accounts::lock_role(&mut tx, name).await?.ok_or(Error::NotFound)?;
+    if before != role {
+        db::accounts::set_role(&mut tx, account, role).await?;
+        let draft = Draft::new(EventType::RoleChanged, by).about(SubjectKind::Account, account);
+        attest::append(app, &mut tx, draft.fact("from", before.as_str()).fact("to", role.as_str())).await?;
+    }
+    tx.commit().await
+}
+
 /// Opens a session and returns its secret.
 pub async fn open_session(app: &App, account: Id) -> Result<String> {
     let (secret, hash) = app.new_secret();

@@ -1,8 +1,6 @@
 //! The application: every engine, clock and key is chosen here and nowhere else.
 
 use std::fs;
-use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64};
@@ -14,11 +12,12 @@ use tokio::sync::{Notify, Semaphore};
 use crate::blobs::Blobs;
 use crate::config::Config;
 use crate::db::Db;
-use crate::domain::custody::{Signer, Stamp};
+use crate::domain::custody::{Policy, Signer, Stamp, VerifierKey};
 use crate::domain::submission::{ReceiptCode, new_secret};
 use crate::domain::upload::UploadKey;
 use crate::domain::value::{Id, Sha256, Utc};
 use crate::error::{Error, Result};
+use crate::keys::LogKeys;
 use crate::traffic::Traffic;
 
 pub struct App {
@@ -30,6 +29,11 @@ pub struct App {
     /// Entries published so far; negative while that is not known yet.
     pub published_size: AtomicI64,
     pub signer: Signer,
+    /// The log's own keys, those that were replaced included.
+    pub trust: Policy,
+    pub keys: LogKeys,
+    /// How often this log was closed and opened again, from 1, and with how many entries the newest epoch began.
+    pub epoch: (u64, u64),
     pub stamp: Stamp,
     /// Rung when an event waits to be sequenced.
     pub sequence: Notify,
@@ -51,11 +55,17 @@ impl App {
         fs::create_dir_all(&config.data)
             .map_err(|e| Error::Internal(format!("the data folder {} cannot be made: {e}", config.data.display())))?;
         let db = Db::open(&config.database).await?;
-        let (signer, seed) = log_key(&db, &config).await?;
+        let (signer, keys) = log_key(&db, &config).await?;
         let blobs = Blobs::open(&config.blobs, config.limits.buffer_bytes_max).await?;
         let published = Blobs::open(&config.log.published, config.limits.buffer_bytes_max).await?;
         let mut tx = db.read().await?;
         let demo = crate::db::appeals::any_demo(&mut tx).await?;
+        let epoch = crate::db::log::epoch(&mut tx).await?;
+        let mut trust = Policy::of(signer.verifier());
+        for (vkey, until) in crate::db::log::replaced_keys(&mut tx).await? {
+            let key = VerifierKey::parse(&vkey).ok_or_else(|| Error::Internal(format!("{vkey} is not a key")))?;
+            trust = trust.with_replaced(key, until);
+        }
         drop(tx);
         let build = build_digest();
         let stamp = Stamp {
@@ -64,9 +74,12 @@ impl App {
             clock: clock_state(),
         };
         let mut secret = [0; 32];
-        secret.copy_from_slice(&mac(&seed, b"temoin look/v1"));
+        secret.copy_from_slice(&mac(keys.secret(), b"temoin look/v1"));
         Ok(Arc::new(Self {
             signer,
+            trust,
+            keys,
+            epoch,
             db,
             blobs,
             published,
@@ -144,52 +157,37 @@ fn mac(key: &[u8; 32], text: &[u8]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-/// The log's key. Identity and key are fixed by the first start; another one later would orphan every receipt, so it is
-/// refused rather than taken, and a lost key is not quietly replaced.
-async fn log_key(db: &Db, config: &Config) -> Result<(Signer, [u8; 32])> {
+/// The log's key. Identity and key are fixed by the first start and changed by `temoin log` alone; another one would orphan every
+/// receipt, so it is refused rather than taken, and a lost key is not quietly replaced.
+async fn log_key(db: &Db, config: &Config) -> Result<(Signer, LogKeys)> {
     let path = Path::new(&config.log.seed_file);
     let mut tx = db.begin().await?;
     let (origin, vkey) = crate::db::log::identity(&mut tx).await?;
     if origin.is_empty() {
-        let seed = load_or_make_seed(path, true)?;
-        let signer = Signer::new(&config.first_origin(), &seed);
+        let keys = match LogKeys::read(path)? {
+            Some(keys) => keys,
+            None => LogKeys::make(path)?,
+        };
+        let signer = keys.signer(&config.first_origin());
         if !crate::db::log::fix_identity(&mut tx, signer.origin(), &signer.verifier().to_string()).await? {
             return Err(Error::Internal("another node is making this log right now; start again".into()));
         }
         tx.commit().await?;
-        return Ok((signer, seed));
+        return Ok((signer, keys));
     }
     if !config.log.origin.is_empty() && config.log.origin != origin {
         return Err(Error::Internal(format!("this log is {origin} and cannot become {}", config.log.origin)));
     }
-    let seed = load_or_make_seed(path, false)?;
-    let signer = Signer::new(&origin, &seed);
-    if signer.verifier().to_string() != vkey {
-        return Err(Error::Internal(format!("{} is not the key of this log, {vkey}", path.display())));
+    let fits = |keys: &LogKeys| keys.signer(&origin).verifier().to_string() == vkey;
+    if let Some(keys) = LogKeys::read(path)?.filter(fits) {
+        return Ok((keys.signer(&origin), keys));
     }
-    Ok((signer, seed))
-}
-
-fn load_or_make_seed(path: &Path, make: bool) -> Result<[u8; 32]> {
-    match fs::read_to_string(path) {
-        Ok(text) => Sha256::from_hex(&text)
-            .map(|s| *s.bytes())
-            .ok_or_else(|| Error::Internal(format!("{} is not 64 hexadecimal digits", path.display()))),
-        Err(e) if e.kind() == ErrorKind::NotFound && make => {
-            if let Some(folder) = path.parent() {
-                fs::create_dir_all(folder)?;
-            }
-            let seed: [u8; 32] = random();
-            let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-            writeln!(file, "{}", Sha256::from_bytes(seed))?;
-            file.sync_all()?;
-            if let Some(folder) = path.parent() {
-                fs::File::open(folder)?.sync_all()?;
-            }
-            Ok(seed)
-        }
-        Err(e) => Err(Error::Internal(format!("the log's key {}: {e}", path.display()))),
+    // A key that was replaced in the very moment of a crash.
+    if let Some(keys) = LogKeys::beside(path)?.filter(fits) {
+        keys.take_place()?;
+        return Ok((keys.signer(&origin), keys));
     }
+    Err(Error::Internal(format!("{} is not the key of this log, {vkey}", path.display())))
 }
 
 /// SHA-256 of the running program, so that every event says what wrote it.

@@ -89,6 +89,7 @@ pub struct Limits {
     pub form_bytes_max: usize,
     pub buffer_bytes_max: usize,
     pub uploads_max: usize,
+    pub quiet_minutes: u64,
     pub uploads_per_block_max: usize,
     pub openings_per_block_hour: u64,
     pub openings_per_appeal_hour: u64,
@@ -104,6 +105,7 @@ pub struct Limits {
 pub struct Sessions {
     pub idle_minutes: i64,
     pub absolute_hours: i64,
+    pub looks_per_minute: u64,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -23,9 +23,11 @@ mod domain;
 mod error;
 mod examine;
 mod intake;
+mod keys;
 mod outside;
 mod retain;
 mod review;
+mod steps;
 mod traffic;
 mod web;
 mod worker;
@@ -105,6 +107,20 @@ enum Command {
 enum LogCommand {
     /// Put published entries back into a database that is behind them (after a backup was restored)
     Recover,
+    /// Give the log another key; the one that it has signs along until --finish. The servers must stand still meanwhile, and be
+    /// started with the new key file
+    RotateKey {
+        /// Destroy the key that signed along
+        #[arg(long)]
+        finish: bool,
+    },
+    /// Close a log that cannot be gone on with, and open its next epoch: another name, another key, with every entry that the
+    /// database still has
+    NewEpoch {
+        /// Why, in words
+        #[arg(long)]
+        reason: String,
+    },
     /// Hold two checkpoints of one log against each other, offline: one history, or two. Exit codes as for verify
     Compare(command::Compare),
 }
@@ -150,6 +166,8 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Audit { json } => command::audit(flags, json).await,
         Command::Log(LogCommand::Compare(c)) => command::compare(&c),
         Command::Log(LogCommand::Recover) => command::recover(flags).await,
+        Command::Log(LogCommand::RotateKey { finish }) => command::rotate_key(flags, finish).await,
+        Command::Log(LogCommand::NewEpoch { reason }) => command::new_epoch(flags, &reason).await,
         Command::Fixity(c) => command::fixity(flags, &c).await,
         Command::Backup(c) => command::backup(flags, &c).await,
         Command::Restore(c) => command::restore(flags, &c).await,

@@ -1,29 +1,20 @@
 //! The record that nobody can quietly change. Every verb that changes or shows evidence calls
 //! [`append`], in the transaction of the change, before a byte flows; nothing else writes an event.
 
-mod anchor;
 mod append;
-mod asked;
 mod audit;
-mod check;
-mod checkpoint;
-mod deliver;
-mod export;
-mod fixity;
-mod growth;
-mod publish;
-mod report;
-mod verify;
+mod bundle;
+mod judge;
+mod log;
+mod receipt;
 
-pub use anchor::{anchor, standing as anchor_standing};
 pub use append::append;
-pub use asked::{Asked, Profile};
-pub use audit::{Report as AuditReport, alarm, audit, audit_scheduled, record_run};
-pub use check::verify_bundle;
-pub use checkpoint::{run_sequencer, sequence_all};
-pub use deliver::{ask_bundle, begin_fetch, deliver, expire_bundles, fetch_is_recorded, make_bundle, ready_bundle};
-pub use export::{Payload, export};
-pub use fixity::{Scope as FixityScope, checked, fixity, fixity_slice};
-use growth::growth_is_only;
-pub use publish::{guard, recover};
-pub use verify::{Exit, Finding, GivenFile, Trust, Verdict, compare, consistency, issue_receipt, upgraded, verify_receipt};
+pub use audit::{Report as AuditReport, Scope as FixityScope, alarm, audit, audit_scheduled, checked, fixity, fixity_slice, record_run};
+pub use bundle::{
+    Asked, Payload, Profile, ask_bundle, begin_fetch, deliver, expire_bundles, export, fetch_is_recorded, make_bundle, ready_bundle,
+};
+pub use judge::{Exit, Finding, GivenFile, Trust, Verdict, compare, verify_bundle, verify_receipt};
+pub use log::publish::{guard, published_folders, recover};
+pub use log::rotate::{new_epoch, retire_key, rotate_key};
+pub use log::{anchor, run_sequencer, sequence_all, standing as anchor_standing};
+pub use receipt::{consistency, issue_receipt, upgraded};

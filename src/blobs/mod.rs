@@ -18,7 +18,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
 
 use crate::domain::upload::Midstate;
-use crate::domain::value::Sha256;
+use crate::domain::value::{Sha256, Utc};
 use crate::error::{Error, Result};
 
 pub enum Blobs {
@@ -156,10 +156,10 @@ impl Blobs {
     }
 
     /// Writes something small under a name of our making, durably, once: what lies there is never overwritten.
-    pub async fn publish(&self, name: &str, bytes: Bytes) -> Result<Published> {
+    pub async fn publish(&self, name: &str, bytes: Bytes, now: Utc) -> Result<Published> {
         match self {
             Blobs::Disk(d) => d.publish(name, bytes).await,
-            Blobs::S3(s) => s.publish(name, bytes).await,
+            Blobs::S3(s) => s.publish(name, bytes, now).await,
         }
     }
 

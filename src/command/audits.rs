@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::attest::{self, AuditReport, FixityScope};
 use crate::config::{Config, Flags};
 use crate::domain::actor::Actor;
+use crate::domain::purpose::worded;
 use crate::domain::value::HOUR_US;
 use crate::error::{Error, Result};
 
@@ -38,6 +39,42 @@ pub async fn recover(flags: &Flags) -> Result<ExitCode> {
         ),
     }
     app.db.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `temoin log rotate-key`.
+pub async fn rotate_key(flags: &Flags, finish: bool) -> Result<ExitCode> {
+    let app = App::open(Config::load(flags)?).await?;
+    if finish {
+        attest::retire_key(&app).await?;
+        app.db.close().await;
+        attest::sequence_all(&*App::open(Config::load(flags)?).await?).await?;
+        say!("the old key is destroyed here; copy {} to every other node and start them", app.config.log.seed_file);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let new = attest::rotate_key(&app).await?;
+    app.db.close().await;
+    let app = App::open(Config::load(flags)?).await?;
+    attest::sequence_all(&app).await?;
+    say!("{new}");
+    say!("Copy {} to every node and start them. Hand out {}/log/policy;", app.config.log.seed_file, app.config.public_url);
+    say!("when everybody who verifies has it: temoin log rotate-key --finish");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `temoin log new-epoch`.
+pub async fn new_epoch(flags: &Flags, reason: &str) -> Result<ExitCode> {
+    if !worded(reason) {
+        return Err(Error::Invalid { field: "reason", why: "in words".into() });
+    }
+    let app = App::open(Config::load(flags)?).await?;
+    let epoch = attest::new_epoch(&app, reason).await?;
+    app.db.close().await;
+    say!("{} is closed. {} carries on with {} of its entries", app.signer.origin(), epoch.origin, epoch.kept);
+    if epoch.lost > 0 {
+        say!("{} published entries are lost: numbers {} to {}", epoch.lost, epoch.kept, epoch.kept + epoch.lost - 1);
+    }
+    say!("{}", epoch.key);
     Ok(ExitCode::SUCCESS)
 }
 

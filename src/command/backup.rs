@@ -165,10 +165,10 @@ async fn fetch(app: &App, key: &str, expected: Option<Sha256>, target: &Path) ->
 
 /// Copies the published log: without it a restored database could go on as if nothing had come after it.
 async fn published(app: &App, to: &Path) -> Result<()> {
-    for folder in PUBLISHED {
-        let at = to.join("published").join(folder);
+    for folder in attest::published_folders(app) {
+        let at = to.join("published").join(&folder);
         fs::create_dir_all(&at)?;
-        for name in app.published.list_published(folder).await? {
+        for name in app.published.list_published(&folder).await? {
             if !at.join(&name).exists()
                 && let Some(bytes) = app.published.published(&format!("{folder}/{name}")).await?
             {
@@ -182,16 +182,13 @@ async fn published(app: &App, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Folders of the published log.
-const PUBLISHED: [&str; 2] = ["entries", "checkpoints"];
-
 /// Puts back what is missing of the published log; what lies there already stays.
 async fn publish_again(app: &App, from: &Path) -> Result<()> {
-    for folder in PUBLISHED {
-        for entry in fs::read_dir(from.join("published").join(folder))? {
+    for folder in attest::published_folders(app) {
+        for entry in fs::read_dir(from.join("published").join(&folder))? {
             let entry = entry?;
             let name = format!("{folder}/{}", entry.file_name().to_string_lossy());
-            if app.published.publish(&name, fs::read(entry.path())?.into()).await? == Published::Otherwise {
+            if app.published.publish(&name, fs::read(entry.path())?.into(), app.now()).await? == Published::Otherwise {
                 return Err(Error::Internal(format!(
                     "{name} is published already, and says something else: this is the backup of another log"
                 )));

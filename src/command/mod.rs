@@ -11,7 +11,7 @@ mod serve;
 mod verify;
 
 pub use appeals::{Appeal, appeal};
-pub use audits::{Fixity, audit, fixity, recover};
+pub use audits::{Fixity, audit, fixity, new_epoch, recover, rotate_key};
 pub use backup::{Backup, Restore, backup, restore};
 pub use doctor::doctor;
 pub use export::{Export, export};

@@ -1,4 +1,4 @@
-//! `temoin user add` and `temoin token add`.
+//! `temoin user add`, `temoin user role` and `temoin token add`.
 
 use std::io::Read as _;
 use std::process::ExitCode;
@@ -26,6 +26,12 @@ pub enum User {
         #[arg(long, required = true)]
         password_stdin: bool,
     },
+    /// Give an account another role, from its next request on
+    Role {
+        name: String,
+        /// investigator, supervisor, auditor or administrator
+        role: String,
+    },
 }
 
 #[derive(Subcommand)]
@@ -44,9 +50,20 @@ pub enum Token {
 }
 
 pub async fn user(flags: &Flags, command: User) -> Result<ExitCode> {
-    let User::Add { name, role, password_stdin: _ } = command;
-    let role = Role::parse(&role)
-        .ok_or_else(|| Error::Invalid { field: "role", why: "investigator, supervisor, auditor or administrator".into() })?;
+    let known = |role: &str| {
+        let wrong = || Error::Invalid { field: "role", why: "investigator, supervisor, auditor or administrator".into() };
+        Role::parse(role).ok_or_else(wrong)
+    };
+    let (name, role) = match command {
+        User::Add { name, role, password_stdin: _ } => (name, known(&role)?),
+        User::Role { name, role } => {
+            let role = known(&role)?;
+            let app = App::open(Config::load(flags)?).await?;
+            accounts::change_role(&app, Actor::Operator, &name, role).await?;
+            say!("{name} is now {}", role.as_str());
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
     let mut password = String::new();
     std::io::stdin().read_to_string(&mut password)?;
     let password = password.lines().next().unwrap_or_default().to_owned();

@@ -56,13 +56,19 @@ pub async fn worker(flags: &Flags) -> Result<ExitCode> {
 }
 
 async fn started(app: &App) -> Result<()> {
+    // Keyed: settings have passwords in them.
+    let config = Sha256::from_bytes(app.mac(format!("{:?}", app.config).as_bytes())).to_string();
     let mut tx = app.db.begin().await?;
     let draft = Draft::new(EventType::SystemStarted, Actor::System)
         .fact("database", app.db.name())
         .fact("blobs", app.blobs.name())
-        // Keyed: settings have passwords in them.
-        .fact("config", Sha256::from_bytes(app.mac(format!("{:?}", app.config).as_bytes())).to_string());
+        .fact("config", config.clone());
     attest::append(app, &mut tx, draft).await?;
+    let before = db::nodes::start(&mut tx, &app.config.node, &config, app.now()).await?;
+    if let Some(before) = before.filter(|before| *before != config) {
+        let draft = Draft::new(EventType::ConfigChanged, Actor::Operator).fact("from", before).fact("to", config);
+        attest::append(app, &mut tx, draft).await?;
+    }
     tx.commit().await
 }
 

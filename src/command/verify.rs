@@ -16,9 +16,9 @@ use crate::error::{Error, Result};
 
 #[derive(clap::Args)]
 pub struct Verify {
-    /// A bundle's folder, a receipt (.tlog-proof), or a file whose receipt lies beside it as FILE.tlog-proof
+    /// A bundle (its folder, or the ZIP file as it was fetched), a receipt (.tlog-proof), or a file whose receipt lies beside it as FILE.tlog-proof
     path: PathBuf,
-    /// Files to check against the receipt
+    /// Files to check against the receipt, or to be told apart by the bundle: original, picture made of one, or neither
     files: Vec<PathBuf>,
     /// Whom to trust: a C2SP tlog-policy file. Without one the best answer is "undecided"
     #[arg(long, value_name = "POLICY")]
@@ -78,11 +78,11 @@ fn small(path: &Path) -> Result<String> {
 const RECEIPT_BYTES_MAX: u64 = 1 << 20;
 
 pub fn verify(c: &Verify) -> Result<ExitCode> {
-    if c.path.is_dir() {
+    if c.path.is_dir() || c.path.extension().is_some_and(|e| e.eq_ignore_ascii_case("zip")) && !beside_receipt(&c.path).exists() {
         return bundle(c);
     }
     let mut files = c.files.clone();
-    let beside = PathBuf::from(format!("{}.tlog-proof", c.path.display()));
+    let beside = beside_receipt(&c.path);
     let receipt_path = if c.path.extension().is_none_or(|e| e != "tlog-proof") && beside.exists() {
         files.push(c.path.clone());
         beside
@@ -96,12 +96,18 @@ pub fn verify(c: &Verify) -> Result<ExitCode> {
     say_verdict(c.json, &verify_receipt(&receipt, &given, trust))
 }
 
+/// Where the receipt of a file lies, if it has one.
+fn beside_receipt(path: &Path) -> PathBuf {
+    PathBuf::from(format!("{}.tlog-proof", path.display()))
+}
+
 fn bundle(c: &Verify) -> Result<ExitCode> {
     let (policy, authorities) = trusted(c)?;
     let trust = Trust { policy: policy.as_ref(), authorities: authorities.as_ref() };
     let bar = ProgressBar::new_spinner().with_style(ProgressStyle::default_spinner());
     let mut read = 0;
-    let verdict = verify_bundle(&c.path, trust, |n| {
+    let given = c.files.iter().map(|p| hash(p)).collect::<Result<Vec<_>>>()?;
+    let verdict = verify_bundle(&c.path, &given, trust, |n| {
         read += n;
         bar.set_message(format!("{} MB read", read / 1_000_000));
     });

@@ -44,6 +44,32 @@ pub async fn by_name(tx: &mut Tx, name: &str) -> Result<Option<(Id, String)>> {
     row.map(|(i, hash)| Ok((id(&i)?, hash))).transpose()
 }
 
+/// Notes that somebody looked at more in a minute than people do.
+pub async fn add_unusual(tx: &mut Tx, account: Id, looks: u64, now: Utc) -> Result<()> {
+    sql!(run tx, "INSERT INTO unusual (account_id, looks, at) VALUES ($1, $2, $3)", account.blob(), super::signed(looks), now.micros())?;
+    Ok(())
+}
+
+/// Who did since a moment: name, how many looks, when; the newest first.
+pub async fn unusual_since(tx: &mut Tx, since: Utc, limit: i64) -> Result<Vec<(String, u64, Utc)>> {
+    let rows = sql!(all tx, (String, i64, i64),
+        "SELECT a.name, u.looks, u.at FROM unusual u JOIN account a ON a.id = u.account_id WHERE u.at >= $1 ORDER BY u.at DESC LIMIT $2",
+        since.micros(), limit)?;
+    Ok(rows.into_iter().map(|(name, looks, at)| (name, super::unsigned(looks), Utc::from_micros(at))).collect())
+}
+
+/// The role of the account of this name, held until commit.
+pub async fn lock_role(tx: &mut Tx, name: &str) -> Result<Option<(Id, Role)>> {
+    let text = tx.locking("SELECT id, role FROM account WHERE name = $1", "SELECT id, role FROM account WHERE name = $1 FOR UPDATE");
+    let row = sql!(maybe tx, (Vec<u8>, String), text, name.to_owned())?;
+    row.map(|(i, role)| Ok((id(&i)?, Role::parse(&role).ok_or_else(|| super::bad_row("role"))?))).transpose()
+}
+
+pub async fn set_role(tx: &mut Tx, account: Id, role: Role) -> Result<()> {
+    sql!(run tx, "UPDATE account SET role = $2 WHERE id = $1", account.blob(), role.as_str())?;
+    Ok(())
+}
+
 pub struct Account {
     pub id: Id,
     pub name: String,

@@ -67,6 +67,8 @@ pub struct Examination {
     pub reader: String,
     pub thumbnail_key: Option<String>,
     pub view_key: Option<String>,
+    pub thumbnail_sha256: Option<Sha256>,
+    pub view_sha256: Option<Sha256>,
 }
 
 #[derive(FromRow)]
@@ -77,11 +79,13 @@ struct Row {
     reader: String,
     thumbnail_key: Option<String>,
     view_key: Option<String>,
+    thumbnail_sha256: Option<Vec<u8>>,
+    view_sha256: Option<Vec<u8>>,
 }
 
 pub async fn examination(tx: &mut Tx, agency: Id, sha256: Sha256) -> Result<Option<Examination>> {
     let row = sql!(maybe tx, Row,
-        "SELECT found, raw, notes, reader, thumbnail_key, view_key FROM examination WHERE agency_id = $1 AND sha256 = $2",
+        "SELECT found, raw, notes, reader, thumbnail_key, view_key, thumbnail_sha256, view_sha256 FROM examination WHERE agency_id = $1 AND sha256 = $2",
         agency.blob(), sha256.blob())?;
     row.map(|r| {
         Ok(Examination {
@@ -91,6 +95,8 @@ pub async fn examination(tx: &mut Tx, agency: Id, sha256: Sha256) -> Result<Opti
             reader: r.reader,
             thumbnail_key: r.thumbnail_key,
             view_key: r.view_key,
+            thumbnail_sha256: r.thumbnail_sha256.as_deref().map(super::digest).transpose()?,
+            view_sha256: r.view_sha256.as_deref().map(super::digest).transpose()?,
         })
     })
     .transpose()
@@ -98,9 +104,11 @@ pub async fn examination(tx: &mut Tx, agency: Id, sha256: Sha256) -> Result<Opti
 
 pub async fn insert_examination(tx: &mut Tx, agency: Id, sha256: Sha256, e: &Examination, now: Utc) -> Result<()> {
     sql!(run tx,
-        "INSERT INTO examination (agency_id, sha256, found, raw, notes, reader, thumbnail_key, view_key, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING",
+        "INSERT INTO examination (agency_id, sha256, found, raw, notes, reader, thumbnail_key, view_key, thumbnail_sha256, view_sha256,
+           created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
         agency.blob(), sha256.blob(), to_json(&e.found)?, e.raw.clone(), to_json(&e.notes)?, e.reader.clone(),
-        e.thumbnail_key.clone(), e.view_key.clone(), now.micros())?;
+        e.thumbnail_key.clone(), e.view_key.clone(), e.thumbnail_sha256.map(|s| s.blob()), e.view_sha256.map(|s| s.blob()),
+        now.micros())?;
     Ok(())
 }

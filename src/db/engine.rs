@@ -15,7 +15,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use std::ops::{Deref, DerefMut};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Postgres, Sqlite, Transaction};
+use sqlx::{AssertSqlSafe, Postgres, Sqlite, Transaction};
 
 use super::batch::{Turn, Writer};
 use crate::error::{Error, Result};
@@ -83,39 +83,76 @@ macro_rules! sql {
     };
 }
 
-/// Runs one statement for many rows, some at a time: `BEFORE ($1, $2), ($3, $4) AFTER`. The last argument binds one
-/// row's columns, as many as said, to the query.
+/// Runs one statement for many rows, which it says between `BEFORE` and `AFTER`: for PostgreSQL as arrays, all at once, for SQLite
+/// as values, some at a time. Each column has a kind, `int`, `text` or `blob`, and is made from the row.
+///
+/// `many!(run tx, BEFORE, rows, |row| kind value, …; AFTER)` changes rows; `many!(all tx, ROW, …)` gives what is found.
 macro_rules! many {
-    ($tx:expr, $before:literal, $columns:literal, $after:literal, $rows:expr, |$query:ident, $row:pat_param| $bind:expr) => {
-        for group in $rows.chunks($crate::db::engine::ROWS) {
-            let text = sqlx::AssertSqlSafe(format!("{}{}{}", $before, $crate::db::engine::places(group.len(), $columns), $after));
-            match $tx {
-                $crate::db::Tx::Lite(t) => {
-                    let mut $query = sqlx::query(text);
+    (run $tx:expr, $before:literal, $rows:expr, |$row:pat_param| $($kind:ident $value:expr),+; $after:literal) => {
+        match $tx {
+            $crate::db::Tx::Lite(t) => {
+                for group in $rows.chunks($crate::db::engine::ROWS) {
+                    let mut query = sqlx::query($crate::db::engine::values($before, group.len(), &[$(stringify!($kind)),+], $after));
                     for $row in group {
-                        $query = $bind;
+                        query = query$(.bind($value))+;
                     }
-                    $query.execute(&mut **t).await?;
+                    query.execute(&mut **t).await?;
                 }
-                $crate::db::Tx::Pg(t) => {
-                    let mut $query = sqlx::query(text);
+            }
+            $crate::db::Tx::Pg(t) => {
+                let query = sqlx::query($crate::db::engine::arrays($before, &[$(stringify!($kind)),+], $after));
+                #[allow(unused_variables)]
+                let query = query$(.bind($rows.iter().map(|$row| $value).collect::<Vec<_>>()))+;
+                query.execute(&mut **t).await?;
+            }
+        }
+    };
+    (all $tx:expr, $found:ty, $before:literal, $rows:expr, |$row:pat_param| $($kind:ident $value:expr),+; $after:literal) => {
+        match $tx {
+            $crate::db::Tx::Lite(t) => {
+                let mut all = Vec::new();
+                for group in $rows.chunks($crate::db::engine::ROWS) {
+                    let text = $crate::db::engine::values($before, group.len(), &[$(stringify!($kind)),+], $after);
+                    let mut query = sqlx::query_as::<_, $found>(text);
                     for $row in group {
-                        $query = $bind;
+                        query = query$(.bind($value))+;
                     }
-                    $query.execute(&mut **t).await?;
+                    all.extend(query.fetch_all(&mut **t).await?);
                 }
+                all
+            }
+            $crate::db::Tx::Pg(t) => {
+                let query = sqlx::query_as::<_, $found>($crate::db::engine::arrays($before, &[$(stringify!($kind)),+], $after));
+                #[allow(unused_variables)]
+                let query = query$(.bind($rows.iter().map(|$row| $value).collect::<Vec<_>>()))+;
+                query.fetch_all(&mut **t).await?
             }
         }
     };
 }
 
-/// Rows of one statement. (SQLite finds a parameter by walking through all of them, so that many rows cost their square.)
+/// Rows of one statement on SQLite. (It finds a parameter by walking through all of them, so that many rows cost their square.)
 pub const ROWS: usize = 24;
 
-/// `($1, $2), ($3, $4)` for two rows of two columns.
-pub fn places(rows: usize, columns: usize) -> String {
-    let row = |n: usize| (1..=columns).map(|c| format!("${}", n * columns + c)).collect::<Vec<_>>().join(", ");
-    (0..rows).map(|n| format!("({})", row(n))).collect::<Vec<_>>().join(", ")
+/// `VALUES ($1, $2), ($3, $4)` for two rows of two columns.
+pub fn values(before: &str, rows: usize, kinds: &[&str], after: &str) -> AssertSqlSafe<String> {
+    let row = |n: usize| (1..=kinds.len()).map(|c| format!("${}", n * kinds.len() + c)).collect::<Vec<_>>().join(", ");
+    let rows = (0..rows).map(|n| format!("({})", row(n))).collect::<Vec<_>>().join(", ");
+    AssertSqlSafe(format!("{before} VALUES {rows} {after}"))
+}
+
+/// The same rows as PostgreSQL takes them in: one array for each column.
+pub fn arrays(before: &str, kinds: &[&str], after: &str) -> AssertSqlSafe<String> {
+    let array = |(n, kind): (usize, &&str)| {
+        let sql = match *kind {
+            "int" => "BIGINT",
+            "blob" => "BYTEA",
+            _ => "TEXT",
+        };
+        format!("${}::{sql}[]", n + 1)
+    };
+    let arrays = kinds.iter().enumerate().map(array).collect::<Vec<_>>().join(", ");
+    AssertSqlSafe(format!("{before} SELECT * FROM UNNEST({arrays}) {after}"))
 }
 
 /// Connections that may wait for one another before a caller is told to come back later.
@@ -144,9 +181,15 @@ impl Db {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            // 32 MiB: what the log's random keys touch in a batch stays at hand.
+            .pragma("cache_size", "-32768")
+            // Pages that are written again and again go back into the file every 32 MiB, not every 4.
+            .pragma("wal_autocheckpoint", "8192")
             // What is deleted is overwritten: an erasure has to be one.
             .pragma("secure_delete", "ON")
-            .busy_timeout(WAIT);
+            .busy_timeout(WAIT)
+            // Rows cross from the thread that reads them in heaps: woken for each few, the two would do little else.
+            .row_buffer_size(1024);
         let write = Writer::open(options.clone(), WAIT).await?;
         let read = SqlitePoolOptions::new()
             .max_connections(4)

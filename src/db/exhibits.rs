@@ -1,9 +1,11 @@
 //! Exhibits, their claims and decisions.
 
+use std::collections::HashMap;
+
 use sqlx::FromRow;
 
 use super::{Tx, bad_row, digest, id, json, signed, to_json, unsigned};
-use crate::domain::capture::{Effective, Grade, Place, PlaceClaim, Source, TimeClaim};
+use crate::domain::capture::{self, Effective, Grade, Place, PlaceClaim, Source, TimeClaim, stands};
 use crate::domain::exhibit::{Exhibit, Kind, Quarantine, State};
 use crate::domain::review::Decision;
 use crate::domain::value::{Id, Point, Sha256, Utc};
@@ -207,9 +209,63 @@ pub async fn with_bytes(tx: &mut Tx, agency: Id, sha256: Sha256) -> Result<Vec<(
     rows.into_iter().map(|(i, at)| Ok((id(&i)?, Utc::from_micros(at)))).collect()
 }
 
-pub async fn received(tx: &mut Tx) -> Result<Vec<(Id, (Sha256, u64))>> {
-    let rows = sql!(all tx, (Vec<u8>, Vec<u8>, i64), "SELECT id, sha256, size FROM exhibit")?;
-    rows.into_iter().map(|(e, sha256, size)| Ok((id(&e)?, (digest(&sha256)?, unsigned(size))))).collect()
+/// What the audit holds against the log, of one exhibit's row.
+pub struct Stands {
+    pub sha256: Sha256,
+    pub size: u64,
+    /// As [`stands`] words it.
+    pub capture: String,
+}
+
+type StandsRow = (
+    Vec<u8>,
+    Vec<u8>,
+    i64,
+    Option<i64>,
+    Option<i64>,
+    Option<String>,
+    Option<String>,
+    Option<f64>,
+    Option<f64>,
+    Option<f64>,
+    Option<String>,
+);
+
+pub async fn all_stand(tx: &mut Tx) -> Result<HashMap<Id, Stands>> {
+    let rows = sql!(all tx, StandsRow,
+        "SELECT id, sha256, size, t, t_hi, grade, time_source, lat, lon, acc_m, place_source FROM exhibit")?;
+    rows.into_iter()
+        .map(|(e, sha256, size, t, t_hi, grade, time_source, lat, lon, acc, place_source)| {
+            let time =
+                t.zip(t_hi).zip(grade.as_deref().zip(time_source.as_deref())).map(|((t, hi), (grade, source))| (t, hi, grade, source));
+            let place = lat.zip(lon).zip(acc.zip(place_source.as_deref())).map(|((lat, lon), (acc, source))| (lat, lon, acc, source));
+            Ok((id(&e)?, Stands { sha256: digest(&sha256)?, size: unsigned(size), capture: stands(time, place) }))
+        })
+        .collect()
+}
+
+/// SHA-256 of the claims of one exhibit.
+pub async fn claims_digest(tx: &mut Tx, exhibit: Id) -> Result<Sha256> {
+    let rows = sql!(all tx, (String,), "SELECT body FROM claim WHERE exhibit_id = $1", exhibit.blob())?;
+    Ok(capture::claims_digest(rows.into_iter().map(|r| r.0).collect()))
+}
+
+/// The same of all.
+pub async fn claims_digests(tx: &mut Tx) -> Result<HashMap<Id, Sha256>> {
+    let rows = sql!(all tx, (Vec<u8>, String), "SELECT exhibit_id, body FROM claim")?;
+    let mut bodies: HashMap<Id, Vec<String>> = HashMap::new();
+    for (exhibit, body) in rows {
+        bodies.entry(id(&exhibit)?).or_default().push(body);
+    }
+    Ok(bodies.into_iter().map(|(exhibit, bodies)| (exhibit, capture::claims_digest(bodies))).collect())
+}
+
+/// The first exhibit of an appeal with these bytes.
+pub async fn first_with(tx: &mut Tx, appeal: Id, agency: Id, sha256: Sha256) -> Result<Option<Id>> {
+    let row = sql!(maybe tx, (Vec<u8>,),
+        "SELECT id FROM exhibit WHERE agency_id = $1 AND sha256 = $2 AND appeal_id = $3 ORDER BY received_at, id LIMIT 1",
+        agency.blob(), sha256.blob(), appeal.blob())?;
+    row.map(|r| id(&r.0)).transpose()
 }
 
 /// How many exhibits of an appeal are in each state.

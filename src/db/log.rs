@@ -2,9 +2,6 @@
 //!
 //! Only `attest` calls these. Nothing here updates or deletes an entry; the schema refuses it too.
 
-use sqlx::AssertSqlSafe;
-
-use super::engine::{ROWS, places};
 use super::{Tx, bad_row, digest, id, signed, to_json, unsigned};
 use crate::domain::custody::merkle::{Edge, TileAt};
 use crate::domain::custody::{EventType, Opening};
@@ -14,11 +11,8 @@ use crate::error::Result;
 pub async fn add_pending(tx: &mut Tx, event: Id, draft: &[u8], openings: &[Opening]) -> Result<()> {
     sql!(run tx, "INSERT INTO log_pending (event_id, draft) VALUES ($1, $2)", event.blob(), draft.to_vec())?;
     let rows = openings.iter().map(|o| Ok((o, to_json(&o.value)?))).collect::<Result<Vec<_>>>()?;
-    many!(tx, "INSERT INTO log_opening (event_id, path, salt, value) VALUES ", 4, "", rows, |query, (o, value)| query
-        .bind(event.blob())
-        .bind(o.path.clone())
-        .bind(o.salt.clone())
-        .bind(value.clone()));
+    many!(run tx, "INSERT INTO log_opening (event_id, path, salt, value)", rows,
+        |(o, value)| blob event.blob(), text o.path.clone(), text o.salt.clone(), text value.clone(); "");
     Ok(())
 }
 
@@ -38,6 +32,36 @@ pub async fn lock_head(tx: &mut Tx) -> Result<Edge> {
 /// The log's identity and public key, empty before the first start has fixed them.
 pub async fn identity(tx: &mut Tx) -> Result<(String, String)> {
     sql!(one tx, (String, String), "SELECT origin, vkey FROM log_head WHERE id = 1")
+}
+
+/// The log's number among its epochs, from 1, and with how many entries it began.
+pub async fn epoch(tx: &mut Tx) -> Result<(u64, u64)> {
+    let (epoch, start) = sql!(one tx, (i64, i64), "SELECT epoch, epoch_start FROM log_head WHERE id = 1")?;
+    Ok((unsigned(epoch), unsigned(start)))
+}
+
+/// The next epoch begins with so many entries; of it nothing is published yet.
+pub async fn open_epoch(tx: &mut Tx, start: u64) -> Result<()> {
+    sql!(run tx, "UPDATE log_head SET epoch = epoch + 1, epoch_start = $1, published = $1 WHERE id = 1", signed(start))?;
+    Ok(())
+}
+
+/// The log has another key from here on, and perhaps another name.
+pub async fn replace_key(tx: &mut Tx, origin: &str, vkey: &str, until: u64, now: Utc) -> Result<()> {
+    sql!(run tx, "INSERT INTO log_key (vkey, until, replaced_at) SELECT vkey, $1, $2 FROM log_head WHERE id = 1", signed(until), now.micros())?;
+    sql!(run tx, "UPDATE log_head SET origin = $1, vkey = $2 WHERE id = 1", origin.to_owned(), vkey.to_owned())?;
+    Ok(())
+}
+
+/// Keys that signed before, newest first, and the size beyond which they do not count.
+pub async fn replaced_keys(tx: &mut Tx) -> Result<Vec<(String, u64)>> {
+    let rows = sql!(all tx, (String, i64), "SELECT vkey, until FROM log_key ORDER BY replaced_at DESC")?;
+    Ok(rows.into_iter().map(|(vkey, until)| (vkey, unsigned(until))).collect())
+}
+
+/// A draft that waits.
+pub async fn pending_event(tx: &mut Tx, event: Id) -> Result<Option<Vec<u8>>> {
+    Ok(sql!(maybe tx, (Vec<u8>,), "SELECT draft FROM log_pending WHERE event_id = $1", event.blob())?.map(|r| r.0))
 }
 
 /// Fixes identity and key; false when another node was faster.
@@ -61,50 +85,28 @@ pub async fn pending(tx: &mut Tx, limit: i64) -> Result<Vec<Pending>> {
     rows.into_iter().map(|(seq, event, draft)| Ok(Pending { seq, event: id(&event)?, draft })).collect()
 }
 
-/// Takes sequenced drafts out of the outbox, each by its number: rows between them may belong to
-/// transactions that had not committed when the batch was read.
-pub async fn remove_pending(tx: &mut Tx, seqs: &[i64]) -> Result<()> {
-    many!(tx, "DELETE FROM log_pending WHERE seq IN (", 1, ")", seqs, |query, seq| query.bind(*seq));
+/// Takes drafts between two numbers out of the outbox that stand in the log now. Others between them may belong to transactions that
+/// had not committed when the batch was read.
+pub async fn remove_sequenced(tx: &mut Tx, first: i64, last: i64) -> Result<()> {
+    sql!(run tx,
+        "DELETE FROM log_pending WHERE seq >= $1 AND seq <= $2
+           AND EXISTS (SELECT 1 FROM log_entry e WHERE e.event_id = log_pending.event_id)", first, last)?;
     Ok(())
 }
 
 pub async fn add_entries(tx: &mut Tx, entries: &[Entry]) -> Result<()> {
-    many!(tx, "INSERT INTO log_entry (idx, event_id, leaf, bytes) VALUES ", 4, "", entries, |query, e| query
-        .bind(signed(e.index))
-        .bind(e.event.blob())
-        .bind(e.leaf.blob())
-        .bind(e.bytes.clone()));
+    many!(run tx, "INSERT INTO log_entry (idx, event_id, leaf, bytes)", entries,
+        |e| int signed(e.index), blob e.event.blob(), blob e.leaf.blob(), blob e.bytes.clone(); "");
     Ok(())
 }
 
 /// How many events each of these subjects has, and the leaf of the last; those without any are left out.
 pub async fn subject_heads(tx: &mut Tx, subjects: &[(String, String)]) -> Result<Vec<((String, String), (u64, Option<Sha256>))>> {
-    let mut heads = Vec::new();
-    for group in subjects.chunks(ROWS) {
-        let text = AssertSqlSafe(format!(
-            "WITH asked (kind, id) AS (VALUES {}) SELECT s.kind, s.id, s.n, s.leaf FROM asked JOIN log_subject s
-               ON s.kind = asked.kind AND s.id = asked.id
-             WHERE s.n = (SELECT MAX(n) FROM log_subject x WHERE x.kind = asked.kind AND x.id = asked.id)",
-            places(group.len(), 2)
-        ));
-        macro_rules! ask {
-            ($t:expr) => {{
-                let mut query = sqlx::query_as::<_, (String, String, i64, Vec<u8>)>(text);
-                for (kind, id) in group {
-                    query = query.bind(kind.clone()).bind(id.clone());
-                }
-                query.fetch_all(&mut **$t).await?
-            }};
-        }
-        let rows = match tx {
-            Tx::Lite(t) => ask!(t),
-            Tx::Pg(t) => ask!(t),
-        };
-        for (kind, id, n, leaf) in rows {
-            heads.push(((kind, id), (unsigned(n) + 1, Some(digest(&leaf)?))));
-        }
-    }
-    Ok(heads)
+    let rows = many!(all tx, (String, String, i64, Vec<u8>), "WITH asked (kind, id) AS (", subjects,
+        |(kind, id)| text kind.clone(), text id.clone();
+        ") SELECT s.kind, s.id, s.n, s.leaf FROM asked JOIN log_subject s ON s.kind = asked.kind AND s.id = asked.id
+           WHERE s.n = (SELECT MAX(n) FROM log_subject x WHERE x.kind = asked.kind AND x.id = asked.id)");
+    rows.into_iter().map(|(kind, id, n, leaf)| Ok(((kind, id), (unsigned(n) + 1, Some(digest(&leaf)?))))).collect()
 }
 
 /// An entry's place in one subject's history.
@@ -117,12 +119,8 @@ pub struct Place {
 }
 
 pub async fn add_subjects(tx: &mut Tx, places: &[Place]) -> Result<()> {
-    many!(tx, "INSERT INTO log_subject (kind, id, n, idx, leaf) VALUES ", 5, "", places, |query, p| query
-        .bind(p.kind.clone())
-        .bind(p.id.clone())
-        .bind(signed(p.n))
-        .bind(signed(p.index))
-        .bind(p.leaf.blob()));
+    many!(run tx, "INSERT INTO log_subject (kind, id, n, idx, leaf)", places,
+        |p| text p.kind.clone(), text p.id.clone(), int signed(p.n), int signed(p.index), blob p.leaf.blob(); "");
     Ok(())
 }
 

@@ -13,6 +13,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (2, "uploads", include_str!("../../migrations/0002_uploads.sql")),
     (3, "published", include_str!("../../migrations/0003_published.sql")),
     (4, "proof", include_str!("../../migrations/0004_proof.sql")),
+    (5, "record", include_str!("../../migrations/0005_record.sql")),
 ];
 
 pub async fn run(db: &Db) -> Result<()> {

@@ -16,6 +16,7 @@ pub mod exhibits;
 pub mod jobs;
 pub mod log;
 mod migrate;
+pub mod nodes;
 pub mod retention;
 pub mod search;
 pub mod submissions;

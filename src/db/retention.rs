@@ -166,11 +166,17 @@ pub async fn is_executed(tx: &mut Tx, erasure: Id) -> Result<bool> {
     Ok(sql!(maybe tx, (String,), "SELECT state FROM erasure WHERE id = $1", erasure.blob())?.is_some_and(|r| r.0 == "executed"))
 }
 
+/// What is left of an erased exhibit for its witness.
+pub async fn add_tombstone(tx: &mut Tx, exhibit: Id, submission: Id, at: Utc) -> Result<()> {
+    sql!(run tx, "INSERT INTO tombstone (exhibit_id, submission_id, erased_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        exhibit.blob(), submission.blob(), at.micros())?;
+    Ok(())
+}
+
 /// When exhibits of this submission were erased.
 pub async fn erased_of_submission(tx: &mut Tx, submission: Id) -> Result<Vec<(Id, Utc)>> {
     let rows = sql!(all tx, (Vec<u8>, i64),
-        "SELECT exhibit_id, ended_at FROM erasure WHERE submission_id = $1 AND state = 'executed' AND ended_at IS NOT NULL ORDER BY ended_at",
-        submission.blob())?;
+        "SELECT exhibit_id, erased_at FROM tombstone WHERE submission_id = $1 ORDER BY erased_at", submission.blob())?;
     rows.into_iter().map(|(e, at)| Ok((id(&e)?, Utc::from_micros(at)))).collect()
 }
 
@@ -257,7 +263,7 @@ pub async fn spare(tx: &mut Tx, key: &str) -> Result<()> {
 
 /// Exhibits that were erased since a moment.
 pub async fn erased_since(tx: &mut Tx, since: Utc) -> Result<Vec<Id>> {
-    let rows = sql!(all tx, (Vec<u8>,), "SELECT exhibit_id FROM erasure WHERE state = 'executed' AND ended_at >= $1", since.micros())?;
+    let rows = sql!(all tx, (Vec<u8>,), "SELECT exhibit_id FROM tombstone WHERE erased_at >= $1", since.micros())?;
     rows.into_iter().map(|r| id(&r.0)).collect()
 }
 

@@ -55,3 +55,27 @@ pub async fn spend(tx: &mut Tx, submission: Id, size: u64, bytes_max: u64, files
         submission.blob(), signed(size), signed(bytes_max), signed(files_max))?;
     Ok(rows == 1)
 }
+
+/// Submissions to which nothing was added since a moment, with how many files each stands; those that were found so before, with the
+/// same number, are left out.
+pub async fn quiet(tx: &mut Tx, since: Utc, limit: i64) -> Result<Vec<(Id, u64)>> {
+    let rows = sql!(all tx, (Vec<u8>, i64),
+        "SELECT s.id, s.files FROM submission s
+         WHERE s.files > 0 AND (s.closed_files IS NULL OR s.closed_files <> s.files)
+           AND NOT EXISTS (SELECT 1 FROM upload u WHERE u.submission_id = s.id AND u.state = 'open')
+           AND NOT EXISTS (SELECT 1 FROM exhibit e WHERE e.submission_id = s.id AND e.received_at > $1)
+         ORDER BY s.opened_at LIMIT $2", since.micros(), limit)?;
+    rows.into_iter().map(|(s, files)| Ok((id(&s)?, unsigned(files)))).collect()
+}
+
+/// Notes with how many files a submission was found quiet, if it still has so many.
+pub async fn close(tx: &mut Tx, submission: Id, files: u64) -> Result<bool> {
+    let rows = sql!(run tx, "UPDATE submission SET closed_files = $2 WHERE id = $1 AND files = $2", submission.blob(), signed(files))?;
+    Ok(rows == 1)
+}
+
+/// Forgets what opens a submission's page: neither receipt nor token leads to it any more.
+pub async fn forget_receipt(tx: &mut Tx, submission: Id, token: Sha256, receipt: Sha256) -> Result<()> {
+    sql!(run tx, "UPDATE submission SET token_hash = $2, receipt_hash = $3 WHERE id = $1", submission.blob(), token.blob(), receipt.blob())?;
+    Ok(())
+}

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::appeal::Appeal;
 use super::submission::{Answer, Statement};
-use super::value::{DAY_US, HOUR_US, MINUTE_US, Point, SECOND_US, Utc};
+use super::value::{DAY_US, HOUR_US, MINUTE_US, Point, SECOND_US, Sha256, Utc};
 
 /// Version of the rule below; stored with what it chose, so that it can be computed again.
 pub const RULE_VERSION: u32 = 2;
@@ -154,6 +154,28 @@ pub struct Effective {
     pub to: Utc,
     pub grade: Grade,
     pub source: Source,
+}
+
+/// How an exhibit stands in time and place, as one text that custody events commit to, so that no row can be changed in silence.
+/// The arguments are the row's columns: start and end, grade, source; latitude, longitude, accuracy, source.
+pub fn stands(time: Option<(i64, i64, &str, &str)>, place: Option<(f64, f64, f64, &str)>) -> String {
+    let time = time.map_or_else(|| "-".to_owned(), |(from, to, grade, source)| format!("{from} {to} {grade} {source}"));
+    let place = place.map_or_else(|| "-".to_owned(), |(lat, lon, radius, source)| format!("{lat} {lon} {radius} {source}"));
+    format!("{time} | {place}")
+}
+
+/// The same, of what was worked out.
+pub fn stands_as(when: Option<Effective>, place: Option<Place>) -> String {
+    stands(
+        when.map(|w| (w.from.micros(), w.to.micros(), w.grade.as_str(), w.source.as_str())),
+        place.map(|p| (p.point.lat, p.point.lon, p.radius_m, p.source.as_str())),
+    )
+}
+
+/// SHA-256 of claims as they are kept, whatever their order.
+pub fn claims_digest(mut bodies: Vec<String>) -> Sha256 {
+    bodies.sort_unstable();
+    Sha256::of(bodies.join("\n").as_bytes())
 }
 
 /// The place that the queue sorts and filters by.

@@ -165,6 +165,19 @@ pub fn new_secret(random: [u8; 32]) -> (String, Sha256) {
     (text, hash)
 }
 
+/// By what a witness without a receipt, and an investigator, can both name a submission. It opens nothing and proves nothing.
+pub fn reference(submission: Id) -> String {
+    let text = submission.to_string().to_uppercase();
+    let end = &text[text.len() - 8..];
+    format!("{}-{}", &end[..4], &end[4..])
+}
+
+/// Whether a text looks like one.
+pub fn is_reference(text: &str) -> bool {
+    let hex = |part: &str| part.len() == 4 && part.chars().all(|c| c.is_ascii_digit() || matches!(c, 'A'..='F'));
+    text.split_once('-').is_some_and(|(a, b)| hex(a) && hex(b))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -109,15 +109,21 @@ async fn look(app: &App, e: &Exhibit, key: &str) -> Result<Examination> {
     } else {
         confine::run(app, key, e.size, &e.media_type).await?
     };
-    let keep = async |picture: &Option<String>| -> Result<Option<String>> {
+    let keep = async |picture: &Option<String>| -> Result<Option<(String, Sha256)>> {
         match picture.as_ref().and_then(|p| data_encoding::BASE64.decode(p.as_bytes()).ok()) {
-            Some(bytes) => app.blobs.put(bytes.into()).await.map(Some),
+            Some(bytes) => {
+                let sha256 = Sha256::of(&bytes);
+                Ok(Some((app.blobs.put(bytes.into()).await?, sha256)))
+            }
             None => Ok(None),
         }
     };
+    let (thumbnail, view) = (keep(&outcome.thumbnail).await?.unzip(), keep(&outcome.view).await?.unzip());
     Ok(Examination {
-        thumbnail_key: keep(&outcome.thumbnail).await?,
-        view_key: keep(&outcome.view).await?,
+        thumbnail_key: thumbnail.0,
+        thumbnail_sha256: thumbnail.1,
+        view_key: view.0,
+        view_sha256: view.1,
         found: outcome.found,
         raw: serde_json::to_string(&outcome.raw).map_err(Error::internal)?,
         notes: outcome.notes,
@@ -165,7 +171,33 @@ async fn write_down(app: &App, appeal: &Appeal, exhibit: Id, x: &Examination, ne
         .fact("tool", x.reader.clone())
         .fact("rule", capture::RULE_VERSION)
         .fact("notes", x.notes.clone())
-        .private("result", digest.to_string());
+        .private("result", digest.to_string())
+        .private("claims", db::exhibits::claims_digest(&mut tx, exhibit).await?.to_string())
+        .private("stands", capture::stands_as(e.when, e.place));
     attest::append(app, &mut tx, draft).await?;
+    if let Some(draft) = made(&e, x) {
+        attest::append(app, &mut tx, draft).await?;
+    }
     tx.commit().await
+}
+
+/// What was made of it for eyes: which pictures, by what, and (closed) what they are and were made of.
+fn made(e: &Exhibit, x: &Examination) -> Option<Draft> {
+    let pictures = [("thumbnail", x.thumbnail_sha256, pictures::THUMBNAIL_PX), ("view", x.view_sha256, pictures::VIEW_PX)];
+    let pictures: Vec<_> = pictures.into_iter().filter_map(|(variant, sha256, edge)| Some((variant, sha256?, edge))).collect();
+    if pictures.is_empty() {
+        return None;
+    }
+    let mut draft = Draft::new(EventType::DerivativeCreated, Actor::System)
+        .about(SubjectKind::Exhibit, e.id)
+        .fact("tool", x.reader.clone())
+        .fact("media", "image/jpeg")
+        .fact("quality", pictures::QUALITY)
+        .fact("variants", pictures.iter().map(|(variant, ..)| *variant).collect::<Vec<_>>())
+        .fact("edges", pictures.iter().map(|(.., edge)| *edge).collect::<Vec<_>>())
+        .private("source_sha256", e.sha256.to_string());
+    for (variant, sha256, _) in pictures {
+        draft = draft.private(&format!("{variant}_sha256"), sha256.to_string());
+    }
+    Some(draft)
 }

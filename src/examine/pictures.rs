@@ -11,9 +11,11 @@ use image::{DynamicImage, ImageFormat, ImageReader, Limits, metadata::Orientatio
 
 use super::Outcome;
 
-const THUMBNAIL_PX: u32 = 512;
-const VIEW_PX: u32 = 1_280;
-const QUALITY: u8 = 80;
+/// Longest edges of what is made.
+pub const THUMBNAIL_PX: u32 = 512;
+pub const VIEW_PX: u32 = 1_280;
+/// Of their JPEG.
+pub const QUALITY: u8 = 80;
 /// Pixels above which a picture is not decoded at all; JPEG is decoded scaled, so it may be larger.
 const PIXELS_MAX: u64 = 100_000_000;
 const JPEG_PIXELS_MAX: u64 = 400_000_000;

@@ -114,6 +114,7 @@ pub async fn accept(
     if db::retention::was_destroyed(&mut tx, app.blob_mark(&held)).await? && app.blobs.length(&held).await? != Some(size) {
         return Err(Error::TryLater);
     }
+    let twin = db::exhibits::first_with(&mut tx, appeal.id, appeal.agency, sha256).await?;
     db::exhibits::insert(&mut tx, &exhibit, closeness(appeal, exhibit.when, exhibit.place)).await?;
     for claim in &times {
         db::exhibits::add_time_claim(&mut tx, app.new_id(), exhibit.id, claim, now).await?;
@@ -121,7 +122,12 @@ pub async fn accept(
     for claim in &places {
         db::exhibits::add_place_claim(&mut tx, app.new_id(), exhibit.id, claim, now).await?;
     }
-    attest::append(app, &mut tx, received_event(&exhibit, &claims)).await?;
+    let told = db::exhibits::claims_digest(&mut tx, exhibit.id).await?;
+    attest::append(app, &mut tx, received_event(&exhibit, &claims, told)).await?;
+    if let Some(twin) = twin {
+        let draft = Draft::new(EventType::DuplicateLinked, Actor::System).about(SubjectKind::Exhibit, exhibit.id);
+        attest::append(app, &mut tx, draft.fact("how", "same-bytes").private("of", twin.to_string())).await?;
+    }
     if let Some((upload, generation)) = session
         && !db::uploads::finish(&mut tx, upload, generation, exhibit.id, size, now).await?
     {
@@ -141,7 +147,7 @@ pub async fn accept(
     Ok(Accepted { exhibit: exhibit.id, sha256, size, received_at: now })
 }
 
-fn received_event(e: &Exhibit, claims: &FileClaims) -> Draft {
+fn received_event(e: &Exhibit, claims: &FileClaims, told: Sha256) -> Draft {
     let full_name = shown(&String::from_utf8_lossy(&claims.name), FULL_NAME_CHARS_MAX);
     let mut draft = Draft::new(EventType::ExhibitReceived, Actor::Witness(e.submission))
         .about(SubjectKind::Exhibit, e.id)
@@ -151,6 +157,8 @@ fn received_event(e: &Exhibit, claims: &FileClaims) -> Draft {
         .private("received_at", e.received_at.to_string())
         .private("appeal", e.appeal.to_string())
         .private("submission", e.submission.to_string())
+        .private("claims", told.to_string())
+        .private("stands", capture::stands_as(e.when, e.place))
         .private("name", full_name);
     if let Some(path) = &claims.relative_path {
         draft = draft.private("relative_path", shown(path, FULL_NAME_CHARS_MAX));

@@ -6,6 +6,7 @@
 mod accept;
 mod admit;
 mod budget;
+mod decline;
 mod open;
 mod receive;
 mod restate;
@@ -16,6 +17,7 @@ mod write;
 pub use accept::{Accepted, accept};
 pub use admit::{WAIT_S, admit, challenge};
 pub use budget::{Coming, Room, admits, room};
+pub use decline::decline_receipt;
 pub use open::{Origin, open, state};
 pub use receive::{drain, receive};
 pub use restate::restate;

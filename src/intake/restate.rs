@@ -2,8 +2,11 @@
 //! earlier ones, which stay.
 
 use crate::app::App;
+use crate::attest;
 use crate::db;
-use crate::domain::capture::{Frame, Source, effective_place, effective_time, told_claims};
+use crate::domain::actor::Actor;
+use crate::domain::capture::{Frame, RULE_VERSION, Source, effective_place, effective_time, stands_as, told_claims};
+use crate::domain::custody::{Draft, EventType, SubjectKind};
 use crate::domain::review::closeness;
 use crate::domain::value::Id;
 use crate::error::Result;
@@ -28,6 +31,7 @@ async fn one(app: &App, submission: Id, exhibit: Id) -> Result<()> {
     let (mut times, mut places) = db::exhibits::claims(&mut tx, exhibit).await?;
     let frame = Frame { zone: &appeal.zone, received_at: e.received_at, reader: "intake" };
     let told = told_claims(&statement, &appeal, &e.name, &frame);
+    let before = times.len() + places.len();
     for claim in told.0.into_iter().filter(|c| c.source == Source::WitnessStatement) {
         if times.iter().rfind(|c| c.source == Source::WitnessStatement) != Some(&claim) {
             db::exhibits::add_time_claim(&mut tx, app.new_id(), exhibit, &claim, now).await?;
@@ -43,5 +47,13 @@ async fn one(app: &App, submission: Id, exhibit: Id) -> Result<()> {
     e.when = effective_time(&times);
     e.place = effective_place(&places);
     db::exhibits::set_capture(&mut tx, &e, closeness(&appeal, e.when, e.place)).await?;
+    if times.len() + places.len() > before {
+        let draft = Draft::new(EventType::ExhibitRestated, Actor::System)
+            .about(SubjectKind::Exhibit, exhibit)
+            .fact("rule", RULE_VERSION)
+            .private("claims", db::exhibits::claims_digest(&mut tx, exhibit).await?.to_string())
+            .private("stands", stands_as(e.when, e.place));
+        attest::append(app, &mut tx, draft).await?;
+    }
     tx.commit().await
 }

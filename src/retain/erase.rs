@@ -137,6 +137,7 @@ async fn write_tombstone(app: &App, erasure: Id) -> Result<()> {
         return tx.commit().await;
     }
     let blobs = take_away(app, &mut tx, &exhibit).await?;
+    db::retention::add_tombstone(&mut tx, exhibit.id, exhibit.submission, app.now()).await?;
     db::retention::end(&mut tx, erasure, "executed", app.now()).await?;
     // An entry has its limit; an exhibit with a longer history names its span.
     let entries =
@@ -241,6 +242,7 @@ pub async fn replay(app: &App) -> Result<u64> {
             again += 1;
         }
         db::retention::remove_openings(&mut tx, SubjectKind::Exhibit.as_str(), exhibit).await?;
+        mark_for_witness(&mut tx, exhibit).await?;
         db::log::replayed(&mut tx, exhibit).await?;
         tx.commit().await?;
     }
@@ -249,6 +251,23 @@ pub async fn replay(app: &App) -> Result<u64> {
         app.db.forget_deleted().await?;
     }
     Ok(again)
+}
+
+/// Says to its witness that an exhibit is gone, as the log alone still knows: whose it was, and when it went.
+async fn mark_for_witness(tx: &mut Tx, exhibit: Id) -> Result<()> {
+    let (kind, subject) = (SubjectKind::Exhibit.as_str(), exhibit.to_string());
+    let received = db::log::first_of_subject(tx, kind, &subject).await?;
+    let end = db::log::last_of_subject(tx, kind, &subject, EventType::ErasureExecuted).await?;
+    let said = |entry: Option<db::log::Entry>, at: &str| {
+        let envelope: Value = serde_json::from_slice(&entry?.bytes).ok()?;
+        Some(envelope.pointer(at)?.as_str()?.to_owned())
+    };
+    let submission = said(received, "/actor/ref").and_then(|t| t.parse::<Id>().ok());
+    let at = said(end, "/t").and_then(|t| t.parse().ok());
+    match submission.zip(at) {
+        Some((submission, at)) => db::retention::add_tombstone(tx, exhibit, submission, at).await,
+        None => Ok(()),
+    }
 }
 
 /// Forgets the marks of blobs destroyed more than a day ago: no upload is under way that long between its bytes and its row.

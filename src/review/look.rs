@@ -6,7 +6,7 @@ use subtle::ConstantTimeEq as _;
 
 use crate::app::App;
 use crate::attest;
-use crate::db;
+use crate::db::{self, Tx};
 use crate::domain::actor::{Act, Actor, Person, may};
 use crate::domain::custody::{Draft, EventType, SubjectKind};
 use crate::domain::exhibit::Exhibit;
@@ -66,10 +66,24 @@ pub async fn look(app: &App, person: &Person, exhibit: Id, what: Look) -> Result
     let draft = Draft::new(EventType::ExhibitViewed, Actor::from(person)).about(SubjectKind::Exhibit, e.id).fact("variant", what.as_str());
     let mut tx = app.db.begin().await?;
     attest::append(app, &mut tx, draft).await?;
+    watch(app, &mut tx, person).await?;
     tx.commit().await?;
     let now = app.now();
     let token = |look| grant(app, person, e.id, look, now);
     Ok(Looked { thumbnail: token(Look::Thumbnail), view: token(Look::View), exhibit: e })
+}
+
+/// Counts a look; one too many in a minute is told of, once.
+async fn watch(app: &App, tx: &mut Tx, person: &Person) -> Result<()> {
+    let now = app.now();
+    let looks = app.traffic.looks.count(person.id, now);
+    if looks == app.config.sessions.looks_per_minute.saturating_add(1) {
+        tracing::error!(account = %person.id, looks, "somebody looks at more in a minute than people do");
+        db::accounts::add_unusual(tx, person.id, looks, now).await?;
+        let draft = Draft::new(EventType::AccessUnusual, Actor::from(person)).about(SubjectKind::Account, person.id);
+        attest::append(app, tx, draft.fact("looks", looks)).await?;
+    }
+    Ok(())
 }
 
 /// Records that an original is taken away, for a reason of its own, and returns the token under which its bytes then come.
@@ -93,6 +107,7 @@ pub async fn download(app: &App, person: &Person, exhibit: Id, reason: &str) -> 
         db::exhibits::lock(&mut tx, e.id).await?;
     }
     attest::append(app, &mut tx, draft).await?;
+    watch(app, &mut tx, person).await?;
     tx.commit().await?;
     if worded { Ok(grant(app, person, e.id, Look::Download, app.now())) } else { Err(Error::PurposeMissing) }
 }

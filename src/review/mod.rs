@@ -3,11 +3,13 @@
 mod appeals;
 mod bulk;
 mod decide;
+mod identity;
 mod look;
 mod queue;
 
 pub use appeals::{NewAppeal, create_appeal, set_appeal_intake, set_appeal_state};
 pub use bulk::{BURST_MIN, BulkAct, BulkScope, bulk, bulk_count};
 pub use decide::decide;
+pub use identity::unmask;
 pub use look::{Look, download, look, look_is_recorded, one_exhibit, play};
 pub use queue::page;

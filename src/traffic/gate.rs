@@ -187,6 +187,7 @@ mod tests {
             free_bytes_min: 0,
             form_bytes_max: 1,
             buffer_bytes_max: 1,
+            quiet_minutes: 60,
             uploads_max: 3,
             uploads_per_block_max: 2,
             openings_per_block_hour: 2,

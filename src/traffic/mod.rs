@@ -2,11 +2,13 @@
 //! All of it is in memory and lost with the process, on purpose: nothing here is evidence.
 
 mod gate;
+mod looks;
 mod progress;
 mod spent;
 mod turns;
 
 pub use gate::{Block, Gate, Pass};
+pub use looks::Looks;
 pub use progress::Progress;
 pub use spent::Spent;
 pub use turns::{Turn, Turns};
@@ -19,10 +21,18 @@ pub struct Traffic {
     pub gate: Gate,
     /// Challenges that opened a submission.
     pub spent: Spent,
+    /// How often staff look.
+    pub looks: Looks,
 }
 
 impl Traffic {
     pub fn new(config: &Config) -> Self {
-        Self { turns: Turns::default(), progress: Progress::default(), gate: Gate::new(&config.limits), spent: Spent::default() }
+        Self {
+            turns: Turns::default(),
+            progress: Progress::default(),
+            gate: Gate::new(&config.limits),
+            spent: Spent::default(),
+            looks: Looks::default(),
+        }
     }
 }

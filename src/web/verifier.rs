@@ -43,6 +43,7 @@ fn words(t: &FluentLanguageLoader) -> String {
         "check-opening": fl!(t, "check-opening"), "check-since": fl!(t, "check-since"), "check-erased": fl!(t, "check-erased"),
         "check-file": fl!(t, "check-file"), "check-bag": fl!(t, "check-bag"), "check-bundle": fl!(t, "check-bundle"),
         "check-time": fl!(t, "check-time"), "check-history": fl!(t, "check-history"), "check-payload": fl!(t, "check-payload"),
+        "check-derivative": fl!(t, "check-derivative"),
         "check-export": fl!(t, "check-export"), "reading": fl!(t, "offline-reading"), "done": fl!(t, "offline-done"),
         "nothing": fl!(t, "offline-nothing"), "insecure": fl!(t, "offline-insecure"), "policy-unreadable": fl!(t, "offline-policy-unreadable"),
     });

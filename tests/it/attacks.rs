@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::files::jpeg;
+use crate::files::{Gps, jpeg, with_exif};
 use crate::support::{Pair, Server, on_both};
 
 on_both!(
@@ -16,7 +16,19 @@ on_both!(
     no_look_without_its_event,
     lost_and_exchanged_bytes_are_found,
     two_sequencers_make_one_log,
+    a_clock_that_jumps_is_told_of,
 );
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_replica_that_lost_rows_is_refused() {
+    promoted().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn published_entries_are_locked_by_the_store() {
+    locked(Pair::Lite).await;
+    locked(Pair::Grown).await;
+}
 
 async fn case(pair: Pair) -> (Server, Vec<String>) {
     let server = Server::start(pair).await;
@@ -24,7 +36,9 @@ async fn case(pair: Pair) -> (Server, Vec<String>) {
     let s = server.submission("ATTACK", None).await;
     let mut exhibits = Vec::new();
     for n in 0..3 {
-        exhibits.push(server.sent(&s, "a.jpg", jpeg(n, 40, 40)).await["exhibit"].as_str().unwrap().to_owned());
+        // Pictures that say when they were taken.
+        let photo = with_exif(&jpeg(n, 40, 40), "2026:07:14 22:10:00", Some("+02:00"), 1, &Gps::Absent);
+        exhibits.push(server.sent(&s, "a.jpg", photo).await["exhibit"].as_str().unwrap().to_owned());
     }
     server.settled().await;
     (server, exhibits)
@@ -51,6 +65,14 @@ async fn changed_rows_and_entries_are_found(pair: Pair) {
     let swap = "UPDATE log_entry SET idx = -4 WHERE idx = 4; UPDATE log_entry SET idx = 4 WHERE idx = 5; UPDATE log_entry SET idx = 5 WHERE idx = -4";
     for (case_id, sql, found) in [
         ("T01 a decision", "UPDATE exhibit SET state = 'not_relevant'".to_owned(), "decision-differs"),
+        (
+            "T01 a time",
+            "UPDATE exhibit SET t = COALESCE(t, 0) + 1, t_hi = COALESCE(t_hi, 0) + 1, grade = 'A', time_source = 'exif_original'"
+                .to_owned(),
+            "capture-differs",
+        ),
+        ("T01 a place", "UPDATE exhibit SET lat = 1, lon = 2, acc_m = 3, place_source = 'exif_gps'".to_owned(), "capture-differs"),
+        ("T01 a claim", "UPDATE claim SET body = replace(body, '2', '3')".to_owned(), "claims-differ"),
         ("T01 a size", "UPDATE exhibit SET size = size + 1".to_owned(), "row-differs"),
         ("T02 an entry", format!("UPDATE log_entry SET bytes = {} WHERE idx = 3", text("bytes")), "entry-changed"),
         (
@@ -79,7 +101,7 @@ async fn changed_rows_and_entries_are_found(pair: Pair) {
 }
 
 /// The whole database as it is now, kept aside or put back. The server must not run.
-fn keep(server: &Server) {
+pub fn keep(server: &Server) {
     match server.pair {
         Pair::Lite => {
             for end in ["", "-wal", "-shm"] {
@@ -93,7 +115,7 @@ fn keep(server: &Server) {
     }
 }
 
-fn put_back(server: &Server) {
+pub fn put_back(server: &Server) {
     match server.pair {
         Pair::Lite => {
             for end in ["", "-wal", "-shm"] {
@@ -313,4 +335,200 @@ async fn two_sequencers_make_one_log(pair: Pair) {
     let (code, report) = other.audit();
     assert_eq!(code, 0, "{report}");
     assert_eq!(server.audit().0, 0);
+}
+
+/// T18: the machine's clock is set, forth and back. Events say so, and keep their order by their place.
+async fn a_clock_that_jumps_is_told_of(pair: Pair) {
+    let mut server = Server::start(pair).await;
+    server.appeal("CLOCK", &[]);
+    server.kill();
+    let library = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"]
+        .into_iter()
+        .map(|folder| format!("{folder}/faketime/libfaketime.so.1"))
+        .find(|path| fs::exists(path).unwrap())
+        .expect("faketime is missing: infra/tools.sh installs it");
+    let clock = server.path("clock");
+    let set = |by: &str| fs::write(&clock, by).unwrap();
+    set("+0");
+    server.set("LD_PRELOAD", Some(&library));
+    server.set("FAKETIME_TIMESTAMP_FILE", Some(clock.to_str().unwrap()));
+    server.set("FAKETIME_NO_CACHE", Some("1"));
+    server.set("FAKETIME_DONT_FAKE_MONOTONIC", Some("1"));
+    server.run().await;
+    server.set("LD_PRELOAD", None);
+    let s = server.submission("CLOCK", None).await;
+    server.sent(&s, "a.jpg", jpeg(1, 40, 40)).await;
+    let steps = async || {
+        let events = server.events().await;
+        events.iter().filter(|e| e["type"] == "clock.stepped").map(|e| e["f"]["by_ms"].as_i64().unwrap()).collect::<Vec<_>>()
+    };
+    assert!(steps().await.is_empty());
+    for (n, (by, expected)) in [("+3600", 3_600_000), ("-60", -3_660_000)].into_iter().enumerate() {
+        set(by);
+        crate::support::until("the step is told of", async || steps().await.len() > n).await;
+        let told = steps().await[n];
+        assert!((told - expected).abs() < 10_000, "T18: {told} for {expected}");
+        server.sent(&s, "b.jpg", jpeg(10 + n as u32, 40, 40)).await;
+    }
+    let events = server.events().await;
+    let received: Vec<&str> = events.iter().filter(|e| e["type"] == "exhibit.received").map(|e| e["t"].as_str().unwrap()).collect();
+    assert_eq!(received.len(), 3, "T18: no entry is lost");
+    assert!(received[1] > received[2], "T18: the order is that of the log, whatever the clock says: {received:?}");
+    assert_eq!(server.audit().0, 0);
+}
+
+/// A PostgreSQL of its own.
+struct Cluster {
+    folder: tempfile::TempDir,
+    port: u16,
+}
+
+impl Cluster {
+    /// As the account that PostgreSQL agrees to run under.
+    fn run(&self, program: &str, args: &[&str]) {
+        let bin = fs::read_dir("/usr/lib/postgresql").unwrap().map(|e| e.unwrap().path()).max().unwrap().join("bin").join(program);
+        let root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
+        let mut command = if root { Command::new("runuser") } else { Command::new(&bin) };
+        if root {
+            command.args(["-u", "postgres", "--"]).arg(&bin);
+        }
+        let done = command.args(args).current_dir("/").output().unwrap();
+        assert!(done.status.success(), "{program}: {}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
+    }
+
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        Command::new("chmod").arg("777").arg(folder.path()).status().unwrap();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        Self { folder, port }
+    }
+
+    fn data(&self) -> String {
+        self.folder.path().join("pg").to_string_lossy().into_owned()
+    }
+
+    fn start(&self) {
+        let options = format!("-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c wal_level=replica", self.port);
+        self.run("pg_ctl", &["-D", &self.data(), "-w", "-l", &format!("{}/log", self.data()), "-o", &options, "start"]);
+    }
+
+    fn url(&self, database: &str) -> String {
+        format!("postgres://temoin@127.0.0.1:{}/{database}", self.port)
+    }
+
+    fn sql(&self, text: &str) -> String {
+        let done = Command::new("psql").args([&self.url("postgres"), "-qtAc", text]).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stdout).unwrap().trim().to_owned()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.run("pg_ctl", &["-D", &self.data(), "-m", "immediate", "stop"]);
+        // What belongs to another account, this one may not be able to remove.
+        self.run("pg_controldata", &[&self.data()]);
+    }
+}
+
+/// T11: a real standby falls behind, the primary dies, the standby is promoted: rows that were committed are gone.
+async fn promoted() {
+    let primary = Cluster::new();
+    primary.run("initdb", &["-D", &primary.data(), "-U", "temoin", "-A", "trust", "-E", "UTF8", "--locale=C"]);
+    primary.start();
+    primary.sql("CREATE DATABASE agency");
+    let standby = Cluster::new();
+    let source = format!("host=127.0.0.1 port={} user=temoin", primary.port);
+    standby.run("pg_basebackup", &["-d", &source, "-D", &standby.data(), "-R", "-X", "stream", "-c", "fast"]);
+    standby.start();
+
+    let mut server = Server::start(Pair::Lite).await;
+    server.kill();
+    server.reset();
+    server.set("TEMOIN_DATABASE", Some(&primary.url("agency")));
+    server.run().await;
+    server.appeal("REPLICA", &[]);
+    let s = server.submission("REPLICA", None).await;
+    server.sent(&s, "a.jpg", jpeg(1, 40, 40)).await;
+    server.events().await;
+    let at = primary.sql("SELECT pg_current_wal_lsn()");
+    crate::support::until("the standby has it", async || standby.sql(&format!("SELECT pg_last_wal_replay_lsn() >= '{at}'")) == "t").await;
+    standby.sql("SELECT pg_wal_replay_pause()");
+    crate::support::until("the standby stands", async || standby.sql("SELECT pg_get_wal_replay_pause_state()") == "paused").await;
+    // Its receiver would still fetch what it does not replay: the line to the primary is cut.
+    standby.sql("ALTER SYSTEM SET primary_conninfo = ''");
+    standby.sql("SELECT pg_reload_conf()");
+    crate::support::until("the line is cut", async || standby.sql("SELECT COUNT(*) FROM pg_stat_wal_receiver") == "0").await;
+    server.sent(&s, "later.jpg", jpeg(9, 40, 40)).await;
+    let before = server.events().await;
+    server.kill();
+    standby.sql("SELECT pg_wal_replay_resume()");
+    standby.sql("SELECT pg_promote()");
+    server.set("TEMOIN_DATABASE", Some(&standby.url("agency")));
+    let refused = server.cli(&["serve"]);
+    assert_eq!(refused.status.code(), Some(3), "T11");
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("temoin log recover") && said.contains(&before.len().to_string()), "T11: {said}");
+    let recovered = server.cli(&["log", "recover"]);
+    assert!(recovered.status.success(), "{}", String::from_utf8_lossy(&recovered.stderr));
+    server.run().await;
+    let after = server.events().await;
+    assert_eq!(after[..before.len()], before[..], "T11: every published entry, byte for byte");
+    let (code, report) = server.audit();
+    assert_eq!((code, words(&report)), (1, vec!["exhibit-missing".to_owned()]), "{report}");
+}
+
+/// What is published into a bucket with Object Lock is the store's to keep: not even its owner's key takes it away. (The store is moto,
+/// which is another program's reading of the same interface.)
+async fn locked(pair: Pair) {
+    let oracles = std::env::var("TEMOIN_TEST_ORACLES").expect("infra/servers.sh names the judges");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut store = Command::new(format!("{oracles}/moto_server"))
+        .args(["-p", &port.to_string()])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let python = |script: &str| {
+        let head = format!(
+            "import boto3,sys\nfrom botocore.exceptions import ClientError\ns=boto3.client('s3',endpoint_url='http://127.0.0.1:{port}',region_name='us-east-1')\n"
+        );
+        let done = Command::new(format!("{oracles}/python")).args(["-c", &(head + script)]).output().unwrap();
+        (done.status.success(), format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr)))
+    };
+    crate::support::until("the store answers", async || {
+        python("s.create_bucket(Bucket='locked',ObjectLockEnabledForBucket=True); s.create_bucket(Bucket='open')").0
+    })
+    .await;
+    let mut server = Server::start(pair).await;
+    server.kill();
+    server.reset();
+    let place = |bucket: &str| format!("s3://{bucket}/log?endpoint=http://127.0.0.1:{port}&region=us-east-1&lock_days=30");
+    server.set("TEMOIN_LOG__PUBLISHED", Some(&place("open")));
+    let refused = server.cli(&["serve"]);
+    assert!(refused.status.code() == Some(3) && String::from_utf8_lossy(&refused.stderr).contains("no Object Lock"), "not believed in");
+    server.set("TEMOIN_LOG__PUBLISHED", Some(&place("locked")));
+    server.run().await;
+    server.appeal("LOCK", &[]);
+    server.events().await;
+    let (ok, said) = python(
+        "
+from datetime import datetime, timedelta, timezone
+names=[o['Key'] for o in s.list_objects_v2(Bucket='locked',Prefix='log/published/')['Contents']]
+assert any('/checkpoints/' in n for n in names) and any('/entries/' in n for n in names), names
+for n in names:
+    r=s.get_object_retention(Bucket='locked',Key=n)['Retention']
+    assert r['Mode']=='COMPLIANCE' and r['RetainUntilDate']>datetime.now(timezone.utc)+timedelta(days=29), r
+    version=s.head_object(Bucket='locked',Key=n)['VersionId']
+    try:
+        s.delete_object(Bucket='locked',Key=n,VersionId=version,BypassGovernanceRetention=True)
+        sys.exit('deleted '+n)
+    except ClientError as e:
+        assert e.response['Error']['Code']=='AccessDenied', e
+",
+    );
+    assert!(ok, "{said}");
+    assert_eq!(server.audit().0, 0);
+    store.kill().unwrap();
+    store.wait().unwrap();
 }

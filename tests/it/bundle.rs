@@ -83,10 +83,12 @@ fn readme_commands(bundle: &Path, policy: &Path) -> Vec<String> {
     let commands = lines
         .filter(|l| ["sha256sum", "bagit.py", "ssh-keygen", "head", "sed", "openssl", "temoin"].contains(&l.split(' ').next().unwrap()));
     let scratch = bundle.parent().unwrap().join("checkpoint");
+    let files = payload(bundle)[0].to_string_lossy().into_owned();
     commands
         .map(|c| {
             c.replace("temoin ", &format!("{} ", env!("CARGO_BIN_EXE_temoin")))
                 .replace("POLICY", &policy.to_string_lossy())
+                .replace("FILE\u{2026}", &format!("'{}'", files.replace('\'', "'\\''")))
                 .replace("/tmp/checkpoint", &scratch.to_string_lossy())
         })
         .collect()
@@ -124,13 +126,35 @@ async fn a_third_party_checks_a_bundle_by_its_own_readme(pair: Pair) {
     let case = Case::new(pair).await;
     let bundle = case.export("bundle", "prosecution", &[0, 1]);
     let commands = readme_commands(&bundle, &case.policy);
-    assert_eq!(commands.len(), 8, "{commands:#?}");
+    assert_eq!(commands.len(), 9, "{commands:#?}");
     for command in &commands {
         let (ok, said) = run(&bundle, command);
         assert!(ok, "{said}");
     }
     assert_eq!(verify(&[&bundle], Some(&case.policy)), 0);
     assert_eq!(verify(&[&bundle], None), 2, "a bundle that vouches for itself proves nothing");
+    // T24: what was made of an original is told apart, by the log and not by its name.
+    let views: Vec<PathBuf> = fs::read_dir(bundle.join("data/derivative")).unwrap().map(|e| e.unwrap().path()).collect();
+    assert_eq!(views.len(), 2);
+    assert!(views.iter().all(|v| v.to_string_lossy().contains("-D1-VIEW__")));
+    let presented = case.server.path("original.jpg");
+    let told = |bytes: Vec<u8>| {
+        fs::write(&presented, bytes).unwrap();
+        let done = Command::new(env!("CARGO_BIN_EXE_temoin"))
+            .arg("verify")
+            .args([&bundle, &presented])
+            .arg("--trust")
+            .arg(&case.policy)
+            .output()
+            .unwrap();
+        (done.status.code().unwrap(), String::from_utf8(done.stdout).unwrap())
+    };
+    let (code, said) = told(fs::read(&views[0]).unwrap());
+    assert!(code == 0 && said.contains("original.jpg is a derivative of exhibit"), "T24: {said}");
+    let (code, said) = told(fs::read(&payload(&bundle)[0]).unwrap());
+    assert!(code == 0 && said.contains("original.jpg is the original of exhibit"), "{said}");
+    let (code, said) = told(jpeg(77, 10, 10));
+    assert!(code == 1 && said.contains("neither"), "{said}");
     // What stands in it.
     let files = payload(&bundle);
     assert_eq!(files.len(), 2);
@@ -248,6 +272,21 @@ async fn what_was_changed_in_a_bundle_is_found(pair: Pair) {
         assert!(ok, "T22: {said}");
     });
     assert_eq!(code, 1, "T22");
+    // T24: a picture put into its original's place, with every manifest rewritten and the signature lost; and one of nobody's.
+    for swap in [true, false] {
+        let code = judged(&|at| {
+            let view = fs::read_dir(at.join("data/derivative")).unwrap().next().unwrap().unwrap().path();
+            let id = view.file_name().unwrap().to_string_lossy()[..36].to_owned();
+            let original = payload(at).into_iter().find(|f| f.to_string_lossy().contains(&id)).unwrap();
+            if swap {
+                fs::copy(&view, &original).unwrap()
+            } else {
+                fs::copy(&original, &view).unwrap()
+            };
+            rewrite_manifests(at);
+        });
+        assert_eq!(code, 1, "T24");
+    }
     // T23: made anew from end to end with another log and key, and offered under the real policy.
     let other = Case::new(pair).await;
     let foreign = other.export("foreign", "prosecution", &[0]);
@@ -423,6 +462,11 @@ async fn a_bundle_is_asked_for_in_a_page_and_fetched_in_pieces(pair: Pair) {
     case.server.settled().await;
     let page = ines.get(case.server.url("/exports")).send().await.unwrap().text().await.unwrap();
     let path = page.split("href=\"/exports/").nth(1).map(|t| format!("/exports/{}", t.split('"').next().unwrap())).expect(&page);
+    // T28: a fetch that cannot be written down brings no byte.
+    case.server.sql("ALTER TABLE log_pending RENAME TO log_away");
+    let refused = ines.get(case.server.url(&path)).send().await.unwrap();
+    assert!(refused.status().is_server_error() && !refused.bytes().await.unwrap().starts_with(b"PK"), "T28");
+    case.server.sql("ALTER TABLE log_away RENAME TO log_pending");
     let led = ines.get(case.server.url(&path)).header("range", "bytes=1-").send().await.unwrap();
     assert_eq!(led.status(), 303, "no byte before its event");
     let url = case.server.url(led.headers()["location"].to_str().unwrap());
@@ -441,6 +485,33 @@ async fn a_bundle_is_asked_for_in_a_page_and_fetched_in_pieces(pair: Pair) {
     // Other people's tools unpack it, and it is a bundle like any other.
     let zip = case.server.path("bundle.zip");
     fs::write(&zip, &whole).unwrap();
+    // Ours judges it as it came, too; with a byte changed anywhere in it, or cut, never as proven.
+    assert_eq!(verify(&[&zip], Some(&case.policy)), 0);
+    assert_eq!(verify(&[&zip], None), 2);
+    let other = case.server.path("other.zip");
+    for n in 0..24 {
+        let mut bytes = whole.to_vec();
+        let at = n * (bytes.len() - 1) / 23;
+        bytes[at] ^= 0x20;
+        fs::write(&other, &bytes).unwrap();
+        let code = verify(&[&other], Some(&case.policy));
+        // A time or a mark in a ZIP header, or in its directory, says nothing about what is in it.
+        let central = pieces.windows(4).position(|w| w == b"PK\x01\x02").unwrap();
+        let in_content = at < central && pieces[..at].windows(4).rposition(|w| w == b"PK\x03\x04").is_some_and(|header| at > header + 200);
+        assert!(!in_content || code == 1 || code == 3, "byte {at}: {code}");
+        assert!(matches!(code, 0 | 1 | 3), "byte {at}: {code}");
+        fs::write(&other, &whole[..at]).unwrap();
+        assert_eq!(verify(&[&other], Some(&case.policy)), 3, "cut at {at}");
+    }
+    let doubled = Command::new("python3")
+        .args(["-c", "import sys,zipfile,warnings; warnings.simplefilter('ignore'); a=zipfile.ZipFile(sys.argv[1]); b=zipfile.ZipFile(sys.argv[2],'w')
+for i in a.infolist(): b.writestr(i, a.read(i))
+b.writestr(a.infolist()[0], b'another')"])
+        .args([&zip, &other])
+        .output()
+        .unwrap();
+    assert!(doubled.status.success(), "{}", String::from_utf8_lossy(&doubled.stderr));
+    assert_eq!(verify(&[&other], Some(&case.policy)), 1, "one name, two files");
     let to = case.server.path("unpacked");
     let done = Command::new("python3").args(["-m", "zipfile", "-e"]).arg(&zip).arg(&to).output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));

@@ -337,6 +337,18 @@ async fn a_restored_backup_erases_again(pair: Pair) {
         Pair::Lite => ["temoin.db", "temoin.db-wal", "temoin.db-shm"].iter().for_each(|f| drop(fs::remove_file(case.server.path(f)))),
         Pair::Grown => case.server.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public"),
     }
+    // A file that has rotted in the backup is named, and does not become the original.
+    let rotten = fs::read_dir(backup.join("media")).unwrap().map(|e| e.unwrap().path()).find(|p| p.is_file()).unwrap();
+    let whole = fs::read(&rotten).unwrap();
+    fs::write(&rotten, [&whole[..whole.len() - 1], &[whole[whole.len() - 1] ^ 1]].concat()).unwrap();
+    let refused = case.server.cli(&["restore", backup.to_str().unwrap()]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains(rotten.file_name().unwrap().to_str().unwrap()), "{said}");
+    fs::write(&rotten, whole).unwrap();
+    match pair {
+        Pair::Lite => ["temoin.db", "temoin.db-wal", "temoin.db-shm"].iter().for_each(|f| drop(fs::remove_file(case.server.path(f)))),
+        Pair::Grown => case.server.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public"),
+    }
     let done = case.server.cli(&["restore", backup.to_str().unwrap()]);
     let said = String::from_utf8_lossy(&done.stdout).into_owned();
     assert!(done.status.success(), "{said} {}", String::from_utf8_lossy(&done.stderr));

@@ -215,20 +215,20 @@ async fn every_look_is_an_event_before_bytes_flow(pair: Pair) {
             .collect();
         kinds
     };
-    assert_eq!(events().await, ["exhibit.received ", "exhibit.examined "]);
+    assert_eq!(events().await, ["exhibit.received ", "exhibit.examined ", "derivative.created "]);
     let (_, page) = server.get(&token, "/api/v1/appeals/LOOK/exhibits").await;
     let thumbnail = page["items"][0]["thumbnail"].as_str().unwrap().to_owned();
     let fetch = |path: String| server.http.get(server.url(&path)).bearer_auth(&token).send();
     // The page was recorded, so its thumbnail costs no second event.
     assert_eq!(fetch(thumbnail.clone()).await.unwrap().status(), StatusCode::OK);
-    assert_eq!(events().await.len(), 2);
+    assert_eq!(events().await.len(), 3);
     // Without the page's token, or with a bent one, the look is recorded by itself.
     assert_eq!(fetch(format!("/api/v1/exhibits/{id}/thumbnail")).await.unwrap().status(), StatusCode::OK);
     assert_eq!(fetch(thumbnail.replace("look=", "look=7")).await.unwrap().status(), StatusCode::OK);
-    assert_eq!(events().await[2..], ["exhibit.viewed thumbnail", "exhibit.viewed thumbnail"]);
+    assert_eq!(events().await[3..], ["exhibit.viewed thumbnail", "exhibit.viewed thumbnail"]);
     server.get(&token, &format!("/api/v1/exhibits/{id}")).await;
     fetch(format!("/api/v1/exhibits/{id}/original")).await.unwrap();
-    assert_eq!(events().await[4..], ["exhibit.viewed record", "exhibit.downloaded original"]);
+    assert_eq!(events().await[5..], ["exhibit.viewed record", "exhibit.downloaded original"]);
     // Playing an original is an event, and its ranges come under the token that it gave.
     let clip = server.sent(&s, "clip.mov", movie(3_000_000_000, "+48.85+002.35/")).await["exhibit"].as_str().unwrap().to_owned();
     let led = fetch(format!("/exhibits/{clip}/play")).await.unwrap();

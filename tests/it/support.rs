@@ -352,6 +352,64 @@ impl Server {
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
 
+    /// What a SELECT of one column finds, a line each.
+    pub fn query(&self, text: &str) -> String {
+        let done = match self.pair {
+            Pair::Lite => Command::new("sqlite3").args(["-cmd", ".timeout 5000"]).arg(self.dir.path().join("temoin.db")).arg(text).output(),
+            Pair::Grown => Command::new("psql").args([&self.database, "-qtAc", text]).output(),
+        }
+        .unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stdout).unwrap()
+    }
+
+    /// Nothing is left of what was there: neither rows nor keys nor bytes on this disk. The server must not run.
+    pub fn reset(&mut self) {
+        for entry in std::fs::read_dir(self.dir.path()).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { std::fs::remove_dir_all(path).unwrap() } else { std::fs::remove_file(path).unwrap() }
+        }
+        if let Pair::Grown = self.pair {
+            let (server, name) = self.database.rsplit_once('/').unwrap();
+            for text in [format!("DROP DATABASE {name} WITH (FORCE)"), format!("CREATE DATABASE {name}")] {
+                assert!(Command::new("psql").args([&format!("{server}/postgres"), "-qc", &text]).status().unwrap().success());
+            }
+            self.blobs = self.blobs.replacen("?", "_again?", 1);
+        }
+    }
+
+    /// Starts without asking whether it answers: it is meant to end by itself.
+    pub fn start_unasked(&mut self) {
+        let log = std::fs::File::options().create(true).append(true).open(self.dir.path().join("server.log")).unwrap();
+        let child = self.configured().arg("serve").stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+        self.child = Some(child);
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        self.child.as_mut().is_none_or(|child| child.try_wait().unwrap().is_some())
+    }
+
+    pub async fn waits_for_end(&mut self) -> bool {
+        let until = Instant::now() + Duration::from_secs(20);
+        while !self.has_ended() {
+            if Instant::now() > until {
+                return false;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        true
+    }
+
+    /// As [`Self::sent`], from a server that may not be there: the exhibit, if it was acknowledged.
+    pub async fn try_send(&self, s: &Submission, bytes: Vec<u8>) -> Option<String> {
+        let url = self.url(&format!("/api/v1/submissions/{}/files", s.id));
+        let answer = self.http.post(url).bearer_auth(&s.token).body(bytes).send().await.ok()?;
+        if answer.status() != StatusCode::CREATED {
+            return None;
+        }
+        answer.json::<Value>().await.ok()?["exhibit"].as_str().map(str::to_owned)
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
@@ -412,4 +470,13 @@ pub fn oracle() -> PathBuf {
 pub fn sha256(bytes: &[u8]) -> String {
     use sha2::Digest as _;
     data_encoding::HEXLOWER.encode(&sha2::Sha256::digest(bytes))
+}
+
+/// Waits for something that has to come true.
+pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let until = Instant::now() + Duration::from_secs(30);
+    while !holds().await {
+        assert!(Instant::now() < until, "in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }

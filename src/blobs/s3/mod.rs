@@ -18,7 +18,8 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation};
 use aws_sdk_s3::error::{DisplayErrorContext, SdkError};
-use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::primitives::{ByteStream, DateTime};
+use aws_sdk_s3::types::{ObjectLockEnabled, ObjectLockMode};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use tokio::sync::Semaphore;
@@ -28,7 +29,7 @@ use staged::Parked;
 pub use staged::Staged;
 
 use super::{GRACE, Published, Reader};
-use crate::domain::value::Sha256;
+use crate::domain::value::{DAY_US, SECOND_US, Sha256, Utc};
 use crate::error::{Error, Result};
 
 /// The budget for buffers is counted in grains.
@@ -47,6 +48,8 @@ pub struct S3 {
     prefix: String,
     /// How long keeping took lately: files put whole, files in parts.
     usual_us: Arc<[AtomicU64; 2]>,
+    /// For how long the store itself lets nobody overwrite or remove what was published (Object Lock, compliance mode).
+    lock_us: Option<i64>,
 }
 
 fn away<E: std::error::Error + Send + Sync + 'static>(what: &'static str) -> impl Fn(E) -> Error {
@@ -62,7 +65,7 @@ fn status<E>(e: &SdkError<E>) -> Option<u16> {
 }
 
 impl S3 {
-    /// `rest` is `BUCKET[/PREFIX][?endpoint=URL&region=NAME]`.
+    /// `rest` is `BUCKET[/PREFIX][?endpoint=URL&region=NAME&lock_days=N]`.
     pub async fn open(rest: &str, buffer_bytes_max: usize) -> Result<Self> {
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (bucket, prefix) = path.split_once('/').unwrap_or((path, ""));
@@ -96,23 +99,48 @@ impl S3 {
             p => format!("{p}/"),
         };
         let memory = Arc::new(Semaphore::new(buffer_bytes_max.div_ceil(GRAIN)));
-        let store = Self { client: Client::from_conf(config.build()), bucket: bucket.to_owned(), memory, prefix, usual_us: Arc::default() };
+        let lock_us = match options.get("lock_days") {
+            Some(days) => {
+                let days: u16 = days.parse().map_err(|_| Error::Internal(format!("lock_days={days} is not a number of days")))?;
+                Some(i64::from(days) * DAY_US)
+            }
+            None => None,
+        };
+        let client = Client::from_conf(config.build());
+        let store = Self { client, bucket: bucket.to_owned(), memory, prefix, usual_us: Arc::default(), lock_us };
         store.ping().await.map_err(|_| Error::Internal(format!("the S3 bucket {bucket} cannot be reached with these credentials")))?;
+        if store.lock_us.is_some() {
+            store.refuse_without_lock().await?;
+        }
         Ok(store)
     }
 
+    /// A lock that was asked for and is not there must not be believed in.
+    async fn refuse_without_lock(&self) -> Result<()> {
+        let asked = self.client.get_object_lock_configuration().bucket(&self.bucket).send().await;
+        let on = asked.ok().and_then(|answer| answer.object_lock_configuration?.object_lock_enabled);
+        if on == Some(ObjectLockEnabled::Enabled) {
+            return Ok(());
+        }
+        Err(Error::Internal(format!(
+            "lock_days was asked for, and the bucket {} has no Object Lock: make it with one, or take lock_days away",
+            self.bucket
+        )))
+    }
+
     async fn put(&self, key: &str, sha256: Sha256, bytes: Bytes) -> Result<()> {
-        self.client
-            .put_object()
-            .bucket(&self.bucket)
-            .key(self.key(key))
-            .checksum_sha256(sha256.base64())
-            .body(ByteStream::from(bytes))
-            .customize()
-            .disable_payload_signing()
-            .send()
-            .await
-            .map_err(away("writing"))?;
+        self.put_locked(key, sha256, bytes, None).await
+    }
+
+    /// As [`Self::put`]; with a lock, nobody overwrites or removes it until then.
+    async fn put_locked(&self, key: &str, sha256: Sha256, bytes: Bytes, until: Option<Utc>) -> Result<()> {
+        let mut request =
+            self.client.put_object().bucket(&self.bucket).key(self.key(key)).checksum_sha256(sha256.base64()).body(ByteStream::from(bytes));
+        if let Some(until) = until {
+            let until = DateTime::from_secs(until.micros() / SECOND_US);
+            request = request.object_lock_mode(ObjectLockMode::Compliance).object_lock_retain_until_date(until);
+        }
+        request.customize().disable_payload_signing().send().await.map_err(away("writing"))?;
         Ok(())
     }
 
@@ -203,12 +231,12 @@ impl S3 {
 
     /// Asked before and read after, because not every server honours a condition on writing; the one who publishes holds the
     /// log's head, so that nobody writes in between.
-    pub async fn publish(&self, name: &str, bytes: Bytes) -> Result<Published> {
+    pub async fn publish(&self, name: &str, bytes: Bytes, now: Utc) -> Result<Published> {
         let lies_there = |found: Option<Bytes>| found.map(|b| if b == bytes { Published::Before } else { Published::Otherwise });
         if let Some(before) = lies_there(self.published(name).await?) {
             return Ok(before);
         }
-        self.put(&format!("published/{name}"), Sha256::of(&bytes), bytes.clone()).await?;
+        self.put_locked(&format!("published/{name}"), Sha256::of(&bytes), bytes.clone(), self.lock_us.map(|us| now.plus(us))).await?;
         match lies_there(self.published(name).await?) {
             Some(Published::Before) => Ok(Published::Now),
             Some(other) => Ok(other),

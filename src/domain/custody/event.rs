@@ -40,6 +40,10 @@ event_types! {
     SubmissionOpened = "submission.opened",
     /// The witness said where, when and how the files came to be.
     SubmissionStated = "submission.stated",
+    /// A submission was quiet for a while: with so many files it stood.
+    SubmissionClosed = "submission.closed",
+    /// The witness's contact was read.
+    IdentityUnmasked = "identity.unmasked",
     /// A file was refused; nothing of it was kept.
     UploadRejected = "upload.rejected",
     /// The witness gave a half-sent file up; nothing of it was kept.
@@ -48,6 +52,12 @@ event_types! {
     UploadExpired = "upload.expired",
     ExhibitReceived = "exhibit.received",
     ExhibitExamined = "exhibit.examined",
+    /// A picture was made of it, for eyes.
+    DerivativeCreated = "derivative.created",
+    /// The same bytes had come before.
+    DuplicateLinked = "duplicate.linked",
+    /// The witness said more about time and place after it had come.
+    ExhibitRestated = "exhibit.restated",
     /// An exhibit was opened, or one of its pictures was shown.
     ExhibitViewed = "exhibit.viewed",
     ExhibitDownloaded = "exhibit.downloaded",
@@ -78,26 +88,39 @@ event_types! {
     AccessLogin = "access.login",
     AccessLoginFailed = "access.login_failed",
     AccessDenied = "access.denied",
+    /// Somebody looks at more in a minute than people do.
+    AccessUnusual = "access.unusual",
     /// Somebody said why they look at exhibits in this session.
     AccessPurpose = "access.purpose",
     AccountCreated = "account.created",
     TokenCreated = "account.token_created",
+    RoleChanged = "account.role_changed",
     AuditLookedUp = "audit.looked_up",
     AuditRun = "audit.run",
     /// An auditor looked at the record.
     AuditViewed = "audit.viewed",
     /// A witness took the proof of a file along, for the first time.
     ReceiptIssued = "receipt.issued",
+    /// A witness wants none: what opened their page is forgotten.
+    ReceiptDeclined = "receipt.declined",
     /// Somebody had a receipt checked here.
     ReceiptChecked = "receipt.checked",
     BackupMade = "backup.made",
     BackupRestored = "backup.restored",
     SystemStarted = "system.started",
+    /// A node started with other settings than the last time.
+    ConfigChanged = "config.changed",
     /// The clock of a node went otherwise than time does.
     ClockStepped = "clock.stepped",
     /// Somebody outside vouched for a checkpoint, or was asked to and did not.
     AnchorOk = "anchor.ok",
     AnchorFailed = "anchor.failed",
+    /// The log got another key; the old one signs along for a while.
+    KeyRotated = "key.rotated",
+    /// The old key signs no more.
+    KeyRetired = "key.retired",
+    /// The log was closed under its old name, and goes on under another.
+    EpochOpened = "log.epoch_opened",
     /// Published entries were put back into a database that was behind them.
     LogRecovered = "log.recovered",
 }
@@ -233,33 +256,44 @@ fn actor_json(actor: &Actor) -> Value {
     }
 }
 
-/// Gives a waiting envelope its place: for each subject, its number in that subject's history and
-/// the leaf hash of the event before. Returns the entry's final bytes, to be hashed and kept as they
-/// are, or `None` when the draft is not an envelope (the outbox was tampered with).
-///
-/// `previous` answers, for a subject's kind and id, how many events it has and the leaf of the last.
-pub fn sequence(draft: &[u8], mut previous: impl FnMut(&str, &str) -> (u64, Option<Sha256>)) -> Option<Vec<u8>> {
-    let mut envelope: Value = serde_json::from_slice(draft).ok()?;
-    for subject in envelope.get_mut("subj")?.as_array_mut()? {
-        let fields = subject.as_object_mut()?;
-        let kind = fields.get("k")?.as_str()?.to_owned();
-        let id = fields.get("id")?.as_str()?.to_owned();
-        let (count, leaf) = previous(&kind, &id);
-        fields.insert("n".into(), count.into());
-        if let Some(leaf) = leaf {
-            fields.insert("p".into(), leaf.base64().into());
-        }
-    }
-    let bytes = canonical(&envelope);
-    (bytes.len() <= ENTRY_BYTES_MAX).then_some(bytes)
+/// An envelope as it waits in the outbox, read once.
+pub struct Waiting {
+    envelope: Value,
+    /// Kind and id of what it is about.
+    pub subjects: Vec<(String, String)>,
 }
 
-/// Kinds and ids of a waiting envelope's subjects.
-pub fn subjects_of(draft: &[u8]) -> Vec<(String, String)> {
-    let Ok(envelope) = serde_json::from_slice::<Value>(draft) else { return Vec::new() };
+impl Waiting {
+    /// `None` when this is not an envelope: the outbox was tampered with.
+    pub fn read(draft: &[u8]) -> Option<Self> {
+        let envelope: Value = serde_json::from_slice(draft).ok()?;
+        let subjects = subjects_in(&envelope)?;
+        Some(Self { envelope, subjects })
+    }
+
+    /// Gives it its place: for each subject, its number in that subject's history and the leaf hash of the event before. Returns
+    /// the entry's final bytes, to be hashed and kept as they are, or `None` when there are too many.
+    ///
+    /// `previous` answers, for a subject's kind and id, how many events it has and the leaf of the last.
+    pub fn place(&mut self, mut previous: impl FnMut(&str, &str) -> (u64, Option<Sha256>)) -> Option<Vec<u8>> {
+        let fields = self.envelope.get_mut("subj")?.as_array_mut()?;
+        for (subject, (kind, id)) in fields.iter_mut().zip(&self.subjects) {
+            let fields = subject.as_object_mut()?;
+            let (count, leaf) = previous(kind, id);
+            fields.insert("n".into(), count.into());
+            if let Some(leaf) = leaf {
+                fields.insert("p".into(), leaf.base64().into());
+            }
+        }
+        let bytes = canonical(&self.envelope);
+        (bytes.len() <= ENTRY_BYTES_MAX).then_some(bytes)
+    }
+}
+
+/// Kinds and ids of what an envelope is about.
+pub fn subjects_in(envelope: &Value) -> Option<Vec<(String, String)>> {
     let text = |s: &Value, key: &str| Some(s.get(key)?.as_str()?.to_owned());
-    let subjects = envelope.get("subj").and_then(Value::as_array);
-    subjects.into_iter().flatten().filter_map(|s| Some((text(s, "k")?, text(s, "id")?))).collect()
+    envelope.get("subj")?.as_array()?.iter().map(|s| Some((text(s, "k")?, text(s, "id")?))).collect()
 }
 
 #[cfg(test)]
@@ -283,7 +317,7 @@ mod tests {
             .private("sha256", "00ff")
             .private("size", 42)
             .seal(id(3), Utc::from_micros(1_700_000_000_000_001), &stamp(), || [9; 16]);
-        let entry = sequence(&draft, |_, _| (7, Some(Sha256::of(b"before")))).unwrap();
+        let entry = Waiting::read(&draft).unwrap().place(|_, _| (7, Some(Sha256::of(b"before")))).unwrap();
         assert_eq!(String::from_utf8(entry).unwrap(), include_str!("../../../tests/golden/custody-entry.json").trim_end());
         assert_eq!(openings.len(), 2);
         assert_eq!(openings[1].value, json!(42));

@@ -15,7 +15,7 @@ pub mod strict;
 pub mod timestamp;
 pub mod zip;
 
-pub use event::{Draft, EventType, Opening, Stamp, SubjectKind, commitment, sequence, subjects_of};
+pub use event::{Draft, EventType, Opening, Stamp, SubjectKind, Waiting, commitment, subjects_in};
 pub use note::{Checkpoint, Signer, VerifierKey, bare_note, checkpoint_body, signed_by};
-pub use policy::{Policy, WitnessKey};
+pub use policy::{Policy, Signed, WitnessKey};
 pub use proof::{LogProof, Receipt, Since, Timestamp, Tombstone};

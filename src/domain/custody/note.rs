@@ -87,12 +87,19 @@ impl std::fmt::Display for VerifierKey {
 pub struct Signer {
     name: String,
     key: SigningKey,
+    /// A key that is being replaced, which signs along.
+    old: Option<SigningKey>,
 }
 
 impl Signer {
     /// `seed` is the RFC 8032 secret, 32 bytes.
     pub fn new(name: &str, seed: &[u8; 32]) -> Self {
-        Self { name: name.to_owned(), key: SigningKey::from_bytes(seed) }
+        Self { name: name.to_owned(), key: SigningKey::from_bytes(seed), old: None }
+    }
+
+    /// The same, with a key that signs notes along.
+    pub fn along_with(self, old: &[u8; 32]) -> Self {
+        Self { old: Some(SigningKey::from_bytes(old)), ..self }
     }
 
     pub fn origin(&self) -> &str {
@@ -109,12 +116,16 @@ impl Signer {
         sshsig::armored(namespace, self.key.verifying_key().as_bytes(), &signature)
     }
 
-    /// The note: text, empty line, signature line. Ed25519 is deterministic: the same text gives the
+    /// The note: text, empty line, signature lines. Ed25519 is deterministic: the same text gives the
     /// same note, also after a crash. `text` ends with a newline.
     pub fn sign(&self, text: &str) -> String {
-        let mut bytes = self.verifier().id().to_vec();
-        bytes.extend_from_slice(&self.key.sign(text.as_bytes()).to_bytes());
-        format!("{text}\n\u{2014} {} {}\n", self.name, BASE64.encode(&bytes))
+        let mut note = format!("{text}\n");
+        for key in [Some(&self.key), self.old.as_ref()].into_iter().flatten() {
+            let mut bytes = VerifierKey { name: self.name.clone(), key: key.verifying_key() }.id().to_vec();
+            bytes.extend_from_slice(&key.sign(text.as_bytes()).to_bytes());
+            note.push_str(&format!("\u{2014} {} {}\n", self.name, BASE64.encode(&bytes)));
+        }
+        note
     }
 }
 

@@ -5,7 +5,7 @@
 
 use ed25519_dalek::{Signature, VerifyingKey};
 
-use super::note::{VerifierKey, note_text, read_key, signature_lines};
+use super::note::{Checkpoint, VerifierKey, note_text, read_key, signature_lines, signed_by};
 
 /// Signature type of `cosignature/v1`.
 const COSIGNATURE: u8 = 0x04;
@@ -52,6 +52,19 @@ pub struct TrustedLog {
     pub until: Option<u64>,
 }
 
+/// Who signed a checkpoint, as a policy sees it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Signed {
+    /// A key that counts.
+    Yes,
+    /// The policy knows no log of this name.
+    Unknown,
+    /// None of the keys that it knows for this log.
+    No,
+    /// Only a key that was replaced before.
+    Replaced,
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
     pub logs: Vec<TrustedLog>,
@@ -64,6 +77,31 @@ impl Policy {
     /// The policy that trusts one key and asks for no witness.
     pub fn of(key: VerifierKey) -> Self {
         Self { logs: vec![TrustedLog { key, until: None }], ..Self::default() }
+    }
+
+    /// The same, with a key that signed until the log had that size.
+    pub fn with_replaced(mut self, key: VerifierKey, until: u64) -> Self {
+        self.logs.push(TrustedLog { key, until: Some(until) });
+        self
+    }
+
+    /// The lines that name the log's keys, newest first; `url` is where it is served.
+    pub fn log_lines(&self, url: &str) -> String {
+        let until = |log: &TrustedLog| log.until.map_or_else(String::new, |size| format!("#until {size}\n"));
+        self.logs.iter().map(|log| format!("{}log {} {url}", until(log), log.key).trim_end().to_owned() + "\n").collect()
+    }
+
+    /// Whose signature a checkpoint has.
+    pub fn signed(&self, note: &str, checkpoint: &Checkpoint) -> Signed {
+        let mut known = self.logs.iter().filter(|l| l.key.name == checkpoint.origin).peekable();
+        if known.peek().is_none() {
+            return Signed::Unknown;
+        }
+        let mut signing = known.filter(|l| signed_by(note, &l.key)).peekable();
+        if signing.peek().is_none() {
+            return Signed::No;
+        }
+        if signing.all(|l| l.until.is_some_and(|until| checkpoint.size > until)) { Signed::Replaced } else { Signed::Yes }
     }
 
     pub fn parse(text: &str) -> Result<Self, String> {

@@ -122,6 +122,98 @@ pub fn layout<S>(members: Vec<Member<S>>) -> Vec<Piece<S>> {
     pieces
 }
 
+/// Where the central directory lies, and how many members it names.
+pub struct Directory {
+    pub offset: u64,
+    pub size: u64,
+    count: u64,
+}
+
+/// Bytes at the end of a ZIP file among which its directory's place is looked for: the longest comment, and the records before it.
+pub const TAIL_BYTES: u64 = 66_000;
+
+fn number<const N: usize>(bytes: &[u8], at: usize) -> Option<u64> {
+    let mut wide = [0; 8];
+    wide[..N].copy_from_slice(bytes.get(at..at.checked_add(N)?)?);
+    Some(u64::from_le_bytes(wide))
+}
+
+/// Reads the end of a ZIP file. `None` when it is none.
+pub fn directory(tail: &[u8]) -> Option<Directory> {
+    let end = tail.len().checked_sub(22)?;
+    let end = (0..=end).rev().find(|at| tail[*at..].starts_with(b"PK\x05\x06"))?;
+    let far = end.checked_sub(20).filter(|at| tail[*at..].starts_with(b"PK\x06\x07")).and_then(|at| at.checked_sub(56));
+    match far {
+        Some(far) if tail[far..].starts_with(b"PK\x06\x06") => Some(Directory {
+            count: number::<8>(tail, far + 32)?,
+            size: number::<8>(tail, far + 40)?,
+            offset: number::<8>(tail, far + 48)?,
+        }),
+        _ => Some(Directory {
+            count: number::<2>(tail, end + 10)?,
+            size: number::<4>(tail, end + 12)?,
+            offset: number::<4>(tail, end + 16)?,
+        }),
+    }
+}
+
+/// A member as the directory tells it.
+pub struct Listed {
+    pub name: String,
+    pub size: u64,
+    /// Where its own header begins.
+    pub header: u64,
+}
+
+impl Directory {
+    /// The members, all of them stored; `None` when it is not one, when something is compressed, or when there is more in it than it says.
+    pub fn members(&self, central: &[u8]) -> Option<Vec<Listed>> {
+        let (mut at, mut all) = (0, Vec::new());
+        for _ in 0..self.count {
+            let method = number::<2>(central, at + 10)?;
+            if !central.get(at..)?.starts_with(b"PK\x01\x02") || method != 0 {
+                return None;
+            }
+            let field = |from| Some(usize::try_from(number::<2>(central, from)?).unwrap_or(0));
+            let (name_end, extra, comment) = (at + 46 + field(at + 28)?, field(at + 30)?, field(at + 32)?);
+            let name = std::str::from_utf8(central.get(at + 46..name_end)?).ok()?.to_owned();
+            let (mut size, mut header) = (number::<4>(central, at + 24)?, number::<4>(central, at + 42)?);
+            let mut x = name_end;
+            while x + 4 <= name_end + extra {
+                if number::<2>(central, x)? == 1 {
+                    let mut far = x + 4;
+                    if size == BIG {
+                        size = number::<8>(central, far)?;
+                        far += 16;
+                    }
+                    if header == BIG {
+                        header = number::<8>(central, far)?;
+                    }
+                }
+                x += 4 + field(x + 2)?;
+            }
+            all.push(Listed { name, size, header });
+            at = name_end + extra + comment;
+        }
+        (at == central.len()).then_some(all)
+    }
+}
+
+/// Length of a member's own header, when it is the one of this name: what another reader would take it for.
+pub const fn header_bytes(name: usize) -> usize {
+    30 + name + HEADER_EXTRA_MAX
+}
+
+const HEADER_EXTRA_MAX: usize = 64;
+
+/// Where the bytes behind a member's own header begin, when it tells the same as the directory.
+pub fn data_start(header: &[u8], listed: &Listed) -> Option<u64> {
+    let (name, extra) = (number::<2>(header, 26)?, number::<2>(header, 28)?);
+    let name_end = 30 + usize::try_from(name).ok()?;
+    let same = header.starts_with(b"PK\x03\x04") && header.get(30..name_end)? == listed.name.as_bytes() && number::<2>(header, 8)? == 0;
+    same.then_some(listed.header + 30 + name + extra)
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::{Cursor, Read as _};
@@ -155,6 +247,30 @@ mod tests {
             let mut found = Vec::new();
             archive.by_name(name).unwrap().read_to_end(&mut found).unwrap();
             assert_eq!(found, bytes, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let files = [("a/bagit.txt", &b"BagIt"[..]), ("a/data/\u{e9} 100%.jpg", &[7; 5000]), ("a/empty", b"")];
+        let zip = written(files.iter().map(|(n, b)| member(n, b)).collect());
+        let found = directory(&zip).unwrap();
+        let central = &zip[found.offset as usize..(found.offset + found.size) as usize];
+        for (listed, (name, bytes)) in found.members(central).unwrap().iter().zip(files) {
+            let header = &zip[listed.header as usize..];
+            let start = data_start(&header[..header_bytes(name.len()).min(header.len())], listed).unwrap() as usize;
+            assert_eq!((listed.name.as_str(), &zip[start..start + listed.size as usize]), (name, bytes));
+        }
+        // Cut anywhere, or changed anywhere in its directory, it is none, or another, and nothing panics.
+        for cut in 0..zip.len() {
+            let _ = directory(&zip[..cut]).map(|d| d.members(&zip[..cut]).is_some());
+        }
+        let from = found.offset as usize;
+        for at in from..zip.len() {
+            let mut other = zip.clone();
+            other[at] ^= 0xff;
+            let _ = directory(&other).map(|d| d.members(central).is_some());
+            let _ = found.members(&other[from..from + found.size as usize]).map(|all| all.len());
         }
     }
 

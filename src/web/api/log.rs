@@ -26,12 +26,8 @@ pub async fn checkpoint(State(app): State<AppState>) -> Result<Response> {
 /// A trust policy (C2SP tlog-policy) with this log's key. Whoever wants to rely on it gets it from somewhere
 /// else than from the server that it judges.
 pub async fn policy(State(app): State<AppState>) -> Response {
-    let mut text = format!(
-        "# The custody log of {}. Keep this file, or compare it with a copy from another source.\nlog {} {}/log\n",
-        app.config.agency,
-        app.signer.verifier(),
-        app.config.public_url
-    );
+    let mut text = format!("# The custody log of {}. Keep this file, or compare it with a copy from another source.\n", app.config.agency);
+    text.push_str(&app.trust.log_lines(&format!("{}/log", app.config.public_url)));
     let anchors = &app.config.anchors;
     let mut members = String::new();
     for (n, witness) in anchors.witnesses.iter().enumerate() {

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::{record, verdict_words};
 use crate::attest::{self, Finding, compare};
 use crate::db;
-use crate::domain::custody::{Checkpoint, LogProof, Policy};
+use crate::domain::custody::{Checkpoint, LogProof};
 use crate::error::Result;
 use crate::web::extract::{AppState, Auditing, Frame};
 use crate::web::respond::page;
@@ -60,6 +60,6 @@ pub async fn judge(State(app): State<AppState>, Auditing(person): Auditing, fram
         _ => None,
     };
     drop(tx);
-    let verdict = compare(&one, &other, proof.as_deref(), Some(&Policy::of(app.signer.verifier())));
+    let verdict = compare(&one, &other, proof.as_deref(), Some(&app.trust));
     page(&ComparePage { t, frame, one, other, verdict: Some(verdict_words(t, verdict.exit)), findings: verdict.findings })
 }

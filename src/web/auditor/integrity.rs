@@ -11,6 +11,7 @@ use super::record;
 use crate::attest::{self, AuditReport};
 use crate::db;
 use crate::domain::job::Job;
+use crate::domain::value::DAY_US;
 use crate::error::{Error, Result};
 use crate::web::extract::{AppState, Auditing, Frame};
 use crate::web::respond::page;
@@ -47,8 +48,14 @@ struct IntegrityPage {
     never: u64,
     oldest: String,
     anchors: Vec<Anchor>,
+    /// Who looked at more in a minute than people do: name, looks, when.
+    unusual: Vec<(String, u64, String)>,
     asked: bool,
 }
+
+/// How far back unusual access is shown, and how much of it; the log has all.
+const UNUSUAL_US: i64 = 30 * DAY_US;
+const UNUSUAL_ROWS: i64 = 50;
 
 fn run(found: Option<db::audits::Run>, amount: impl Fn(&AuditReport) -> String) -> Option<Run> {
     let found = found?;
@@ -72,6 +79,7 @@ pub async fn show(State(app): State<AppState>, Auditing(person): Auditing, frame
     let waiting = db::log::pending_count(&mut tx).await?;
     let log = run(db::audits::last(&mut tx, "log").await?, |r| fl!(t, "audit-entries", n = r.entries));
     let fixity = run(db::audits::last(&mut tx, "fixity").await?, |r| fl!(t, "audit-blobs", n = r.blobs));
+    let unusual = db::accounts::unusual_since(&mut tx, app.now().plus(-UNUSUAL_US), UNUSUAL_ROWS).await?;
     drop(tx);
     let anchors = anchors.into_iter().map(|a| Anchor {
         kind: a.kind.as_str(),
@@ -97,6 +105,7 @@ pub async fn show(State(app): State<AppState>, Auditing(person): Auditing, frame
         never: coverage.never,
         oldest: coverage.oldest.map(|at| at.to_string()).unwrap_or_default(),
         anchors: anchors.collect(),
+        unusual: unusual.into_iter().map(|(name, looks, at)| (name, looks, at.to_string())).collect(),
         asked: frame.here.contains("asked="),
         frame,
     })

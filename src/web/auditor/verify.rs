@@ -12,7 +12,7 @@ use super::verdict_words;
 use crate::attest::{self, Exit, Finding, GivenFile, Trust, verify_receipt};
 use crate::db;
 use crate::domain::actor::{Actor, Person};
-use crate::domain::custody::{Draft, EventType, Policy, SubjectKind};
+use crate::domain::custody::{Draft, EventType, SubjectKind};
 use crate::domain::value::{Id, Sha256, Utc};
 use crate::error::{Error, Result};
 use crate::web::extract::{AppState, Auditing, Frame};
@@ -78,9 +78,9 @@ pub async fn judge(State(app): State<AppState>, Auditing(person): Auditing, fram
     let mut answer = blank(frame);
     let t = answer.t;
     if !receipt.is_empty() {
-        let policy = Policy::of(app.signer.verifier());
+        let policy = &app.trust;
         let files: Vec<GivenFile> = file.into_iter().collect();
-        let verdict = verify_receipt(&receipt, &files, Trust { policy: Some(&policy), authorities: None });
+        let verdict = verify_receipt(&receipt, &files, Trust { policy: Some(policy), authorities: None });
         let exhibit = verdict.entry.as_ref().and_then(|e| e.pointer("/subj/0/id")?.as_str()?.parse::<Id>().ok());
         let mut tx = app.db.begin().await?;
         let draft = Draft::new(EventType::ReceiptChecked, Actor::from(&person)).fact("exit", verdict.exit as u8);

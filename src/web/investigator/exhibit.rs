@@ -15,11 +15,13 @@ use crate::domain::actor::{Act, may};
 use crate::domain::capture::{PlaceClaim, PlaceStatus, TimeClaim};
 use crate::domain::exhibit::Kind;
 use crate::domain::media::playable;
+use crate::domain::purpose::PurposeCode;
 use crate::domain::retention::Basis;
 use crate::domain::review::Decision;
-use crate::domain::submission::Statement;
+use crate::domain::submission::{Statement, reference};
 use crate::error::{Error, Result};
 use crate::review::{self, Look};
+use crate::web::account::purpose_words;
 use crate::web::extract::{AppState, Decider, Frame, PathId, Reviewer};
 use crate::web::respond::page;
 use crate::web::supervisor::basis_words;
@@ -77,6 +79,10 @@ struct ExhibitPage {
     erasure: bool,
     may_retain: bool,
     bases: Vec<(&'static str, String)>,
+    /// What the submission is called, for a witness without a receipt.
+    reference: String,
+    contact_given: bool,
+    purposes: Vec<(&'static str, String)>,
 }
 
 impl ExhibitPage {
@@ -107,8 +113,8 @@ pub async fn show(State(app): State<AppState>, Reviewer(person): Reviewer, frame
     let mut tx = app.db.read().await?;
     let appeal = db::appeals::by_id(&mut tx, e.appeal).await?;
     let mut statement = db::submissions::by_id(&mut tx, e.submission).await?.statement;
-    // The witness's contact is not part of an exhibit; the sealed vault comes with the safety of identities.
-    statement.contact = String::new();
+    // How to reach the witness is not part of an exhibit: reading it is an act of its own.
+    let contact_given = !std::mem::take(&mut statement.contact).is_empty();
     let (times, places) = db::exhibits::claims(&mut tx, e.id).await?;
     let x = db::contents::examination(&mut tx, e.agency, e.sha256).await?;
     let decisions = db::exhibits::decisions(&mut tx, e.id).await?;
@@ -155,6 +161,9 @@ pub async fn show(State(app): State<AppState>, Reviewer(person): Reviewer, frame
         erasure,
         may_retain: may(person.role, Act::Retain),
         bases: Basis::ALL.map(|b| (b.as_str(), basis_words(t, b))).to_vec(),
+        reference: reference(e.submission),
+        contact_given,
+        purposes: PurposeCode::ALL.map(|p| (p.as_str(), purpose_words(t, p))).to_vec(),
         zone: appeal.zone,
         media_type: e.media_type,
         name: e.name,
@@ -174,6 +183,37 @@ fn event(entry: &db::log::Entry, names: &[(String, String)], zone: &str) -> Even
         who: name.unwrap_or_else(|| text("/actor/k")),
         detail: text("/f/variant"),
     }
+}
+
+#[derive(Deserialize)]
+pub struct ContactForm {
+    #[serde(default)]
+    purpose: String,
+    #[serde(default)]
+    reason: String,
+}
+
+#[derive(Template)]
+#[template(path = "contact.html")]
+struct ContactPage {
+    frame: Frame,
+    t: &'static FluentLanguageLoader,
+    id: String,
+    reference: String,
+    contact: String,
+}
+
+/// How to reach the witness, once it is on record who asks and why.
+pub async fn contact(
+    State(app): State<AppState>,
+    Reviewer(person): Reviewer,
+    frame: Frame,
+    PathId(id): PathId,
+    Form(asked): Form<ContactForm>,
+) -> Result<Response> {
+    let read = review::unmask(&app, &person, id, &asked.purpose, &asked.reason).await?;
+    let (reference, contact) = (reference(read.submission), read.contact);
+    page(&ContactPage { t: frame.language.texts(), id: id.to_string(), reference, contact, frame })
 }
 
 #[derive(Deserialize)]

@@ -601,7 +601,15 @@ export async function verifyBundle(files: Given[], policy: Policy | null, progre
     bad('export', id);
     chains.delete(id);
   }
-  if (payload.size !== chains.size) bad('payload', `${payload.size} / ${chains.size}`);
+  const makes = (e: Event, hash: string): boolean => at(e.said, 'type') === 'derivative.created' && (e.open.get('view_sha256') === hash || e.open.get('thumbnail_sha256') === hash);
+  let originals = 0;
+  for (const [path, hash] of payload) {
+    if (path.startsWith('data/original/')) { originals += 1; continue; }
+    const id = path.startsWith('data/derivative/') ? path.slice('data/derivative/'.length).split('-D1-VIEW__')[0]! : '';
+    if (!(chains.get(id) ?? []).some((e) => makes(e, hash))) bad('payload', `${path}: neither an original nor made of one`);
+  }
+  if (originals !== chains.size) bad('payload', `${originals} / ${chains.size}`);
+  if (payload.size > originals) held('derivative', String(payload.size - originals));
   for (const [id, chain] of chains) {
     chain.forEach((e, n) => {
       const subject = list(at(e.said, 'subj')).find((s) => at(s, 'id') === id);

@@ -2,18 +2,21 @@
 
 use askama::Template;
 use axum::extract::{Path, State};
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Redirect, Response};
 use i18n_embed::fluent::FluentLanguageLoader;
 use i18n_embed_fl::fl;
+use serde::Deserialize;
 
 use super::{moment_words, size_words};
 use crate::attest;
 use crate::db;
 use crate::domain::appeal::AppealState;
 use crate::domain::exhibit::State as ExhibitState;
+use crate::domain::submission::{is_reference, reference};
 use crate::error::{Error, Result};
-use crate::web::extract::{AppState, Frame, by_receipt};
+use crate::intake;
+use crate::web::extract::{AppState, Frame, Params, by_receipt};
 use crate::web::respond::page;
 
 /// A file that was refused, for the page that says so.
@@ -99,4 +102,37 @@ pub async fn proof(State(app): State<AppState>, Path((receipt, exhibit)): Path<(
     let text = attest::issue_receipt(&app, submission.id, exhibit).await?.ok_or(Error::TryLater)?;
     let name = format!("attachment; filename=\"receipt-{exhibit}.tlog-proof\"");
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)], text).into_response())
+}
+
+/// The witness wants no receipt: what leads here is forgotten, on the server and in this browser. Another page says so, whose
+/// address holds nothing of this one.
+pub async fn forget(State(app): State<AppState>, Path(receipt): Path<String>) -> Result<Response> {
+    let (submission, _, _) = by_receipt(&app, &receipt).await?;
+    intake::decline_receipt(&app, submission.id).await?;
+    let mut response = Redirect::to(&format!("/forgotten?reference={}", reference(submission.id))).into_response();
+    response.headers_mut().insert("clear-site-data", HeaderValue::from_static("\"cache\", \"storage\""));
+    Ok(response)
+}
+
+#[derive(Deserialize)]
+pub struct Forgotten {
+    #[serde(default)]
+    reference: String,
+    #[serde(default, rename = "lang")]
+    _lang: String,
+}
+
+#[derive(Template)]
+#[template(path = "witness_forgotten.html")]
+struct ForgottenPage {
+    frame: Frame,
+    t: &'static FluentLanguageLoader,
+    reference: String,
+}
+
+pub async fn forgotten(frame: Frame, Params(asked): Params<Forgotten>) -> Result<Response> {
+    if !is_reference(&asked.reference) {
+        return Err(Error::NotFound);
+    }
+    page(&ForgottenPage { t: frame.language.texts(), reference: asked.reference, frame })
 }

@@ -500,6 +500,34 @@ check-bundle = signature of the bundle
 check-time = the times follow one another
 check-history = each history is complete
 check-payload = each file is the one that was received
+check-derivative = pictures made from the originals, marked as such
 check-export = the log holds this bundle
 audit-own-browser = In your own browser
 alarm = The record needs somebody's eyes: an outside authority does not vouch for it, or a check found a contradiction.
+
+# No receipt
+forget-title = You want no receipt?
+forget-text = Whoever finds this receipt on you can see what you handed over. If that is a danger to you, let it be forgotten: this page closes for good, on our side and in this browser. What you gave stays with the police. You can then no longer add to it, follow it, or prove that it came from you.
+forget-go = Forget this receipt
+forgotten-title = The receipt is forgotten
+forgotten-text = The address that you came from opens nothing any more. What you handed over is safe.
+forgotten-reference = Reference
+forgotten-reference-text = If you ever want to speak about it with the police, this is how they can find it. It opens nothing and proves nothing; you need not keep it.
+forgotten-history = Your browser's history still shows that you were here. You can delete it, and close this page.
+
+# Who a witness is
+contact-title = How to reach the witness
+contact-show = Show how to reach the witness
+contact-text = Witnesses are asked to trust us. Reading this is recorded with your name, purpose and reason, and their own record shows it.
+contact-reason = Why do you need to know?
+contact-recorded = That you read this is on record.
+contact-none = The witness left nothing to be reached by.
+contact-back = Back to the exhibit
+submission-reference = Submission reference
+
+audit-unusual = Unusual access
+audit-unusual-text = More looks at exhibits in a minute than people do: perhaps a program with somebody's session or token. Each look is in the access log.
+audit-looks = { $n ->
+    [one] one look within a minute
+   *[other] { $n } looks within a minute, or more
+}

@@ -503,6 +503,34 @@ check-bundle = signature du dossier
 check-time = les heures se suivent
 check-history = chaque histoire est complète
 check-payload = chaque fichier est celui qui a été reçu
+check-derivative = images faites d'après les originaux, marquées comme telles
 check-export = le registre connaît ce dossier
 audit-own-browser = Dans votre propre navigateur
 alarm = Le registre demande un regard : une autorité extérieure ne s'en porte pas garante, ou une vérification a trouvé une contradiction.
+
+# Sans reçu
+forget-title = Vous ne voulez pas de reçu ?
+forget-text = Qui trouve ce reçu sur vous peut voir ce que vous avez remis. Si c'est un danger pour vous, faites-le oublier : cette page se ferme pour de bon, chez nous et dans ce navigateur. Ce que vous avez donné reste à la police. Vous ne pourrez plus rien y ajouter, ni le suivre, ni prouver que cela venait de vous.
+forget-go = Oublier ce reçu
+forgotten-title = Le reçu est oublié
+forgotten-text = L'adresse d'où vous venez n'ouvre plus rien. Ce que vous avez remis est en sécurité.
+forgotten-reference = Référence
+forgotten-reference-text = Si un jour vous voulez en parler à la police, c'est ainsi qu'elle peut le retrouver. Elle n'ouvre rien et ne prouve rien ; vous n'êtes pas obligé de la garder.
+forgotten-history = L'historique de votre navigateur montre encore que vous êtes passé ici. Vous pouvez l'effacer, et fermer cette page.
+
+# Qui est un témoin
+contact-title = Comment joindre le témoin
+contact-show = Montrer comment joindre le témoin
+contact-text = Les témoins nous font confiance. Lire ceci est noté avec votre nom, la finalité et la raison, et leur propre dossier le montre.
+contact-reason = Pourquoi avez-vous besoin de le savoir ?
+contact-recorded = Il est noté que vous avez lu ceci.
+contact-none = Le témoin n'a rien laissé pour être joint.
+contact-back = Retour à la pièce
+submission-reference = Référence de l'envoi
+
+audit-unusual = Accès inhabituels
+audit-unusual-text = Plus de regards sur des pièces en une minute que n'en porte une personne : peut-être un programme avec la session ou le jeton de quelqu'un. Chaque regard est dans le journal des accès.
+audit-looks = { $n ->
+    [one] un regard en une minute
+   *[other] { $n } regards en une minute, ou plus
+}

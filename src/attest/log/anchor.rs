@@ -10,9 +10,10 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::verify::consistency;
-use super::{append, growth_is_only};
+use super::growth_is_only;
 use crate::app::App;
+use crate::attest::append;
+use crate::attest::receipt::consistency;
 use crate::config::{Timestamping, Witness};
 use crate::db::anchors::{self, Anchor, Kind};
 use crate::db::{self, Tx};
@@ -219,7 +220,7 @@ const SKEW_US: i64 = 5 * 60 * SECOND_US;
 
 /// Whether an entry's own time lies outside what outsiders saw: before the last anchor that does not contain it yet, or after the
 /// first one that does. `seen` are sizes and times in order.
-pub(super) fn out_of_time(seen: &[(u64, Utc)], envelope: &Value, index: u64) -> Option<String> {
+pub fn out_of_time(seen: &[(u64, Utc)], envelope: &Value, index: u64) -> Option<String> {
     let at: Utc = envelope["t"].as_str()?.parse().ok()?;
     let first_with = seen.partition_point(|(size, _)| *size <= index);
     let before = first_with.checked_sub(1).map(|n| seen[n].1);
@@ -232,7 +233,7 @@ pub(super) fn out_of_time(seen: &[(u64, Utc)], envelope: &Value, index: u64) -> 
 }
 
 /// Anchors that the log of these roots contradicts, or that do not hold, for the audit.
-pub(super) async fn contradicted(app: &App, tx: &mut Tx, roots: &HashMap<u64, Sha256>) -> Result<Vec<String>> {
+pub async fn contradicted(app: &App, tx: &mut Tx, roots: &HashMap<u64, Sha256>) -> Result<Vec<String>> {
     let authorities: HashMap<&str, Roots> = app
         .config
         .anchors

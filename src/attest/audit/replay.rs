@@ -1,44 +1,20 @@
 //! The audit that runs on the server: the whole log recomputed, its openings and its rows held against it.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::append;
+use super::Report;
 use crate::app::App;
+use crate::attest::log::{anchor, publish};
 use crate::db;
-use crate::domain::actor::Actor;
+use crate::db::exhibits::Stands;
+use crate::domain::capture::claims_digest;
 use crate::domain::custody::merkle::{Edge, TILE_WIDTH, TileAt, leaf_hash, tile_level};
-use crate::domain::custody::{Checkpoint, Draft, EventType, Opening, SubjectKind, commitment, signed_by};
+use crate::domain::custody::{Checkpoint, Opening, Signed, SubjectKind, commitment};
 use crate::domain::retention::Standing;
 use crate::domain::value::{Id, Sha256};
-use crate::error::{Error, Result};
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Finding {
-    /// A stable word for what is wrong.
-    pub what: Cow<'static, str>,
-    pub detail: String,
-}
-
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Report {
-    pub entries: u64,
-    pub root: String,
-    pub exhibits: u64,
-    pub blobs: u64,
-    pub bytes: u64,
-    /// Empty: nothing contradicts anything.
-    pub findings: Vec<Finding>,
-}
-
-impl Report {
-    pub(super) fn add(&mut self, what: &'static str, detail: impl Into<String>) {
-        self.findings.push(Finding { what: what.into(), detail: detail.into() });
-    }
-}
+use crate::error::Result;
 
 const PAGE: u64 = 1_000;
 
@@ -46,7 +22,7 @@ const PAGE: u64 = 1_000;
 /// the exhibits' rows against their `exhibit.received`. Reads one consistent view; changes nothing.
 pub async fn audit(app: &App) -> Result<Report> {
     // Listed before the view is opened: what is published while it is read is beyond it.
-    let published = super::publish::sizes(app).await?;
+    let published = publish::sizes(app).await?;
     let mut tx = app.db.read().await?;
     let mut report = Report::default();
     let mut edge = Edge::default();
@@ -57,7 +33,7 @@ pub async fn audit(app: &App) -> Result<Report> {
     let mut signed: HashSet<u64> = db::log::checkpoint_sizes(&mut tx).await?.into_iter().collect();
     signed.extend(&published);
     let seen = db::anchors::times(&mut tx).await?;
-    let rows: HashMap<Id, (Sha256, u64)> = db::exhibits::received(&mut tx).await?.into_iter().collect();
+    let rows = db::exhibits::all_stand(&mut tx).await?;
     let mut replayed = Replayed::default();
     loop {
         let page = db::log::entries(&mut tx, edge.size(), PAGE).await?;
@@ -77,7 +53,7 @@ pub async fn audit(app: &App) -> Result<Report> {
             }
             match serde_json::from_slice::<Value>(&entry.bytes) {
                 Ok(envelope) => {
-                    if let Some(problem) = super::anchor::out_of_time(&seen, &envelope, entry.index) {
+                    if let Some(problem) = anchor::out_of_time(&seen, &envelope, entry.index) {
                         report.add("time-impossible", problem);
                     }
                     chain(&mut report, &mut chains, &envelope, entry.index, leaf);
@@ -110,6 +86,7 @@ pub async fn audit(app: &App) -> Result<Report> {
     let waiting = db::log::pending_count(&mut tx).await?;
     if waiting == 0 {
         replayed.check_rows(&mut report, &rows);
+        replayed.check_captures(&mut report, &rows, &db::exhibits::claims_digests(&mut tx).await?);
         replayed.check_holds(&mut report, &db::retention::held(&mut tx).await?.into_iter().collect());
     }
     for exhibit in replayed.standing.iter().filter(|(_, s)| s.erased).map(|(id, _)| id) {
@@ -141,18 +118,17 @@ pub async fn audit(app: &App) -> Result<Report> {
             report.add("tile-differs", format!("tile {}/{} is not made of these entries", at.0, at.1));
         }
     }
-    let key = app.signer.verifier();
     for note in db::log::checkpoints(&mut tx).await? {
-        let fits = Checkpoint::parse(&note).is_some_and(|c| c.size == 0 || roots.get(&c.size) == Some(&c.root));
-        if !fits || !signed_by(&note, &key) {
+        let told = |c: &Checkpoint| c.size == 0 || roots.get(&c.size) == Some(&c.root);
+        if !Checkpoint::parse(&note).is_some_and(|c| told(&c) && app.trust.signed(&note, &c) == Signed::Yes) {
             report.add("checkpoint-differs", note.lines().take(2).collect::<Vec<_>>().join(" "));
         }
     }
-    for problem in super::anchor::contradicted(app, &mut tx, &roots).await? {
+    for problem in anchor::contradicted(app, &mut tx, &roots).await? {
         report.add("anchor-differs", problem);
     }
     drop(tx);
-    for size in super::publish::contradicted(app, &published, &roots).await? {
+    for size in publish::contradicted(app, &published, &roots).await? {
         report.add("published-differs", format!("the published checkpoint of {size} entries is not one of this log"));
     }
     Ok(report)
@@ -184,13 +160,17 @@ struct Replayed {
     /// The last decision on each, where it is disclosed.
     decided: BTreeMap<String, String>,
     received: HashSet<Id>,
+    /// How many files each submission handed over.
+    handed_over: HashMap<Id, u64>,
+    /// Where each exhibit was left in time and place, and the digest of its claims.
+    captured: HashMap<Id, (String, String)>,
     /// Holds and erasures, of those that have any.
     standing: HashMap<Id, Standing>,
 }
 
 impl Replayed {
     /// Every received exhibit has its row, unless it was erased; then it has none.
-    fn check_rows(&self, report: &mut Report, rows: &HashMap<Id, (Sha256, u64)>) {
+    fn check_rows(&self, report: &mut Report, rows: &HashMap<Id, Stands>) {
         let erased = |id: &Id| self.standing.get(id).is_some_and(|s| s.erased);
         for id in &self.received {
             match (rows.contains_key(id), erased(id)) {
@@ -205,6 +185,20 @@ impl Replayed {
         }
     }
 
+    /// Time, place and what they rest on are as the log last said.
+    fn check_captures(&self, report: &mut Report, rows: &HashMap<Id, Stands>, claims: &HashMap<Id, Sha256>) {
+        let none = claims_digest(Vec::new());
+        for (id, (stands, digest)) in &self.captured {
+            let Some(row) = rows.get(id) else { continue };
+            if row.capture != *stands {
+                report.add("capture-differs", format!("exhibit {id}: the table says {}, the log last said {stands}", row.capture));
+            }
+            if claims.get(id).unwrap_or(&none).to_string() != *digest {
+                report.add("claims-differ", format!("exhibit {id}: its claims of time and place are not those that the log knows"));
+            }
+        }
+    }
+
     fn check_holds(&self, report: &mut Report, held: &HashSet<Id>) {
         let in_log: HashSet<Id> = self.standing.iter().filter(|(_, s)| s.held() && !s.erased).map(|(id, _)| *id).collect();
         for id in in_log.symmetric_difference(held) {
@@ -216,7 +210,7 @@ impl Replayed {
 /// An entry's openings against its commitments, and an exhibit's row against what was received.
 fn check_openings(
     report: &mut Report,
-    rows: &HashMap<Id, (Sha256, u64)>,
+    rows: &HashMap<Id, Stands>,
     replayed: &mut Replayed,
     envelope: &Value,
     index: u64,
@@ -231,7 +225,27 @@ fn check_openings(
     }
     let opened = |path: &str| openings.iter().find(|o| o.path == path).map(|o| &o.value);
     let subject = envelope.pointer("/subj/0/id").and_then(Value::as_str).and_then(|t| t.parse::<Id>().ok());
+    // Whoever says something about time and place says where that leaves it; the last word counts.
+    if let Some(exhibit) = subject {
+        let text = |path: &str| opened(path).and_then(Value::as_str).map(str::to_owned);
+        if let Some((stands, claims)) = text("stands").zip(text("claims")) {
+            replayed.captured.insert(exhibit, (stands, claims));
+        }
+    }
     match (envelope.get("type").and_then(Value::as_str), subject) {
+        (Some("submission.closed"), Some(submission)) => {
+            let (said, came) = (envelope.pointer("/f/files").and_then(Value::as_u64), replayed.handed_over.get(&submission).copied());
+            if said != Some(came.unwrap_or(0)) {
+                report.add(
+                    "submission-differs",
+                    format!(
+                        "entry {index}: submission {submission} stood at {} files, {} were received",
+                        said.unwrap_or(0),
+                        came.unwrap_or(0)
+                    ),
+                );
+            }
+        }
         (Some("exhibit.decided"), Some(exhibit)) => {
             if let Some(decision) = opened("decision").and_then(Value::as_str) {
                 replayed.decided.insert(exhibit.to_string(), decision.to_owned());
@@ -240,10 +254,13 @@ fn check_openings(
         (Some("exhibit.received"), Some(exhibit)) => {
             report.exhibits += 1;
             replayed.received.insert(exhibit);
+            if let Some(submission) = envelope.pointer("/actor/ref").and_then(Value::as_str).and_then(|t| t.parse().ok()) {
+                *replayed.handed_over.entry(submission).or_default() += 1;
+            }
             match rows.get(&exhibit) {
-                Some((sha256, size))
-                    if opened("sha256").and_then(Value::as_str) != Some(&sha256.to_string())
-                        || opened("size").and_then(Value::as_u64) != Some(*size) =>
+                Some(row)
+                    if opened("sha256").and_then(Value::as_str) != Some(&row.sha256.to_string())
+                        || opened("size").and_then(Value::as_u64) != Some(row.size) =>
                 {
                     report.add("row-differs", format!("exhibit {exhibit} has another hash or size than was received"));
                 }
@@ -262,44 +279,4 @@ fn check_openings(
         }
         _ => {}
     }
-}
-
-/// The scheduled replay, with its result in the log.
-pub async fn audit_scheduled(app: &App) -> Result<()> {
-    let report = audit(app).await?;
-    record_run(app, Actor::System, "log", &report).await
-}
-
-/// Whether somebody has to look at the record: an outsider who should vouch does not, or the last replay or reading of the store
-/// found a contradiction.
-pub async fn alarm(app: &App) -> Result<bool> {
-    let mut tx = app.db.read().await?;
-    for kind in ["log", "fixity"] {
-        if db::audits::last(&mut tx, kind).await?.is_some_and(|run| run.findings > 0) {
-            return Ok(true);
-        }
-    }
-    Ok(super::anchor::standing(app, &mut tx).await?.iter().any(|a| a.red))
-}
-
-/// Writes a run down: its report for the pages, and its event.
-pub async fn record_run(app: &App, actor: Actor, kind: &'static str, report: &Report) -> Result<()> {
-    /// Findings that are kept with the run; the count is whole.
-    const KEPT: usize = 200;
-    if !report.findings.is_empty() {
-        tracing::error!(kind, findings = report.findings.len(), "an audit found contradictions");
-    }
-    let mut kept = report.clone();
-    kept.findings.truncate(KEPT);
-    let mut tx = app.db.begin().await?;
-    db::audits::add(&mut tx, app.new_id(), kind, serde_json::to_string(&kept).map_err(Error::internal)?, report.findings.len(), app.now())
-        .await?;
-    let draft = Draft::new(EventType::AuditRun, actor)
-        .fact("audit", kind)
-        .fact("findings", report.findings.len())
-        .fact("entries", report.entries)
-        .fact("blobs", report.blobs)
-        .fact("bytes", report.bytes);
-    append(app, &mut tx, draft).await?;
-    tx.commit().await
 }

@@ -8,18 +8,20 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::append;
 use super::growth::Growth;
 use super::publish::{guard, publish};
+use super::rotate::still_ours;
 use crate::app::App;
+use crate::attest::append;
 use crate::db;
 use crate::domain::actor::Actor;
-use crate::domain::custody::{Draft, EventType, checkpoint_body, sequence, subjects_of};
+use crate::domain::custody::{Draft, EventType, Waiting, checkpoint_body};
 use crate::domain::value::{SECOND_US, Utc};
 use crate::error::{Error, Result};
+use crate::steps::reached;
 
 /// Entries of one batch: one transaction, one checkpoint.
-const BATCH: i64 = 1_000;
+const BATCH: i64 = 4_000;
 /// How long the sequencer gathers after it was rung, so that a flood shares its commits.
 const GATHER: Duration = Duration::from_millis(30);
 /// It looks by itself this often: other nodes ring their own bells only.
@@ -77,11 +79,14 @@ fn step(wall_us: i64, steady: Duration) -> Option<i64> {
 /// Sequences and publishes everything that waits, unless the database is behind what was published.
 pub async fn sequence_all(app: &App) -> Result<()> {
     guard(app).await?;
-    publish(app).await?;
-    while batch(app).await? {
-        publish(app).await?;
+    loop {
+        // What was sequenced is published while the next batch is made: the one waits for the disk, the other for the processor.
+        let (more, published) = tokio::join!(batch(app), publish(app));
+        published?;
+        if !more? {
+            return publish(app).await;
+        }
     }
-    publish(app).await
 }
 
 /// Sequences one batch; whether more may wait.
@@ -93,21 +98,28 @@ async fn batch(app: &App) -> Result<bool> {
     if nothing {
         return Ok(false);
     }
+    reached("waiting");
     let mut tx = app.db.begin_apart().await?;
     let mut growth = Growth::on(db::log::lock_head(&mut tx).await?);
+    still_ours(app, &mut tx).await?;
     let waiting = db::log::pending(&mut tx, BATCH).await?;
     let full = waiting.len() == usize::try_from(BATCH).unwrap_or(usize::MAX);
-    growth.know(&mut tx, waiting.iter().flat_map(|draft| subjects_of(&draft.draft))).await?;
-    for draft in &waiting {
-        let entry = sequence(&draft.draft, |kind, id| growth.head(kind, id))
-            .ok_or_else(|| Error::Internal(format!("the waiting event {} is not an envelope", draft.event)))?;
-        growth.add(&mut tx, draft.event, entry).await?;
+    let (first, last) = (waiting.first().map_or(0, |draft| draft.seq), waiting.last().map_or(0, |draft| draft.seq));
+    let unreadable = |event| Error::Internal(format!("the waiting event {event} is not an envelope"));
+    let read = |draft: db::log::Pending| Ok((draft.event, Waiting::read(&draft.draft).ok_or_else(|| unreadable(draft.event))?));
+    let waiting = waiting.into_iter().map(read).collect::<Result<Vec<_>>>()?;
+    growth.know(&mut tx, waiting.iter().flat_map(|(_, draft)| draft.subjects.iter().cloned())).await?;
+    for (event, mut draft) in waiting {
+        let entry = draft.place(|kind, id| growth.head(kind, id)).ok_or_else(|| unreadable(event))?;
+        growth.add(&mut tx, event, entry, draft.subjects).await?;
     }
-    db::log::remove_pending(&mut tx, &waiting.iter().map(|draft| draft.seq).collect::<Vec<_>>()).await?;
     let edge = growth.write(&mut tx).await?;
+    db::log::remove_sequenced(&mut tx, first, last).await?;
     let note = app.signer.sign(&checkpoint_body(app.signer.origin(), edge.size(), edge.root()));
     db::log::add_checkpoint(&mut tx, edge.size(), &note, app.now()).await?;
+    reached("placed");
     tx.commit().await?;
+    reached("committed");
     Ok(full)
 }
 

@@ -5,7 +5,7 @@
 //! each exhibit's own history, `exhibit.exported`, which commit to that manifest; then proofs, reports, the manifest of all
 //! these, and its signature. Interrupted, it goes on where it stands when it is asked again with the same folder.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -16,12 +16,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256 as Hasher256, Sha512};
 
-use super::anchor::{self, anchor_checkpoint};
 use super::asked::{Asked, Profile};
 use super::report::{self, Shown};
-use super::verify::inclusion;
-use super::{append, sequence_all};
 use crate::app::App;
+use crate::attest::append;
+use crate::attest::log::anchor::{self, anchor_checkpoint};
+use crate::attest::log::sequence_all;
+use crate::attest::receipt::inclusion;
 use crate::db;
 use crate::domain::actor::Actor;
 use crate::domain::appeal::Appeal;
@@ -33,6 +34,9 @@ use crate::error::{Error, Result};
 
 /// Keeps signatures of bundles apart from every other use of the key.
 pub const NAMESPACE: &str = "evidence-export";
+/// Where the originals lie, and what was made of them.
+pub const ORIGINALS: &str = "data/original/";
+pub const DERIVATIVES: &str = "data/derivative/";
 /// What an unfinished bundle is about, so that it can be gone on with. Not part of a finished one.
 const UNFINISHED: &str = "unfinished.json";
 
@@ -66,14 +70,14 @@ pub enum Payload {
     Left,
 }
 
-/// An original that stayed in the store.
+/// A file that stayed in the store.
 pub struct Left {
     pub path: String,
     pub key: String,
     pub size: u64,
     pub crc32: u32,
-    pub exhibit: Id,
-    pub sha256: String,
+    /// Exhibit and SHA-256 of an original; none of what was made of one.
+    pub original: Option<(Id, String)>,
 }
 
 /// What became of it.
@@ -98,17 +102,26 @@ pub async fn export(
     let mut state = begin(app, &asked, folder)?;
     let exhibits = chosen(app, appeal, &asked).await?;
     let mut hashes = Hashes::default();
-    let (mut bytes, mut left) = (0, Vec::new());
+    let (mut bytes, mut left, mut derived) = (0, Vec::new(), HashMap::new());
     for e in &exhibits {
-        let path = format!("data/original/{}__{}", e.id, bag::portable_name(&name_of(e, asked.profile)));
-        let target = (payload == Payload::Copied).then(|| folder.join(&path));
-        let (sha256, sha512, crc32, key) = original(app, e, target.as_deref(), &mut progress).await?;
-        if payload == Payload::Left {
-            left.push(Left { path: path.clone(), key, size: e.size, crc32, exhibit: e.id, sha256: e.sha256.to_string() });
+        let original = original(app, e, asked.profile).await?;
+        let derivative = derivative(app, e, asked.profile).await?;
+        for (source, is_original) in [(Some(original), true), (derivative, false)] {
+            let Some(source) = source else { continue };
+            let target = (payload == Payload::Copied).then(|| folder.join(&source.path));
+            let (sha512, crc32) = take(app, &source, target.as_deref(), &mut progress).await?;
+            hashes.add(source.path.clone(), source.sha256, sha512);
+            bytes += source.size;
+            if !is_original {
+                derived.insert(e.id, (source.path.clone(), source.sha256.to_string()));
+            }
+            if payload == Payload::Left {
+                let original = is_original.then(|| (e.id, source.sha256.to_string()));
+                left.push(Left { path: source.path, key: source.key, size: source.size, crc32, original });
+            }
         }
-        hashes.add(path, sha256, sha512);
-        bytes += e.size;
     }
+    let files = hashes.0.len();
     let (manifest256, manifest512) = hashes.manifests();
     put(folder, "manifest-sha256.txt", manifest256.as_bytes())?;
     put(folder, "manifest-sha512.txt", manifest512.as_bytes())?;
@@ -126,10 +139,17 @@ pub async fn export(
     // What leaves is vouched for by as many outsiders as answer; those who do not are named in the log, and hold nothing up.
     anchor_checkpoint(app, size, &note, true).await?;
     let (checkpoint, stamps) = outsiders(app, folder, size, &note).await?;
-    let shown = histories(app, &asked, &state, appeal, &exhibits, folder, (size, &checkpoint)).await?;
+    let mut shown = histories(app, &asked, &state, appeal, &exhibits, folder, (size, &checkpoint)).await?;
+    for (e, shown) in exhibits.iter().zip(&mut shown) {
+        shown.derivative = derived.remove(&e.id);
+    }
     let key = app.signer.verifier();
     put(folder, "custody/checkpoint", checkpoint.as_bytes())?;
-    put(folder, "custody/policy", format!("# A hint. Trust a copy that came another way.\nlog {key}\nquorum none\n").as_bytes())?;
+    put(
+        folder,
+        "custody/policy",
+        format!("# A hint. Trust a copy that came another way.\n{}quorum none\n", app.trust.log_lines("")).as_bytes(),
+    )?;
     put(folder, "custody/log-key.pem", key.pem().as_bytes())?;
     put(folder, "custody/allowed_signers", sshsig::allowed_signer(&key.name, NAMESPACE, key.public()).as_bytes())?;
     let others = unused(app, appeal, &asked).await?;
@@ -154,7 +174,7 @@ pub async fn export(
         put(folder, &path, text.as_bytes())?;
     }
     put(folder, "bagit.txt", bag::DECLARATION.as_bytes())?;
-    put(folder, "bag-info.txt", report::bag_info(&facts, exhibits.len()).as_bytes())?;
+    put(folder, "bag-info.txt", report::bag_info(&facts, files).as_bytes())?;
     seal(app, folder)?;
     fs::remove_file(folder.join(UNFINISHED))?;
     File::open(folder)?.sync_all()?;
@@ -217,18 +237,47 @@ fn name_of(e: &Exhibit, profile: Profile) -> String {
     }
 }
 
-/// Hashes one original as the store has it, and copies it on the way if there is a target. One that lies there whole from an earlier
-/// run is only hashed. Returns SHA-256, SHA-512, CRC-32 and the blob's key.
-async fn original(app: &App, e: &Exhibit, target: Option<&Path>, progress: &mut impl FnMut(u64)) -> Result<(Sha256, String, u32, String)> {
+/// A blob that goes into the bundle.
+struct Source {
+    exhibit: Id,
+    key: String,
+    sha256: Sha256,
+    size: u64,
+    /// Where it goes; what it is can be told from the folder.
+    path: String,
+}
+
+async fn original(app: &App, e: &Exhibit, profile: Profile) -> Result<Source> {
     let mut tx = app.db.read().await?;
     let key = db::contents::blob_key(&mut tx, e.agency, e.sha256).await?.ok_or(Error::NotFound)?;
+    let path = format!("{ORIGINALS}{}__{}", e.id, bag::portable_name(&name_of(e, profile)));
+    Ok(Source { exhibit: e.id, key, sha256: e.sha256, size: e.size, path })
+}
+
+/// The picture that people looked at, marked in its name as what it is, when there is one whose hash the log holds.
+async fn derivative(app: &App, e: &Exhibit, profile: Profile) -> Result<Option<Source>> {
+    let mut tx = app.db.read().await?;
+    let Some(x) = db::contents::examination(&mut tx, e.agency, e.sha256).await? else { return Ok(None) };
+    let Some((key, sha256)) = x.view_key.zip(x.view_sha256) else { return Ok(None) };
     drop(tx);
+    let Some(size) = app.blobs.length(&key).await? else {
+        return Err(Error::Internal(format!("the picture of exhibit {} is missing in the store", e.id)));
+    };
+    let name = name_of(e, profile);
+    let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
+    let path = format!("{DERIVATIVES}{}-D1-VIEW__{}", e.id, bag::portable_name(&format!("{stem}.jpg")));
+    Ok(Some(Source { exhibit: e.id, key, sha256, size, path }))
+}
+
+/// Hashes one blob as the store has it, and copies it on the way if there is a target. One that lies there whole from an earlier
+/// run is only hashed. Returns SHA-512 and CRC-32.
+async fn take(app: &App, from: &Source, target: Option<&Path>, progress: &mut impl FnMut(u64)) -> Result<(String, u32)> {
     if let Some(path) = target
         && let Ok(found) = hash_file(path)
-        && found.0 == e.sha256
+        && found.0 == from.sha256
     {
-        progress(e.size);
-        return Ok((found.0, found.1, 0, key));
+        progress(from.size);
+        return Ok((found.1, 0));
     }
     let mut copy = match target {
         Some(path) => {
@@ -241,7 +290,7 @@ async fn original(app: &App, e: &Exhibit, target: Option<&Path>, progress: &mut 
         None => None,
     };
     let (mut a, mut b, mut c) = (Hasher256::new(), Sha512::new(), flate2::Crc::new());
-    let mut reader = app.blobs.open_range(&key, 0, e.size + 1).await?;
+    let mut reader = app.blobs.open_range(&from.key, 0, from.size + 1).await?;
     while let Some(chunk) = reader.next().await {
         let chunk = chunk?;
         a.update(&chunk);
@@ -253,23 +302,29 @@ async fn original(app: &App, e: &Exhibit, target: Option<&Path>, progress: &mut 
         progress(chunk.len() as u64);
     }
     let found = Sha256::from_bytes(a.finalize().into());
-    if found != e.sha256 {
-        // Nothing leaves the building that is not what was received; and that it is not is itself on record.
-        let draft =
-            Draft::new(EventType::FixityFailed, Actor::System).about(SubjectKind::Exhibit, e.id).private("found", found.to_string());
-        let mut tx = app.db.begin().await?;
-        append(app, &mut tx, draft).await?;
-        tx.commit().await?;
+    if found != from.sha256 {
         if let Some((_, beside, _)) = copy {
             let _ = fs::remove_file(beside);
         }
-        return Err(Error::Internal(format!("the stored bytes of exhibit {} are not what was received", e.id)));
+        return Err(not_what_was_kept(app, from, found).await?);
     }
     if let Some((file, beside, path)) = copy {
         file.sync_all()?;
         fs::rename(beside, path)?;
     }
-    Ok((found, HEXLOWER.encode(&b.finalize()), c.sum(), key))
+    Ok((HEXLOWER.encode(&b.finalize()), c.sum()))
+}
+
+/// Nothing leaves the building that is not what was received, or made of it; and that it is not is itself on record.
+async fn not_what_was_kept(app: &App, from: &Source, found: Sha256) -> Result<Error> {
+    let draft = Draft::new(EventType::FixityFailed, Actor::System)
+        .about(SubjectKind::Exhibit, from.exhibit)
+        .fact("derivative", from.path.starts_with(DERIVATIVES))
+        .private("found", found.to_string());
+    let mut tx = app.db.begin().await?;
+    append(app, &mut tx, draft).await?;
+    tx.commit().await?;
+    Ok(Error::Internal(format!("the stored bytes of exhibit {} are not what was received", from.exhibit)))
 }
 
 fn hash_file(path: &Path) -> Result<(Sha256, String)> {
@@ -458,6 +513,6 @@ fn seal(app: &App, folder: &Path) -> Result<()> {
 }
 
 /// The moment of an event's envelope, for people.
-pub(super) fn moment(envelope: &Value) -> Option<Utc> {
+pub fn moment(envelope: &Value) -> Option<Utc> {
     envelope.get("t")?.as_str()?.parse().ok()
 }

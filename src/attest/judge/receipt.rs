@@ -1,203 +1,15 @@
-//! Proofs given out, and proofs checked. Checking needs no database, no network and no trust in us.
+//! A receipt judged, and two checkpoints.
 
 use data_encoding::BASE64;
-use serde::Serialize;
 use serde_json::Value;
 
-use super::append;
-use crate::app::App;
-use crate::db::{self, Tx};
-use crate::domain::actor::Actor;
-use crate::domain::custody::merkle::{
-    self, Tiles, consistency_proof, inclusion_proof, leaf_hash, tiles_for_consistency, tiles_for_inclusion,
-};
-use crate::domain::custody::timestamp::{Distrust, Roots};
+use super::{Exit, Finding, GivenFile, Trust, Verdict, signature, stamps};
 use crate::domain::custody::{
-    Checkpoint, Draft, EventType, LogProof, Policy, Receipt, Since, SubjectKind, Timestamp, Tombstone, VerifierKey, bare_note, commitment,
-    signed_by, strict, timestamp,
+    Checkpoint, EventType, LogProof, Policy, Receipt, Since, Tombstone, commitment,
+    merkle::{self, leaf_hash},
+    strict,
 };
-use crate::domain::value::{Id, Sha256, Utc};
-use crate::error::{Error, Result};
-
-async fn load(tx: &mut Tx, wanted: impl IntoIterator<Item = merkle::TileAt>) -> Result<Tiles> {
-    let mut tiles = Tiles::default();
-    for at in wanted {
-        if let Some(hashes) = db::log::tile(tx, at).await? {
-            tiles.insert(at, &hashes);
-        }
-    }
-    Ok(tiles)
-}
-
-/// The receipt of an exhibit: its `exhibit.received` entry, proven in the newest checkpoint that outsiders vouch for, else in the
-/// newest. `None` until the sequencer has been by.
-async fn proof_of_receipt(app: &App, tx: &mut Tx, exhibit: Id) -> Result<Option<String>> {
-    Ok(receipt_of(app, tx, exhibit, None).await?.map(|proof| proof.to_string()))
-}
-
-/// As [`proof_of_receipt`], for the witness of this submission to take along, also of what was erased since; the first time is an
-/// event.
-pub async fn issue_receipt(app: &App, submission: Id, exhibit: Id) -> Result<Option<String>> {
-    let mut tx = app.db.read().await?;
-    let erased = db::retention::erased_of_submission(&mut tx, submission).await?.iter().any(|(id, _)| *id == exhibit);
-    if !erased && db::exhibits::by_id(&mut tx, exhibit).await?.is_none_or(|e| e.submission != submission) {
-        return Err(Error::NotFound);
-    }
-    let Some(text) = proof_of_receipt(app, &mut tx, exhibit).await? else { return Ok(None) };
-    let (kind, subject) = (SubjectKind::Exhibit.as_str(), exhibit.to_string());
-    let issued = db::log::last_of_subject(&mut tx, kind, &subject, EventType::ReceiptIssued).await?.is_some();
-    drop(tx);
-    if !issued && !erased {
-        let mut tx = app.db.begin().await?;
-        append(app, &mut tx, Draft::new(EventType::ReceiptIssued, Actor::Witness(submission)).about(SubjectKind::Exhibit, exhibit)).await?;
-        tx.commit().await?;
-    }
-    Ok(Some(text))
-}
-
-/// A newer receipt for an older one: newer checkpoint, proof that it contains the older one, and what outsiders have said since.
-pub async fn upgraded(app: &App, tx: &mut Tx, text: &str) -> Result<String> {
-    let wrong = |why: &str| Error::Invalid { field: "receipt", why: why.into() };
-    let old = LogProof::parse(text).ok_or_else(|| wrong("not a readable tlog-proof"))?;
-    let checkpoint =
-        Checkpoint::parse(&old.checkpoint).filter(|c| c.origin == app.signer.origin()).ok_or_else(|| wrong("of another log"))?;
-    if !signed_by(&old.checkpoint, &app.signer.verifier()) {
-        return Err(wrong("its checkpoint was not signed by this log"));
-    }
-    let receipt = old.extra.as_deref().and_then(Receipt::parse).ok_or_else(|| wrong("without an entry"))?;
-    let entry = BASE64.decode(receipt.entry.as_bytes()).map_err(|_| wrong("without an entry"))?;
-    let stands = db::log::entries(tx, old.index, 1).await?.first().is_some_and(|e| e.leaf == leaf_hash(&entry));
-    let said = strict::parse(&entry).filter(|e| stands && e["type"] == EventType::ExhibitReceived.as_str());
-    let exhibit = said.and_then(|e| e.pointer("/subj/0/id")?.as_str()?.parse::<Id>().ok()).ok_or_else(|| wrong("not in this log"))?;
-    let mut newer = receipt_of(app, tx, exhibit, Some((&checkpoint, old.checkpoint.clone()))).await?.ok_or(Error::TryLater)?;
-    // Whoever asks is told again what they hold, and nothing more.
-    if let Some(mut told) = newer.extra.as_deref().and_then(Receipt::parse) {
-        told.openings.retain(|o| receipt.openings.contains(o));
-        newer.extra = Some(told.to_bytes());
-    }
-    Ok(newer.to_string())
-}
-
-async fn receipt_of(app: &App, tx: &mut Tx, exhibit: Id, since: Option<(&Checkpoint, String)>) -> Result<Option<LogProof>> {
-    let subject = exhibit.to_string();
-    let Some(entry) = db::log::first_of_subject(tx, SubjectKind::Exhibit.as_str(), &subject).await? else {
-        return Ok(None);
-    };
-    let end = db::log::last_of_subject(tx, SubjectKind::Exhibit.as_str(), &subject, EventType::ErasureExecuted).await?;
-    // It has to contain everything that the receipt speaks of.
-    let beyond = entry.index.max(end.as_ref().map_or(0, |e| e.index)).max(since.as_ref().map_or(0, |(c, _)| c.size.saturating_sub(1)));
-    let anchored = match db::anchors::best_beyond(tx, beyond).await? {
-        Some(size) => db::log::checkpoint_at(tx, size).await?.map(|note| (size, note)),
-        None => None,
-    };
-    let newest = match anchored {
-        Some(anchored) => Some(anchored),
-        None => db::log::last_checkpoint(tx).await?,
-    };
-    let Some((size, note)) = newest.filter(|(size, _)| entry.index < *size) else { return Ok(None) };
-    let checkpoint = super::anchor::cosigned(tx, size, &note).await?;
-    let tokens = super::anchor::timestamps(tx, size).await?;
-    let since = match since {
-        Some((old, _)) if old.size > size => return Err(Error::Invalid { field: "receipt", why: "newer than this log".into() }),
-        Some((old, text)) => {
-            let hashes = consistency(tx, old.size, size).await?.unwrap_or_default();
-            Some(Since { checkpoint: text, hashes: hashes.iter().map(|h| h.base64()).collect() })
-        }
-        None => None,
-    };
-    let hashes = inclusion(tx, entry.index, size).await?;
-    let erased = match end {
-        Some(end) if end.index < size => Some(Tombstone {
-            index: end.index,
-            entry: BASE64.encode(&end.bytes),
-            hashes: inclusion(tx, end.index, size).await?.iter().map(|h| h.base64()).collect(),
-        }),
-        _ => None,
-    };
-    let receipt = Receipt {
-        erased,
-        timestamps: tokens.into_iter().map(|(name, token)| Timestamp { name, token: BASE64.encode(&token) }).collect(),
-        since,
-        entry: BASE64.encode(&entry.bytes),
-        openings: db::log::openings(tx, entry.event).await?,
-        vkey: app.signer.verifier().to_string(),
-        server: app.config.public_url.clone(),
-    };
-    Ok(Some(LogProof { extra: Some(receipt.to_bytes()), index: entry.index, hashes, checkpoint }))
-}
-
-/// The proof that an entry stands in the log of `size`.
-pub async fn inclusion(tx: &mut Tx, index: u64, size: u64) -> Result<Vec<Sha256>> {
-    let tiles = load(tx, tiles_for_inclusion(index, size)).await?;
-    inclusion_proof(index, size, &tiles).ok_or_else(|| Error::Internal("the log's tiles are not whole".into()))
-}
-
-/// The proof that the log of `old` entries is a prefix of today's.
-pub async fn consistency(tx: &mut Tx, old: u64, new: u64) -> Result<Option<Vec<Sha256>>> {
-    if old == 0 || old > new {
-        return Ok(None);
-    }
-    let tiles = load(tx, tiles_for_consistency(old, new)).await?;
-    Ok(consistency_proof(old, new, &tiles))
-}
-
-/// What a check comes to. The numbers are the exit codes of `temoin verify`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Exit {
-    /// Everything is proven under the given trust.
-    Proven = 0,
-    /// It cannot be decided: an unknown key, an undisclosed field.
-    Undecided = 2,
-    /// A proof contradicts the data.
-    Contradicted = 1,
-    /// This is not something that can be checked.
-    Unusable = 3,
-}
-
-#[derive(Clone, Debug, Serialize)]
-pub struct Finding {
-    pub check: &'static str,
-    pub result: Exit,
-    pub detail: String,
-}
-
-#[derive(Clone, Debug, Serialize)]
-pub struct Verdict {
-    pub exit: Exit,
-    pub findings: Vec<Finding>,
-    /// What the entry itself says, once it is proven to stand in the log.
-    pub entry: Option<Value>,
-}
-
-impl Verdict {
-    pub(super) fn of(findings: Vec<Finding>, entry: Option<Value>) -> Self {
-        let worst = |f: &Finding| match f.result {
-            Exit::Proven => 0,
-            Exit::Undecided => 1,
-            Exit::Unusable => 2,
-            Exit::Contradicted => 3,
-        };
-        let exit = findings.iter().max_by_key(|f| worst(f)).map_or(Exit::Unusable, |f| f.result);
-        Self { exit, findings, entry }
-    }
-}
-
-/// What a reader brings along: whose signatures count.
-#[derive(Clone, Copy, Default)]
-pub struct Trust<'a> {
-    /// Logs and witnesses.
-    pub policy: Option<&'a Policy>,
-    /// Timestamp authorities. With them, what is not timestamped is not decided.
-    pub authorities: Option<&'a Roots>,
-}
-
-/// A file that a receipt is checked against.
-pub struct GivenFile {
-    pub name: String,
-    pub sha256: Sha256,
-    pub size: u64,
-}
+use crate::domain::value::Sha256;
 
 /// Checks a receipt, and files against it, under a trust policy. Without one the best answer is
 /// "undecided": a receipt that vouches for itself proves nothing.
@@ -266,42 +78,18 @@ fn grown(since: &Since, new: &Checkpoint, policy: Option<&Policy>) -> (Exit, Str
     let (Some(hashes), Some(old)) = (hashes, Checkpoint::parse(&since.checkpoint)) else {
         return (Exit::Contradicted, "the older checkpoint cannot be read".into());
     };
-    let same = old.size == new.size && old.root == new.root && old.origin == new.origin;
-    if !same && (old.origin != new.origin || !merkle::verify_consistency(old.size, new.size, &hashes, old.root, new.root)) {
+    // Of another name it may be: a log that was closed, which this one carries on with. The trees decide.
+    let same = old.size == new.size && old.root == new.root;
+    if !same && !merkle::verify_consistency(old.size, new.size, &hashes, old.root, new.root) {
         return (Exit::Contradicted, format!("the log of {} entries does not contain that of {}", new.size, old.size));
     }
     match signature(&since.checkpoint, &old, "", policy) {
+        (Exit::Proven, _) if old.origin != new.origin => {
+            (Exit::Proven, format!("it carries on with the {} entries of {}, unchanged", old.size, old.origin))
+        }
         (Exit::Proven, _) => (Exit::Proven, format!("it contains the log of {} entries, unchanged", old.size)),
         _ => (Exit::Undecided, format!("it contains a log of {} entries that the policy does not know", old.size)),
     }
-}
-
-/// Judges timestamps over a checkpoint: the earliest time that one states, and what there is to say of each.
-pub(super) fn stamps<'a>(
-    note: &str,
-    tokens: impl Iterator<Item = (&'a str, Vec<u8>)>,
-    roots: &Roots,
-) -> (Option<Utc>, Vec<(Exit, String)>) {
-    let imprint = Sha256::of(bare_note(note).unwrap_or_default().as_bytes());
-    let (mut earliest, mut said) = (None, Vec::new());
-    for (name, token) in tokens {
-        said.push(match timestamp::verify(&token, imprint, None, roots) {
-            Ok(at) => {
-                earliest = Some(earliest.map_or(at, |e: Utc| e.min(at)));
-                (Exit::Proven, format!("{name}: this checkpoint was there at {at}"))
-            }
-            // An authority that the reader does not know says nothing, for or against.
-            Err(why @ (Distrust::Untrusted | Distrust::Unsupported)) => (Exit::Undecided, format!("{name}: {}", why.as_str())),
-            Err(distrust) => (Exit::Contradicted, format!("{name}: {}", distrust.as_str())),
-        });
-    }
-    if earliest.is_some() {
-        // One good clock is enough; others that are not known do no harm.
-        said.retain(|(result, _)| *result != Exit::Undecided);
-    } else if said.is_empty() {
-        said.push((Exit::Undecided, "nobody whom you trust has timestamped this checkpoint".into()));
-    }
-    (earliest, said)
 }
 
 /// Whether this entry of the same tree erased the exhibit that the receipt is about.
@@ -353,39 +141,12 @@ pub fn compare(one: &str, other: &str, proof: Option<&[Sha256]>, policy: Option<
     Verdict::of(findings, None)
 }
 
-pub(super) fn signature(note: &str, checkpoint: &Checkpoint, own: &str, policy: Option<&Policy>) -> (Exit, String) {
-    let Some(policy) = policy else {
-        let own = VerifierKey::parse(own).filter(|k| k.name == checkpoint.origin);
-        return match own {
-            Some(key) if signed_by(note, &key) => {
-                (Exit::Undecided, "signed by the key inside the receipt only; give a policy with --trust".into())
-            }
-            _ => (Exit::Contradicted, "not even the receipt's own key signed this checkpoint".into()),
-        };
-    };
-    let known: Vec<_> = policy.logs.iter().filter(|l| l.key.name == checkpoint.origin).collect();
-    if known.is_empty() {
-        return (Exit::Undecided, format!("the policy knows no log named {}", checkpoint.origin));
-    }
-    let mut signing = known.iter().filter(|l| signed_by(note, &l.key)).peekable();
-    if signing.peek().is_none() {
-        return (Exit::Contradicted, format!("no key that the policy trusts for {} signed this checkpoint", checkpoint.origin));
-    }
-    if signing.all(|l| l.until.is_some_and(|until| checkpoint.size > until)) {
-        return (Exit::Contradicted, "signed only by a key that was replaced before this checkpoint".into());
-    }
-    if policy.witnessed(note) {
-        (Exit::Proven, format!("signed by {}", checkpoint.origin))
-    } else {
-        (Exit::Undecided, "signed by the log, and not cosigned by the witnesses that the policy asks for".into())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::actor::Actor;
-    use crate::domain::custody::{Draft, EventType, Signer, Stamp, checkpoint_body, sequence};
+    use crate::domain::custody::{Draft, EventType, Signer, Stamp, SubjectKind, Waiting, checkpoint_body};
+    use crate::domain::value::{Id, Utc};
 
     fn receipt() -> (String, Policy, GivenFile) {
         let file = GivenFile { name: "a.jpg".into(), sha256: Sha256::of(b"photo"), size: 5 };
@@ -396,7 +157,7 @@ mod tests {
             .private("sha256", file.sha256.to_string())
             .private("size", file.size)
             .seal(id, Utc::from_micros(1), &stamp, || [5; 16]);
-        let entry = sequence(&draft, |_, _| (0, None)).unwrap();
+        let entry = Waiting::read(&draft).unwrap().place(|_, _| (0, None)).unwrap();
         let signer = Signer::new("log.example", &[8; 32]);
         let root = leaf_hash(&entry);
         let text = LogProof {

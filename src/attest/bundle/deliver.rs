@@ -12,11 +12,11 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 
-use super::append;
 use super::asked::Asked;
 use super::export::{Payload, export};
-use super::fixity::checked;
 use crate::app::App;
+use crate::attest::append;
+use crate::attest::audit::checked;
 use crate::db::{self, bundles::Bundle, bundles::NewBundle};
 use crate::domain::actor::{Act, Actor, Person, may};
 use crate::domain::appeal::Appeal;
@@ -120,7 +120,7 @@ async fn make(app: &App, bundle: &Bundle, appeal: &Appeal, folder: &Path) -> Res
             size: l.size,
             crc32: l.crc32,
             key: Some(l.key),
-            original: Some((l.exhibit, l.sha256)),
+            original: l.original,
             start: 0,
         })
         .collect();

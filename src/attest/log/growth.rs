@@ -8,7 +8,6 @@ use serde_json::Value;
 
 use crate::db::{self, Tx};
 use crate::domain::custody::merkle::{Edge, TILE_WIDTH, TileAt, leaf_hash, tile_level};
-use crate::domain::custody::subjects_of;
 use crate::domain::value::{Id, Sha256};
 use crate::error::Result;
 
@@ -42,9 +41,9 @@ impl Growth {
     }
 
     /// Gives an entry its place: at the end of the tree, and in the history of each of its subjects, which must be known.
-    pub async fn add(&mut self, tx: &mut Tx, event: Id, bytes: Vec<u8>) -> Result<()> {
+    pub async fn add(&mut self, tx: &mut Tx, event: Id, bytes: Vec<u8>, subjects: Vec<(String, String)>) -> Result<()> {
         let (index, leaf) = (self.edge.size(), leaf_hash(&bytes));
-        for (kind, id) in subjects_of(&bytes) {
+        for (kind, id) in subjects {
             let n = self.head(&kind, &id).0;
             self.heads.insert((kind.clone(), id.clone()), (n + 1, Some(leaf)));
             self.subjects.push(db::log::Place { kind, id, n, index, leaf });

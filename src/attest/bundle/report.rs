@@ -49,6 +49,8 @@ pub struct Shown {
     pub quarantined: bool,
     pub claims: Vec<Claim>,
     pub events: Vec<Told>,
+    /// Path and SHA-256 of the picture that people looked at.
+    pub derivative: Option<(String, String)>,
 }
 
 /// What the file or a person says of time or place, and how far that goes.
@@ -165,6 +167,7 @@ pub fn shown(e: &Exhibit, name: &str, profile: Profile, times: &[TimeClaim], pla
         quarantined: e.quarantine.is_some(),
         claims,
         events,
+        derivative: None,
     }
 }
 

@@ -11,34 +11,68 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::append;
 use super::growth::Growth;
 use crate::app::App;
+use crate::attest::append;
 use crate::blobs::Published;
 use crate::db::{self, Tx};
 use crate::domain::actor::Actor;
-use crate::domain::custody::{Checkpoint, Draft, EventType, signed_by, subjects_of};
+use crate::domain::custody::{Checkpoint, Draft, EventType, Signed, subjects_in};
 use crate::domain::value::{Id, Sha256};
 use crate::error::{Error, Result};
+use crate::steps::reached;
 
 const CHECKPOINTS: &str = "checkpoints";
 const ENTRIES: &str = "entries";
 /// Entries of one published file.
-const FILE_ENTRIES: u64 = 1_000;
+const FILE_ENTRIES: u64 = 4_000;
 
-fn checkpoint_name(size: u64) -> String {
-    format!("{CHECKPOINTS}/{size:020}")
+/// Where an epoch's files of one kind lie.
+fn folder_of(epoch: u64, kind: &str) -> String {
+    match epoch {
+        0 | 1 => kind.to_owned(),
+        epoch => format!("epoch-{epoch}/{kind}"),
+    }
+}
+
+fn folder(app: &App, kind: &str) -> String {
+    folder_of(app.epoch.0, kind)
+}
+
+/// The folders of all that was ever published, entries before the checkpoints over them.
+pub fn published_folders(app: &App) -> Vec<String> {
+    (1..=app.epoch.0).flat_map(|epoch| [folder_of(epoch, ENTRIES), folder_of(epoch, CHECKPOINTS)]).collect()
+}
+
+fn checkpoint_name(app: &App, size: u64) -> String {
+    format!("{}/{size:020}", folder(app, CHECKPOINTS))
 }
 
 /// The newest published checkpoint: its size and note.
 async fn newest(app: &App) -> Result<Option<(u64, String)>> {
-    let Some(name) = app.published.list_published(CHECKPOINTS).await?.pop() else { return Ok(None) };
-    let bytes = app.published.published(&format!("{CHECKPOINTS}/{name}")).await?.ok_or(Error::TryLater)?;
+    let checkpoints = folder(app, CHECKPOINTS);
+    let Some(name) = app.published.list_published(&checkpoints).await?.pop() else { return Ok(None) };
+    let bytes = app.published.published(&format!("{checkpoints}/{name}")).await?.ok_or(Error::TryLater)?;
     let note = String::from_utf8(bytes.to_vec()).map_err(Error::internal)?;
-    let checkpoint = Checkpoint::parse(&note).filter(|c| c.origin == app.signer.origin() && signed_by(&note, &app.signer.verifier()));
+    let ours = |c: &Checkpoint| c.origin == app.signer.origin() && app.trust.signed(&note, c) == Signed::Yes;
+    let checkpoint = Checkpoint::parse(&note).filter(ours);
     let checkpoint = checkpoint.ok_or_else(|| Error::Internal(format!("the published checkpoint {name} is not this log's")))?;
     Ok(Some((checkpoint.size, note)))
 }
+
+/// What the published log says last of itself, believed or not: a size and a note.
+pub async fn published_end(app: &App) -> (u64, String) {
+    let checkpoints = folder(app, CHECKPOINTS);
+    let Some(name) = app.published.list_published(&checkpoints).await.ok().and_then(|mut all| all.pop()) else {
+        return (0, String::new());
+    };
+    let bytes = app.published.published(&format!("{checkpoints}/{name}")).await.ok().flatten().unwrap_or_default();
+    let note: String = String::from_utf8_lossy(&bytes).chars().take(NOTE_CHARS_MAX).collect();
+    (Checkpoint::parse(&note).map_or(0, |c| c.size), note)
+}
+
+/// Of a note that nobody vouches for.
+const NOTE_CHARS_MAX: usize = 2_000;
 
 /// The rollback guard: refuses while the database is behind what was published, or contradicts it. Asked once at the start;
 /// afterwards the size is known.
@@ -50,9 +84,9 @@ pub async fn guard(app: &App) -> Result<()> {
         return if head.size() < known.unsigned_abs() { Err(behind(known.unsigned_abs(), head.size())) } else { Ok(()) };
     }
     let found = newest(app).await?;
-    let (told, there) = (db::log::published(&mut tx).await?, found.as_ref().map_or(0, |(size, _)| *size));
+    let (told, there) = (db::log::published(&mut tx).await?, found.as_ref().map_or(app.epoch.1, |(size, _)| *size));
     let published = match found {
-        None => 0,
+        None => app.epoch.1,
         Some((size, _)) if head.size() < size => return Err(behind(size, head.size())),
         Some((size, note)) => {
             if db::log::checkpoint_at(&mut tx, size).await?.as_ref() != Some(&note) {
@@ -98,19 +132,22 @@ pub async fn publish(app: &App) -> Result<()> {
                 bundle.extend_from_slice(&u16::try_from(entry.bytes.len()).map_err(Error::internal)?.to_be_bytes());
                 bundle.extend_from_slice(&entry.bytes);
             }
-            once(app, &format!("{ENTRIES}/{from:020}-{size:020}"), bundle.into()).await?;
+            once(app, &format!("{}/{from:020}-{size:020}", folder(app, ENTRIES)), bundle.into()).await?;
         }
-        once(app, &checkpoint_name(size), note.into_bytes().into()).await?;
+        reached("entries-published");
+        once(app, &checkpoint_name(app, size), note.into_bytes().into()).await?;
+        reached("checkpoint-published");
         let mut tx = app.db.begin().await?;
         db::log::set_published(&mut tx, size).await?;
         tx.commit().await?;
+        reached("noted");
         app.published_size.store(i64::try_from(size).unwrap_or(i64::MAX), Ordering::SeqCst);
         app.sequenced.notify_waiters();
     }
 }
 
 async fn once(app: &App, name: &str, bytes: Bytes) -> Result<()> {
-    match app.published.publish(name, bytes).await? {
+    match app.published.publish(name, bytes, app.now()).await? {
         Published::Now | Published::Before => Ok(()),
         // Two histories of one log: somebody else signs with this key, or the database was changed under us.
         Published::Otherwise => {
@@ -133,13 +170,14 @@ pub async fn recover(app: &App) -> Result<Recovered> {
     let mut tx = app.db.begin_apart().await?;
     let mut growth = Growth::on(db::log::lock_head(&mut tx).await?);
     let from = growth.edge.size();
-    for name in app.published.list_published(ENTRIES).await? {
+    let entries = folder(app, ENTRIES);
+    for name in app.published.list_published(&entries).await? {
         let (first, end) =
             name.split_once('-').and_then(|(a, b)| Some((a.parse::<u64>().ok()?, b.parse::<u64>().ok()?))).ok_or(Error::TryLater)?;
         if end <= growth.edge.size() || first >= size {
             continue;
         }
-        let bytes = app.published.published(&format!("{ENTRIES}/{name}")).await?.ok_or(Error::TryLater)?;
+        let bytes = app.published.published(&format!("{entries}/{name}")).await?.ok_or(Error::TryLater)?;
         let mut rest = &bytes[..];
         for index in first..end {
             let torn = || Error::Internal(format!("the published file {name} is torn"));
@@ -155,8 +193,9 @@ pub async fn recover(app: &App) -> Result<Recovered> {
                     db::log::add_replayable(&mut tx, exhibit).await?;
                 }
                 hold_again(app, &mut tx, &envelope).await?;
-                growth.know(&mut tx, subjects_of(entry).into_iter()).await?;
-                growth.add(&mut tx, event, entry.to_vec()).await?;
+                let subjects = subjects_in(&envelope).ok_or_else(torn)?;
+                growth.know(&mut tx, subjects.iter().cloned()).await?;
+                growth.add(&mut tx, event, entry.to_vec(), subjects).await?;
                 db::log::remove_pending_event(&mut tx, event).await?;
             }
         }
@@ -189,17 +228,17 @@ async fn hold_again(app: &App, tx: &mut Tx, envelope: &Value) -> Result<()> {
 
 /// The sizes of which a checkpoint is published.
 pub async fn sizes(app: &App) -> Result<Vec<u64>> {
-    Ok(app.published.list_published(CHECKPOINTS).await?.iter().filter_map(|name| name.parse().ok()).collect())
+    Ok(app.published.list_published(&folder(app, CHECKPOINTS)).await?.iter().filter_map(|name| name.parse().ok()).collect())
 }
 
 /// Of these published checkpoints, those that the log of these roots contradicts, for the audit.
 pub async fn contradicted(app: &App, sizes: &[u64], roots: &HashMap<u64, Sha256>) -> Result<Vec<u64>> {
     let mut wrong = Vec::new();
     for &size in sizes {
-        let bytes = app.published.published(&checkpoint_name(size)).await?.unwrap_or_default();
+        let bytes = app.published.published(&checkpoint_name(app, size)).await?.unwrap_or_default();
         let note = String::from_utf8_lossy(&bytes);
-        let fits = Checkpoint::parse(&note).is_some_and(|c| c.size == size && (size == 0 || roots.get(&size) == Some(&c.root)));
-        if !fits || !signed_by(&note, &app.signer.verifier()) {
+        let told = |c: &Checkpoint| c.size == size && (size == 0 || roots.get(&size) == Some(&c.root));
+        if !Checkpoint::parse(&note).is_some_and(|c| told(&c) && app.trust.signed(&note, &c) == Signed::Yes) {
             wrong.push(size);
         }
     }

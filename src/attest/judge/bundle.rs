@@ -5,16 +5,16 @@
 //! and nothing is ever written.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use data_encoding::BASE64;
 use serde_json::Value;
 use sha2::Digest as _;
 
-use super::export::{EventLine, NAMESPACE, moment};
-use super::verify::{Exit, Finding, Trust, Verdict, signature, stamps};
+use super::files::Files;
+use super::{Exit, Finding, GivenFile, Trust, Verdict, signature, stamps};
+use crate::attest::bundle::{DERIVATIVES, EventLine, NAMESPACE, ORIGINALS, moment};
 use crate::domain::custody::timestamp::Roots;
 use crate::domain::custody::{Checkpoint, LogProof, Policy, VerifierKey, bag, commitment, merkle, strict};
 use crate::domain::value::{Sha256, Utc};
@@ -28,9 +28,12 @@ const FINDINGS_MAX: usize = 20;
 const SKEW_US: i64 = 5 * 60 * 1_000_000;
 
 /// Checks everything. `progress` hears of every byte of payload.
-pub fn verify_bundle(folder: &Path, trust: Trust<'_>, mut progress: impl FnMut(u64)) -> Verdict {
+///
+/// `given` are other files, of which it says whether they are an original of the bundle, a picture made of one, or neither.
+pub fn verify_bundle(path: &Path, given: &[GivenFile], trust: Trust<'_>, mut progress: impl FnMut(u64)) -> Verdict {
     let mut report = Report::default();
-    if let Err(why) = run(folder, trust, &mut report, &mut progress) {
+    let judged = Files::open(path).and_then(|files| run(&files, given, trust, &mut report, &mut progress));
+    if let Err(why) = judged {
         report.add("format", Exit::Unusable, why);
     }
     report.verdict()
@@ -87,12 +90,21 @@ impl Event {
         self.envelope.get("type").and_then(Value::as_str).unwrap_or_default()
     }
 
+    /// Whether this event says that a picture with this hash was made.
+    fn makes(&self, sha256: &str) -> bool {
+        self.kind() == "derivative.created" && ["thumbnail_sha256", "view_sha256"].iter().any(|path| self.opened(path) == Some(sha256))
+    }
+
+    fn exhibit(&self) -> &str {
+        self.envelope.pointer("/subj/0/id").and_then(Value::as_str).unwrap_or_default()
+    }
+
     fn opened(&self, path: &str) -> Option<&str> {
         self.openings.get(path).and_then(Value::as_str)
     }
 }
 
-fn run(folder: &Path, trust: Trust<'_>, report: &mut Report, progress: &mut impl FnMut(u64)) -> Result<(), String> {
+fn run(folder: &Files, given: &[GivenFile], trust: Trust<'_>, report: &mut Report, progress: &mut impl FnMut(u64)) -> Result<(), String> {
     if text(folder, "bagit.txt")? != bag::DECLARATION {
         return Err("bagit.txt is not that of a BagIt 1.0 bag".into());
     }
@@ -131,34 +143,37 @@ fn run(folder: &Path, trust: Trust<'_>, report: &mut Report, progress: &mut impl
     report.held("history", "each exhibit's history is complete up to its leaving");
     report.held("payload", "every file is the one that was received");
     report.held("export", "the log holds this manifest, for these exhibits");
+    for file in given {
+        let (result, detail) = what_it_is(&events, file);
+        report.add("file", result, detail);
+    }
     Ok(())
 }
 
-/// A small text inside the bundle. Links lead outside and are not followed.
-fn text(folder: &Path, path: &str) -> Result<String, String> {
-    String::from_utf8(bytes(folder, path)?).map_err(|_| format!("{path}: not UTF-8"))
+/// A small text inside the bundle.
+fn text(files: &Files, path: &str) -> Result<String, String> {
+    String::from_utf8(bytes(files, path)?).map_err(|_| format!("{path}: not UTF-8"))
 }
 
-fn bytes(folder: &Path, path: &str) -> Result<Vec<u8>, String> {
-    let at = folder.join(path);
-    let meta = fs::symlink_metadata(&at).map_err(|e| format!("{path}: {e}"))?;
-    if !meta.is_file() || meta.len() > TEXT_BYTES_MAX {
+fn bytes(files: &Files, path: &str) -> Result<Vec<u8>, String> {
+    let (length, reader) = files.open_file(path).map_err(|e| format!("{path}: {e}"))?;
+    if length > TEXT_BYTES_MAX {
         return Err(format!("{path}: not a file of a reasonable size"));
     }
     let mut bytes = Vec::new();
-    File::open(&at).and_then(|f| f.take(TEXT_BYTES_MAX).read_to_end(&mut bytes)).map_err(|e| format!("{path}: {e}"))?;
+    reader.take(TEXT_BYTES_MAX).read_to_end(&mut bytes).map_err(|e| format!("{path}: {e}"))?;
     Ok(bytes)
 }
 
 /// The key that the bundle brings along: a hint.
-fn custody_key(folder: &Path) -> Option<VerifierKey> {
+fn custody_key(folder: &Files) -> Option<VerifierKey> {
     let policy = Policy::parse(&text(folder, "custody/policy").ok()?).ok()?;
     policy.logs.into_iter().next().map(|l| l.key)
 }
 
 /// Every listed file is there with its hash, and nothing else is.
 fn files(
-    folder: &Path,
+    bundle: &Files,
     report: &mut Report,
     manifest: &[(String, Sha256)],
     tags: &[(String, Sha256)],
@@ -171,7 +186,7 @@ fn files(
             report.contradicts("bag", format!("{path} stands in the wrong manifest"));
         }
         listed.insert(path);
-        match hash(&folder.join(path), |n| {
+        match hash(bundle, path, |n| {
             if payload {
                 progress(n)
             }
@@ -181,34 +196,24 @@ fn files(
             Err(e) => report.contradicts("bag", format!("{path}: {e}")),
         }
     }
-    let mut folders = vec![PathBuf::new()];
-    while let Some(at) = folders.pop() {
-        for entry in fs::read_dir(folder.join(&at)).map_err(|e| e.to_string())? {
-            let entry = entry.map_err(|e| e.to_string())?;
-            let within = at.join(entry.file_name());
-            let name = within.to_string_lossy().into_owned();
-            let kind = entry.file_type().map_err(|e| e.to_string())?;
-            if kind.is_dir() {
-                folders.push(within);
-            } else if !kind.is_file() {
-                report.contradicts("bag", format!("{name} is not a plain file"));
-            } else if !listed.contains(name.as_str()) && !name.starts_with("tagmanifest-") {
-                report.contradicts("bag", format!("{name} is in no manifest"));
-            }
+    let (plain, odd) = bundle.list()?;
+    for name in odd {
+        report.contradicts("bag", format!("{name} is not a plain file, or stands twice"));
+    }
+    for name in plain {
+        if !listed.contains(name.as_str()) && !name.starts_with("tagmanifest-") {
+            report.contradicts("bag", format!("{name} is in no manifest"));
         }
     }
     report.held("bag", format!("{} files, each with its hash", listed.len()));
     Ok(())
 }
 
-fn hash(path: &Path, mut read: impl FnMut(u64)) -> Result<Sha256, String> {
-    let meta = fs::symlink_metadata(path).map_err(|e| e.to_string())?;
-    if !meta.is_file() {
-        return Err("not a plain file".into());
-    }
-    let (mut file, mut hasher, mut buffer) = (File::open(path).map_err(|e| e.to_string())?, sha2::Sha256::new(), vec![0; 1 << 20]);
+fn hash(files: &Files, path: &str, mut read: impl FnMut(u64)) -> Result<Sha256, String> {
+    let (_, mut reader) = files.open_file(path)?;
+    let (mut hasher, mut buffer) = (sha2::Sha256::new(), vec![0; 1 << 20]);
     loop {
-        let n = file.read(&mut buffer).map_err(|e| e.to_string())?;
+        let n = reader.read(&mut buffer).map_err(|e| e.to_string())?;
         if n == 0 {
             return Ok(Sha256::from_bytes(hasher.finalize().into()));
         }
@@ -218,12 +223,9 @@ fn hash(path: &Path, mut read: impl FnMut(u64)) -> Result<Sha256, String> {
 }
 
 /// Reads the events, and checks each against the tree and its openings against it.
-fn events(folder: &Path, report: &mut Report, note: &str, checkpoint: &Checkpoint) -> Result<BTreeMap<u64, Event>, String> {
-    let path = folder.join("custody/events.jsonl");
-    if !fs::symlink_metadata(&path).is_ok_and(|m| m.is_file()) {
-        return Err("custody/events.jsonl is missing".into());
-    }
-    let mut lines = BufReader::new(File::open(&path).map_err(|e| e.to_string())?);
+fn events(folder: &Files, report: &mut Report, note: &str, checkpoint: &Checkpoint) -> Result<BTreeMap<u64, Event>, String> {
+    let (_, reader) = folder.open_file("custody/events.jsonl").map_err(|e| format!("custody/events.jsonl: {e}"))?;
+    let mut lines = BufReader::new(reader);
     let mut events = BTreeMap::new();
     loop {
         let mut line = Vec::new();
@@ -277,13 +279,11 @@ fn events(folder: &Path, report: &mut Report, note: &str, checkpoint: &Checkpoin
 }
 
 /// The timestamps in the bundle, judged; the earliest time that one of them states.
-fn timestamps(folder: &Path, report: &mut Report, note: &str, roots: &Roots) -> Result<Option<Utc>, String> {
+fn timestamps(folder: &Files, report: &mut Report, note: &str, roots: &Roots) -> Result<Option<Utc>, String> {
     const TOKENS_MAX: usize = 32;
-    let mut names = Vec::new();
-    for entry in fs::read_dir(folder.join("custody/anchors")).into_iter().flatten().take(TOKENS_MAX) {
-        let name = entry.map_err(|e| e.to_string())?.file_name().to_string_lossy().into_owned();
-        names.extend(name.strip_suffix(".tst").map(str::to_owned));
-    }
+    let (plain, _) = folder.list()?;
+    let token = |path: &String| Some(path.strip_prefix("custody/anchors/")?.strip_suffix(".tst")?.to_owned());
+    let mut names: Vec<String> = plain.iter().filter_map(token).take(TOKENS_MAX).collect();
     names.sort_unstable();
     let mut tokens = Vec::new();
     for name in &names {
@@ -314,6 +314,28 @@ fn times(report: &mut Report, events: &BTreeMap<u64, Event>, stamped: Option<Utc
         latest = latest.max(at.micros());
     }
     report.held("time", "the times of the entries rise with their places");
+}
+
+/// What a file is that somebody offers beside the bundle: its role comes from the log, not from its name.
+fn what_it_is(events: &BTreeMap<u64, Event>, file: &GivenFile) -> (Exit, String) {
+    let sha256 = file.sha256.to_string();
+    for (index, event) in events {
+        if event.kind() == "exhibit.received" && event.opened("sha256") == Some(&sha256) {
+            return (Exit::Proven, format!("{} is the original of exhibit {} (entry {index})", file.name, event.exhibit()));
+        }
+        if event.makes(&sha256) {
+            let text = format!(
+                "{} is a derivative of exhibit {}, not an original: a picture made of it (entry {index})",
+                file.name,
+                event.exhibit()
+            );
+            return (Exit::Proven, text);
+        }
+    }
+    if events.values().any(|e| e.kind() == "exhibit.received" && e.opened("sha256").is_none()) {
+        return (Exit::Undecided, format!("{}: the hashes of some originals are withheld", file.name));
+    }
+    (Exit::Contradicted, format!("{} is neither an original of this bundle nor a picture made of one", file.name))
 }
 
 /// Per exhibit: numbers from 0 without a gap, each bound to the leaf before, closed by its export, which commits to this
@@ -348,13 +370,25 @@ fn histories(report: &mut Report, events: &BTreeMap<u64, Event>, manifest: &[(St
     if chains.values().any(Vec::is_empty) {
         report.contradicts("export", "the exhibits of the bundle are not those that the log says left in it");
     }
-    if manifest.len() != chains.len() {
-        report.contradicts("payload", format!("{} files for {} exhibits", manifest.len(), chains.len()));
-    }
     let mut files: HashMap<&str, Vec<&Sha256>> = HashMap::new();
+    let mut pictures = 0;
     for (path, hash) in manifest {
-        let id = path.strip_prefix("data/original/").and_then(|name| name.split("__").next()).unwrap_or_default();
-        files.entry(id).or_default().push(hash);
+        if let Some(id) = path.strip_prefix(ORIGINALS).and_then(|name| name.split("__").next()) {
+            files.entry(id).or_default().push(hash);
+            continue;
+        }
+        let id = path.strip_prefix(DERIVATIVES).and_then(|name| name.split("-D1-VIEW__").next());
+        let made = id.and_then(|id| chains.get(id)).into_iter().flatten();
+        pictures += 1;
+        if !made.into_iter().any(|(_, event)| event.makes(&hash.to_string())) {
+            report.contradicts("payload", format!("{path} is neither an original nor a picture that the log says was made of one"));
+        }
+    }
+    if files.len() != chains.len() {
+        report.contradicts("payload", format!("{} originals for {} exhibits", files.len(), chains.len()));
+    }
+    if pictures > 0 {
+        report.held("derivative", format!("{pictures} pictures are marked as made from the originals; they are not originals"));
     }
     for (id, chain) in chains {
         for (n, (index, event)) in chain.iter().enumerate() {
@@ -384,8 +418,10 @@ fn histories(report: &mut Report, events: &BTreeMap<u64, Event>, manifest: &[(St
         }
         match (files.get(id).map_or(&[][..], Vec::as_slice), first.1.kind(), first.1.opened("sha256")) {
             ([hash], "exhibit.received", Some(received)) if hash.to_string() == received => {}
-            ([_], "exhibit.received", Some(_)) => {
-                report.contradicts("payload", format!("exhibit {id}: the file is not the one that was received"))
+            ([hash], "exhibit.received", Some(_)) => {
+                let made = chain.iter().find(|(_, event)| event.makes(&hash.to_string()));
+                let what = made.map_or_else(String::new, |(index, _)| format!(" but a picture made of it (entry {index})"));
+                report.contradicts("payload", format!("exhibit {id}: the file is not the one that was received{what}"))
             }
             ([_], "exhibit.received", None) => {
                 report.add("payload", Exit::Undecided, format!("exhibit {id}: the hash of what was received is withheld"))

@@ -9,9 +9,9 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use tokio::time::Instant;
 
-use super::audit::Report;
-use super::{append, record_run};
+use super::{Report, record_run};
 use crate::app::App;
+use crate::attest::append;
 use crate::blobs::Reader;
 use crate::db;
 use crate::domain::actor::Actor;

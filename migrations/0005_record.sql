@@ -1,0 +1,48 @@
+-- The record completed: keys that were replaced, epochs of the log, what a node was last configured with, when a submission was
+-- found quiet, what was erased of it.
+
+-- Keys that signed this log before: none signs a checkpoint larger than that.
+CREATE TABLE log_key (
+  vkey TEXT PRIMARY KEY,
+  until BIGINT NOT NULL,
+  replaced_at BIGINT NOT NULL
+);
+
+-- A log that could not be gone on with is closed; its next epoch carries on with the entries that there still are.
+ALTER TABLE log_head ADD COLUMN epoch BIGINT NOT NULL DEFAULT 1;
+ALTER TABLE log_head ADD COLUMN epoch_start BIGINT NOT NULL DEFAULT 0;
+
+-- Keyed digest of the settings that each node last started with.
+CREATE TABLE node (
+  name TEXT PRIMARY KEY,
+  config TEXT NOT NULL,
+  started_at BIGINT NOT NULL
+);
+
+-- With how many files a submission was last found quiet; NULL while it never was.
+ALTER TABLE submission ADD COLUMN closed_files BIGINT;
+
+-- The index that finds those whose count has changed since.
+CREATE INDEX submission_quiet ON submission (opened_at) WHERE files > 0 AND (closed_files IS NULL OR closed_files <> files);
+
+-- What the pictures made from some bytes are, for events and bundles.
+ALTER TABLE examination ADD COLUMN thumbnail_sha256 BYTEA;
+ALTER TABLE examination ADD COLUMN view_sha256 BYTEA;
+
+-- What was erased of a submission, and when: for its witness, also after a restore.
+CREATE TABLE tombstone (
+  exhibit_id BYTEA PRIMARY KEY,
+  submission_id BYTEA NOT NULL,
+  erased_at BIGINT NOT NULL
+);
+CREATE INDEX tombstone_submission ON tombstone (submission_id, erased_at);
+INSERT INTO tombstone (exhibit_id, submission_id, erased_at)
+  SELECT exhibit_id, submission_id, ended_at FROM erasure WHERE state = 'executed' AND ended_at IS NOT NULL;
+
+-- Somebody looked at more in a minute than people do.
+CREATE TABLE unusual (
+  account_id BYTEA NOT NULL REFERENCES account(id),
+  looks BIGINT NOT NULL,
+  at BIGINT NOT NULL
+);
+CREATE INDEX unusual_at ON unusual (at);

@@ -1,0 +1,10 @@
+//! Bundles that leave the building: asked for, made, handed out.
+
+mod asked;
+mod deliver;
+mod export;
+mod report;
+
+pub use asked::{Asked, Profile};
+pub use deliver::{ask_bundle, begin_fetch, deliver, expire_bundles, fetch_is_recorded, make_bundle, ready_bundle};
+pub use export::{DERIVATIVES, EventLine, NAMESPACE, ORIGINALS, Payload, export, moment};
