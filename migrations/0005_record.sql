@@ -5,7 +5,9 @@
 CREATE TABLE log_key (
   vkey TEXT PRIMARY KEY,
   until BIGINT NOT NULL,
-  replaced_at BIGINT NOT NULL
+  replaced_at BIGINT NOT NULL,
+  -- Since when it does not sign along any more.
+  retired_at BIGINT
 );
 
 -- A log that could not be gone on with is closed; its next epoch carries on with the entries that there still are.
@@ -46,3 +48,6 @@ CREATE TABLE unusual (
   at BIGINT NOT NULL
 );
 CREATE INDEX unusual_at ON unusual (at);
+
+-- Of which exhibit another one is a duplicate: closed when that one is erased.
+CREATE INDEX opening_of ON log_opening (value) WHERE path = 'of';

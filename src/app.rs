@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::time::SystemTime;
 
+use data_encoding::BASE64URL_NOPAD;
 use hmac::{KeyInit as _, Mac as _};
+use subtle::ConstantTimeEq as _;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::blobs::Blobs;
@@ -52,10 +54,20 @@ pub struct App {
 
 impl App {
     pub async fn open(config: Config) -> Result<Arc<Self>> {
+        Self::opened(config, false).await
+    }
+
+    /// On a database that may be behind its log, a restored one: its key may be one that was replaced since. Only for putting back
+    /// what was published, which has to lead to the key in the file.
+    pub async fn open_behind(config: Config) -> Result<Arc<Self>> {
+        Self::opened(config, true).await
+    }
+
+    async fn opened(config: Config, behind: bool) -> Result<Arc<Self>> {
         fs::create_dir_all(&config.data)
             .map_err(|e| Error::Internal(format!("the data folder {} cannot be made: {e}", config.data.display())))?;
         let db = Db::open(&config.database).await?;
-        let (signer, keys) = log_key(&db, &config).await?;
+        let (signer, keys) = log_key(&db, &config, behind).await?;
         let blobs = Blobs::open(&config.blobs, config.limits.buffer_bytes_max).await?;
         let published = Blobs::open(&config.log.published, config.limits.buffer_bytes_max).await?;
         let mut tx = db.read().await?;
@@ -73,8 +85,7 @@ impl App {
             app: format!("{}+sha256:{}", env!("CARGO_PKG_VERSION"), &build.to_string()[..16]),
             clock: clock_state(),
         };
-        let mut secret = [0; 32];
-        secret.copy_from_slice(&mac(keys.secret(), b"temoin look/v1"));
+        let secret = keys.secret();
         Ok(Arc::new(Self {
             signer,
             trust,
@@ -129,6 +140,22 @@ impl App {
         random()
     }
 
+    /// A ticket for what is on record already, good until then. Only we can make one, and no table keeps it.
+    pub fn ticket(&self, what: &str, until: Utc) -> String {
+        format!("{:x}.{}", until.micros(), self.ticket_mac(what, until.micros()))
+    }
+
+    /// Whether a ticket for this holds now.
+    pub fn ticket_holds(&self, what: &str, ticket: &str) -> bool {
+        let Some((until, mac)) = ticket.split_once('.') else { return false };
+        let Ok(until) = i64::from_str_radix(until, 16) else { return false };
+        until > self.now().micros() && bool::from(self.ticket_mac(what, until).as_bytes().ct_eq(mac.as_bytes()))
+    }
+
+    fn ticket_mac(&self, what: &str, until: i64) -> String {
+        BASE64URL_NOPAD.encode(&self.mac(format!("{what}|{until}").as_bytes())[..16])
+    }
+
     /// Keyed digest for tokens that need no table. Every node with the same log key agrees.
     pub fn mac(&self, text: &[u8]) -> [u8; 32] {
         mac(&self.secret, text)
@@ -150,7 +177,8 @@ pub fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
-fn mac(key: &[u8; 32], text: &[u8]) -> [u8; 32] {
+/// HMAC-SHA-256.
+pub fn mac(key: &[u8; 32], text: &[u8]) -> [u8; 32] {
     #[allow(clippy::expect_used)]
     let mut mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
     mac.update(text);
@@ -159,7 +187,7 @@ fn mac(key: &[u8; 32], text: &[u8]) -> [u8; 32] {
 
 /// The log's key. Identity and key are fixed by the first start and changed by `temoin log` alone; another one would orphan every
 /// receipt, so it is refused rather than taken, and a lost key is not quietly replaced.
-async fn log_key(db: &Db, config: &Config) -> Result<(Signer, LogKeys)> {
+async fn log_key(db: &Db, config: &Config, behind: bool) -> Result<(Signer, LogKeys)> {
     let path = Path::new(&config.log.seed_file);
     let mut tx = db.begin().await?;
     let (origin, vkey) = crate::db::log::identity(&mut tx).await?;
@@ -176,15 +204,24 @@ async fn log_key(db: &Db, config: &Config) -> Result<(Signer, LogKeys)> {
         return Ok((signer, keys));
     }
     if !config.log.origin.is_empty() && config.log.origin != origin {
+        // (A closed log's name can be no other one's.)
         return Err(Error::Internal(format!("this log is {origin} and cannot become {}", config.log.origin)));
     }
-    let fits = |keys: &LogKeys| keys.signer(&origin).verifier().to_string() == vkey;
-    if let Some(keys) = LogKeys::read(path)?.filter(fits) {
+    let retired: Vec<String> = crate::db::log::retired_keys(&mut tx).await?;
+    let is_retired = |keys: &LogKeys| keys.old(&origin).is_some_and(|old| retired.contains(&old.to_string()));
+    let fits = |keys: &LogKeys| behind || keys.signer(&origin).verifier().to_string() == vkey;
+    // What lies beside the file was to take its place in the very moment of a crash.
+    let (file, beside) = (LogKeys::read(path)?.filter(fits), LogKeys::beside(path)?.filter(fits));
+    if let Some(keys) = file.clone().filter(|keys| !is_retired(keys)) {
         return Ok((keys.signer(&origin), keys));
     }
-    // A key that was replaced in the very moment of a crash.
-    if let Some(keys) = LogKeys::beside(path)?.filter(fits) {
+    if let Some(keys) = beside.filter(|keys| !behind && !is_retired(keys)) {
         keys.take_place()?;
+        return Ok((keys.signer(&origin), keys));
+    }
+    // A node that was not given the newest file: the old key signs along no more all the same.
+    if let Some(keys) = file {
+        let keys = keys.alone();
         return Ok((keys.signer(&origin), keys));
     }
     Err(Error::Internal(format!("{} is not the key of this log, {vkey}", path.display())))
@@ -192,25 +229,8 @@ async fn log_key(db: &Db, config: &Config) -> Result<(Signer, LogKeys)> {
 
 /// SHA-256 of the running program, so that every event says what wrote it.
 fn build_digest() -> Sha256 {
-    let read = || -> std::io::Result<Sha256> {
-        let mut file = fs::File::open(std::env::current_exe()?)?;
-        let mut hasher = <sha2::Sha256 as sha2::Digest>::new();
-        std::io::copy(&mut file, &mut HashWriter(&mut hasher))?;
-        Ok(Sha256::from_bytes(sha2::Digest::finalize(hasher).into()))
-    };
+    let read = || Ok::<_, std::io::Error>(Sha256::of_reader(fs::File::open(std::env::current_exe()?)?, |_| {})?.0);
     read().unwrap_or_else(|_| Sha256::from_bytes([0; 32]))
-}
-
-struct HashWriter<'a>(&'a mut sha2::Sha256);
-
-impl std::io::Write for HashWriter<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        sha2::Digest::update(self.0, bytes);
-        Ok(bytes.len())
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }
 
 /// Only what is known: systemd leaves a mark when the clock was set from the network.

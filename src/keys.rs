@@ -1,6 +1,6 @@
 //! The log's private key in its file: 64 hexadecimal digits (the RFC 8032 secret), and, once it was replaced, lines that say
-//! `old` (the key that signs along while its successor becomes known) and `secret` (what addresses and marks are made with, which
-//! must not change with the key).
+//! `old` (the key that signs along while its successor becomes known) and `secret` (what addresses, tickets and marks are made with,
+//! which must not change with the key; derived from the first key, and no way back to it).
 //!
 //! A new key is written beside the file first, then the database says that it is the log's, then it takes the file's place: a
 //! crash in between leaves both, and the next start takes the one that the database names.
@@ -10,7 +10,7 @@ use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::domain::custody::Signer;
+use crate::domain::custody::{Signer, VerifierKey};
 use crate::domain::value::Sha256;
 use crate::error::{Error, Result};
 
@@ -66,31 +66,33 @@ impl LogKeys {
         }
     }
 
-    /// What tokens, addresses and marks are made with, before it is told apart by use.
-    pub fn secret(&self) -> &Seed {
-        self.secret.as_ref().unwrap_or(&self.current)
+    /// What addresses, tickets and marks are made with.
+    pub fn secret(&self) -> Seed {
+        self.secret.unwrap_or_else(|| crate::app::mac(&self.current, b"temoin look/v1"))
     }
 
-    /// Another key, written beside this one. With `old` this one goes on signing along.
-    pub fn successor(&self, old: bool) -> Result<Self> {
-        let keys =
-            Self { path: self.path.clone(), current: crate::app::random(), old: old.then_some(self.current), secret: Some(*self.secret()) };
-        keys.write_beside()?;
-        Ok(keys)
+    /// Another key. This one signs along.
+    pub fn successor(&self) -> Self {
+        Self { path: self.path.clone(), current: crate::app::random(), old: Some(self.current), secret: Some(self.secret()) }
     }
 
-    /// The same key without the one that signed along, written beside.
-    pub fn alone(&self) -> Result<Self> {
-        let keys = Self { old: None, ..self.clone() };
-        keys.write_beside()?;
-        Ok(keys)
+    /// Everything anew: whoever had this key can make nothing with the next.
+    pub fn stranger(&self) -> Self {
+        Self { path: self.path.clone(), current: crate::app::random(), old: None, secret: Some(crate::app::random()) }
     }
 
-    pub const fn has_old(&self) -> bool {
-        self.old.is_some()
+    /// The same key without the one that signed along.
+    pub fn alone(&self) -> Self {
+        Self { old: None, ..self.clone() }
     }
 
-    fn write_beside(&self) -> Result<()> {
+    /// The key that signs along, if there is one.
+    pub fn old(&self, origin: &str) -> Option<VerifierKey> {
+        self.old.as_ref().map(|seed| Signer::new(origin, seed).verifier())
+    }
+
+    /// Writes it beside the file. Only who holds the log's head may: what lies there must not be another's.
+    pub fn write_beside(&self) -> Result<()> {
         let path = next(&self.path);
         let _ = fs::remove_file(&path);
         self.write(&path)

@@ -119,7 +119,7 @@ async fn receipt_of(app: &App, tx: &mut Tx, exhibit: Id, since: Option<(&Checkpo
         since,
         entry: BASE64.encode(&entry.bytes),
         openings: db::log::openings(tx, entry.event).await?,
-        vkey: app.signer.verifier().to_string(),
+        vkey: Checkpoint::parse(&note).and_then(|c| app.trust.signer_of(&note, &c)).unwrap_or(&app.signer.verifier()).to_string(),
         server: app.config.public_url.clone(),
     };
     Ok(Some(LogProof { extra: Some(receipt.to_bytes()), index: entry.index, hashes, checkpoint }))

@@ -27,8 +27,11 @@ pub async fn audit(flags: &Flags, json: bool) -> Result<ExitCode> {
 
 /// `temoin log recover`.
 pub async fn recover(flags: &Flags) -> Result<ExitCode> {
-    let app = App::open(Config::load(flags)?).await?;
+    let app = App::open_behind(Config::load(flags)?).await?;
     let done = attest::recover(&app).await?;
+    app.db.close().await;
+    // With the keys as the entries told of them.
+    let app = App::open(Config::load(flags)?).await?;
     attest::sequence_all(&app).await?;
     match done.to - done.from {
         0 => say!("nothing was missing: {} entries", done.to),

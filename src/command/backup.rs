@@ -123,16 +123,9 @@ pub async fn backup(flags: &Flags, asked: &Backup) -> Result<ExitCode> {
 
 /// Hash and size of a file that an older backup has left, when there is one.
 fn known(path: &Path) -> Result<Option<(String, u64)>> {
-    let Ok(mut file) = File::open(path) else { return Ok(None) };
-    let (mut hash, mut size, mut buffer) = (Midstate::default(), 0u64, vec![0; 1 << 20]);
-    loop {
-        let n = file.read(&mut buffer)?;
-        if n == 0 {
-            return Ok(Some((hash.finish().to_string(), size)));
-        }
-        hash.update(&buffer[..n]);
-        size += n as u64;
-    }
+    let Ok(file) = File::open(path) else { return Ok(None) };
+    let (sha256, size) = Sha256::of_reader(file, |_| {})?;
+    Ok(Some((sha256.to_string(), size)))
 }
 
 /// Copies a blob; `None` when it was erased meanwhile. One that is not what was received stops the backup: an older copy of it, if
@@ -204,7 +197,7 @@ pub async fn restore(flags: &Flags, asked: &Restore) -> Result<ExitCode> {
         .map_err(|_| Error::Internal(format!("{} holds no whole backup: {CONTENTS} is missing", asked.from.display())))?;
     let contents: Contents = serde_json::from_slice(&text).map_err(Error::internal)?;
     db::restore(&config.database, &asked.from, &contents.database).await?;
-    let app = App::open(config).await?;
+    let app = App::open_behind(config).await?;
     let bar = bar();
     for (n, kept) in contents.blobs.iter().enumerate() {
         let path = asked.from.join("media").join(kept.key.replace('/', "_"));
@@ -216,6 +209,9 @@ pub async fn restore(flags: &Flags, asked: &Restore) -> Result<ExitCode> {
     bar.finish_and_clear();
     publish_again(&app, &asked.from).await?;
     let back = attest::recover(&app).await?;
+    app.db.close().await;
+    // With the keys as the entries told of them.
+    let app = App::open(Config::load(flags)?).await?;
     let replayed = retain::replay(&app).await?;
     let mut tx = app.db.begin().await?;
     let draft = Draft::new(EventType::BackupRestored, Actor::Operator).fact("size", contents.log_size).fact("erased_again", replayed);

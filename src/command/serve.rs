@@ -25,7 +25,7 @@ pub async fn serve(flags: &Flags, with_demo: bool, with_worker: bool) -> Result<
     attest::guard(&app).await?;
     // What a restored backup has brought back is gone before anybody can ask for it.
     retain::replay(&app).await?;
-    started(&app).await?;
+    started(&app, "serve").await?;
     let feed = if with_demo { demo::prepare(&app).await? } else { None };
     first_setup(&app).await?;
     let sequencer = tokio::spawn(attest::run_sequencer(app.clone()));
@@ -44,7 +44,7 @@ pub async fn serve(flags: &Flags, with_demo: bool, with_worker: bool) -> Result<
 pub async fn worker(flags: &Flags) -> Result<ExitCode> {
     let app = App::open(Config::load(flags)?).await?;
     attest::guard(&app).await?;
-    started(&app).await?;
+    started(&app, "worker").await?;
     say!("Témoin {} works", env!("CARGO_PKG_VERSION"));
     tokio::select! {
         () = jobs::run(app.clone()) => {}
@@ -55,7 +55,7 @@ pub async fn worker(flags: &Flags) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn started(app: &App) -> Result<()> {
+async fn started(app: &App, command: &str) -> Result<()> {
     // Keyed: settings have passwords in them.
     let config = Sha256::from_bytes(app.mac(format!("{:?}", app.config).as_bytes())).to_string();
     let mut tx = app.db.begin().await?;
@@ -64,7 +64,7 @@ async fn started(app: &App) -> Result<()> {
         .fact("blobs", app.blobs.name())
         .fact("config", config.clone());
     attest::append(app, &mut tx, draft).await?;
-    let before = db::nodes::start(&mut tx, &app.config.node, &config, app.now()).await?;
+    let before = db::nodes::start(&mut tx, &format!("{}/{command}", app.config.node), &config, app.now()).await?;
     if let Some(before) = before.filter(|before| *before != config) {
         let draft = Draft::new(EventType::ConfigChanged, Actor::Operator).fact("from", before).fact("to", config);
         attest::append(app, &mut tx, draft).await?;

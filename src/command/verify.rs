@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use sha2::Digest as _;
 
 use crate::attest::{self, Exit, GivenFile, Trust, Verdict, verify_bundle, verify_receipt};
 use crate::domain::custody::timestamp::Roots;
@@ -151,16 +150,7 @@ fn open(path: &Path) -> Result<File> {
 }
 
 fn hash(path: &Path) -> Result<GivenFile> {
-    let mut file = open(path)?;
-    let (mut hasher, mut size, mut buffer) = (sha2::Sha256::new(), 0u64, vec![0; 1 << 20]);
-    loop {
-        let n = file.read(&mut buffer)?;
-        if n == 0 {
-            break;
-        }
-        hasher.update(&buffer[..n]);
-        size += n as u64;
-    }
+    let (sha256, size) = Sha256::of_reader(open(path)?, |_| {})?;
     let name = path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-    Ok(GivenFile { name, sha256: Sha256::from_bytes(hasher.finalize().into()), size })
+    Ok(GivenFile { name, sha256, size })
 }

@@ -43,6 +43,8 @@ pub async fn epoch(tx: &mut Tx) -> Result<(u64, u64)> {
 /// The next epoch begins with so many entries; of it nothing is published yet.
 pub async fn open_epoch(tx: &mut Tx, start: u64) -> Result<()> {
     sql!(run tx, "UPDATE log_head SET epoch = epoch + 1, epoch_start = $1, published = $1 WHERE id = 1", signed(start))?;
+    // Of what is not there any more.
+    sql!(run tx, "DELETE FROM log_checkpoint WHERE size > $1", signed(start))?;
     Ok(())
 }
 
@@ -57,6 +59,17 @@ pub async fn replace_key(tx: &mut Tx, origin: &str, vkey: &str, until: u64, now:
 pub async fn replaced_keys(tx: &mut Tx) -> Result<Vec<(String, u64)>> {
     let rows = sql!(all tx, (String, i64), "SELECT vkey, until FROM log_key ORDER BY replaced_at DESC")?;
     Ok(rows.into_iter().map(|(vkey, until)| (vkey, unsigned(until))).collect())
+}
+
+/// Those that do not sign along any more.
+pub async fn retired_keys(tx: &mut Tx) -> Result<Vec<String>> {
+    let rows = sql!(all tx, (String,), "SELECT vkey FROM log_key WHERE retired_at IS NOT NULL")?;
+    Ok(rows.into_iter().map(|r| r.0).collect())
+}
+
+pub async fn retire_key(tx: &mut Tx, vkey: &str, now: Utc) -> Result<()> {
+    sql!(run tx, "UPDATE log_key SET retired_at = $2 WHERE vkey = $1 AND retired_at IS NULL", vkey.to_owned(), now.micros())?;
+    Ok(())
 }
 
 /// A draft that waits.
@@ -165,9 +178,9 @@ pub async fn next_checkpoint(tx: &mut Tx, from: u64, to: u64) -> Result<Option<(
     Ok(next.map(|(size, note)| (unsigned(size), note)))
 }
 
-/// How many entries are published; it only grows.
-pub async fn set_published(tx: &mut Tx, size: u64) -> Result<()> {
-    sql!(run tx, "UPDATE log_head SET published = $1 WHERE id = 1 AND published < $1", signed(size))?;
+/// How many entries of an epoch are published; it only grows.
+pub async fn set_published(tx: &mut Tx, epoch: u64, size: u64) -> Result<()> {
+    sql!(run tx, "UPDATE log_head SET published = $1 WHERE id = 1 AND published < $1 AND epoch = $2", signed(size), signed(epoch))?;
     Ok(())
 }
 
@@ -237,6 +250,15 @@ pub async fn openings_of_subject(tx: &mut Tx, kind: &str, subject: &str) -> Resu
         "SELECT COUNT(*) FROM log_subject s JOIN log_entry e ON e.idx = s.idx JOIN log_opening o ON o.event_id = e.event_id
          WHERE s.kind = $1 AND s.id = $2", kind.to_owned(), subject.to_owned())?;
     Ok(unsigned(row.0))
+}
+
+/// Whether an event about a subject opens this value.
+pub async fn opens(tx: &mut Tx, kind: &str, subject: &str, path: &str, value: &serde_json::Value) -> Result<bool> {
+    let row = sql!(maybe tx, (i64,),
+        "SELECT s.n FROM log_subject s JOIN log_entry e ON e.idx = s.idx JOIN log_opening o ON o.event_id = e.event_id
+         WHERE s.kind = $1 AND s.id = $2 AND o.path = $3 AND o.value = $4 LIMIT 1",
+        kind.to_owned(), subject.to_owned(), path.to_owned(), to_json(value)?)?;
+    Ok(row.is_some())
 }
 
 /// The openings of one event, for those who may see them.

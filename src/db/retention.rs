@@ -198,6 +198,12 @@ pub async fn remove_openings(tx: &mut Tx, kind: &'static str, subject: Id) -> Re
         kind, subject.to_string())
 }
 
+/// Takes away what says that another exhibit has the same bytes as this one.
+pub async fn remove_likeness(tx: &mut Tx, exhibit: Id) -> Result<()> {
+    sql!(run tx, "DELETE FROM log_opening WHERE path = 'of' AND value = $1", super::to_json(&exhibit.to_string())?)?;
+    Ok(())
+}
+
 /// Whether nothing of a submission is left, nor on its way.
 pub async fn submission_is_empty(tx: &mut Tx, submission: Id) -> Result<bool> {
     let row = sql!(one tx, (i64,),

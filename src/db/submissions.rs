@@ -79,3 +79,13 @@ pub async fn forget_receipt(tx: &mut Tx, submission: Id, token: Sha256, receipt:
     sql!(run tx, "UPDATE submission SET token_hash = $2, receipt_hash = $3 WHERE id = $1", submission.blob(), token.blob(), receipt.blob())?;
     Ok(())
 }
+
+/// A file that this submission handed over is in the log, and its row was lost: it counts all the same.
+pub async fn count_again(tx: &mut Tx, submission: Id) -> Result<()> {
+    sql!(run tx, "UPDATE submission SET files = files + 1 WHERE id = $1", submission.blob())?;
+    Ok(())
+}
+
+pub async fn ids_of_appeal(tx: &mut Tx, appeal: Id) -> Result<Vec<Id>> {
+    sql!(all tx, (Vec<u8>,), "SELECT id FROM submission WHERE appeal_id = $1", appeal.blob())?.into_iter().map(|r| id(&r.0)).collect()
+}

@@ -169,6 +169,14 @@ pub async fn expired(tx: &mut Tx, now: Utc, limit: i64) -> Result<Vec<Upload>> {
         .collect()
 }
 
+/// Open uploads of a submission.
+pub async fn open_of(tx: &mut Tx, submission: Id) -> Result<Vec<Upload>> {
+    sql!(all tx, Row, "SELECT * FROM upload WHERE submission_id = $1 AND state = 'open'", submission.blob())?
+        .into_iter()
+        .map(Row::upload)
+        .collect()
+}
+
 /// Handles of everything that is still on its way: the blob store's sweep leaves them alone.
 pub async fn handles(tx: &mut Tx) -> Result<Vec<String>> {
     Ok(sql!(all tx, (String,), "SELECT storage FROM upload WHERE state = 'open' AND storage <> ''")?.into_iter().map(|r| r.0).collect())

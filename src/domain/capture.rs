@@ -160,7 +160,9 @@ pub struct Effective {
 /// The arguments are the row's columns: start and end, grade, source; latitude, longitude, accuracy, source.
 pub fn stands(time: Option<(i64, i64, &str, &str)>, place: Option<(f64, f64, f64, &str)>) -> String {
     let time = time.map_or_else(|| "-".to_owned(), |(from, to, grade, source)| format!("{from} {to} {grade} {source}"));
-    let place = place.map_or_else(|| "-".to_owned(), |(lat, lon, radius, source)| format!("{lat} {lon} {radius} {source}"));
+    // (A minus before zero is lost in one of the databases.)
+    let place =
+        place.map_or_else(|| "-".to_owned(), |(lat, lon, radius, source)| format!("{} {} {} {source}", lat + 0.0, lon + 0.0, radius + 0.0));
     format!("{time} | {place}")
 }
 

@@ -68,6 +68,20 @@ impl<'de> Deserialize<'de> for Id {
 pub struct Sha256([u8; 32]);
 
 impl Sha256 {
+    /// Of everything that a reader gives, and how many bytes that is; `told` hears of each piece.
+    pub fn of_reader(mut reader: impl std::io::Read, mut told: impl FnMut(&[u8])) -> std::io::Result<(Self, u64)> {
+        let (mut hasher, mut size, mut buffer) = (<sha2::Sha256 as sha2::Digest>::new(), 0, vec![0; 1 << 20]);
+        loop {
+            let n = reader.read(&mut buffer)?;
+            if n == 0 {
+                return Ok((Self::from_bytes(sha2::Digest::finalize(hasher).into()), size));
+            }
+            sha2::Digest::update(&mut hasher, &buffer[..n]);
+            told(&buffer[..n]);
+            size += n as u64;
+        }
+    }
+
     pub fn of(bytes: &[u8]) -> Self {
         Self(sha2::Sha256::digest(bytes).into())
     }

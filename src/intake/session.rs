@@ -329,6 +329,17 @@ async fn forget(app: &App, id: Id) -> Result<()> {
     tx.commit().await
 }
 
+/// Gives up everything of a submission that is still on its way.
+pub async fn give_up(app: &App, submission: Id) -> Result<()> {
+    let mut tx = app.db.read().await?;
+    let open = db::uploads::open_of(&mut tx, submission).await?;
+    drop(tx);
+    for upload in open {
+        end(app, &upload, EventType::UploadTerminated, "no-receipt").await?;
+    }
+    Ok(())
+}
+
 /// Throws half-sent files away whose time is over; returns how many.
 pub async fn expire(app: &App) -> Result<u64> {
     const BATCH: i64 = 100;

@@ -170,6 +170,7 @@ async fn take_away(app: &App, tx: &mut Tx, e: &Exhibit) -> Result<usize> {
         db::retention::remove_manifest_openings(tx, &export).await?;
     }
     db::retention::remove_openings(tx, SubjectKind::Exhibit.as_str(), e.id).await?;
+    db::retention::remove_likeness(tx, e.id).await?;
     db::retention::remove_exhibit(tx, e.id).await?;
     if db::retention::submission_is_empty(tx, e.submission).await? {
         let empty = serde_json::to_string(&Statement::default()).map_err(Error::internal)?;
@@ -220,6 +221,7 @@ pub async fn forget_openings(app: &App) -> Result<()> {
     let mut tx = app.db.begin_apart().await?;
     for exhibit in erased {
         db::retention::remove_openings(&mut tx, SubjectKind::Exhibit.as_str(), exhibit).await?;
+        db::retention::remove_likeness(&mut tx, exhibit).await?;
     }
     tx.commit().await
 }

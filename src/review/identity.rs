@@ -1,13 +1,15 @@
-//! Reading who a witness is. It takes a purpose and a reason of its own, and its event is written before a word of it is shown.
+//! Finding a witness again, and reading who they are. Reading takes a purpose and a reason of its own, and its event is written before a word of it is shown.
 
-use super::look::one_exhibit;
+use super::look::{one_exhibit, watch};
 use crate::app::App;
 use crate::attest;
 use crate::db;
-use crate::domain::actor::{Actor, Person};
+use crate::domain::actor::{Act, Actor, Person, may};
+use crate::domain::appeal::Appeal;
 use crate::domain::custody::{Draft, EventType, SubjectKind};
 use crate::domain::purpose::{PurposeCode, worded};
 use crate::domain::review::NOTE_CHARS_MAX;
+use crate::domain::submission::{is_reference, reference};
 use crate::domain::value::{Id, shown};
 use crate::error::{Error, Result};
 
@@ -42,5 +44,21 @@ pub async fn unmask(app: &App, person: &Person, exhibit: Id, purpose: &str, reas
         .private("reason", reason);
     attest::append(app, &mut tx, draft).await?;
     tx.commit().await?;
+    watch(app, person, 1).await;
     Ok(Identity { submission: e.submission, contact })
+}
+
+/// The first exhibit of what a witness without a receipt speaks of. Looking at it is an event of its own.
+pub async fn by_reference(app: &App, person: &Person, appeal: &Appeal, text: &str) -> Result<Id> {
+    let text = text.trim().to_uppercase();
+    if !may(person.role, Act::SeeExhibits) || appeal.agency != person.agency {
+        return Err(Error::NotFound);
+    }
+    if !is_reference(&text) {
+        return Err(Error::InvalidFilter { field: "reference", why: "like 7F3A-22C1" });
+    }
+    let mut tx = app.db.read().await?;
+    let found = db::submissions::ids_of_appeal(&mut tx, appeal.id).await?.into_iter().find(|id| reference(*id) == text);
+    let exhibits = db::exhibits::of_submission(&mut tx, found.ok_or(Error::NotFound)?).await?;
+    exhibits.first().map(|e| e.id).ok_or(Error::NotFound)
 }

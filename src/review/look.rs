@@ -1,17 +1,14 @@
 //! Looking at one exhibit: who may, what it writes, and the token that lets the pictures of a page
 //! already recorded load without a second event.
 
-use data_encoding::BASE64URL_NOPAD;
-use subtle::ConstantTimeEq as _;
-
 use crate::app::App;
 use crate::attest;
-use crate::db::{self, Tx};
+use crate::db;
 use crate::domain::actor::{Act, Actor, Person, may};
 use crate::domain::custody::{Draft, EventType, SubjectKind};
 use crate::domain::exhibit::Exhibit;
 use crate::domain::purpose::worded;
-use crate::domain::review::NOTE_CHARS_MAX;
+use crate::domain::review::{NOTE_CHARS_MAX, stretches};
 use crate::domain::value::{Id, MINUTE_US, Utc, shown};
 use crate::error::{Error, Result};
 
@@ -66,24 +63,30 @@ pub async fn look(app: &App, person: &Person, exhibit: Id, what: Look) -> Result
     let draft = Draft::new(EventType::ExhibitViewed, Actor::from(person)).about(SubjectKind::Exhibit, e.id).fact("variant", what.as_str());
     let mut tx = app.db.begin().await?;
     attest::append(app, &mut tx, draft).await?;
-    watch(app, &mut tx, person).await?;
     tx.commit().await?;
+    watch(app, person, 1).await;
     let now = app.now();
     let token = |look| grant(app, person, e.id, look, now);
     Ok(Looked { thumbnail: token(Look::Thumbnail), view: token(Look::View), exhibit: e })
 }
 
-/// Counts a look; one too many in a minute is told of, once.
-async fn watch(app: &App, tx: &mut Tx, person: &Person) -> Result<()> {
+/// Counts looks that are on record; too many in a minute are told of, once. What is told adds to the record and keeps nobody from
+/// anything: if it cannot be written, the next look tries again.
+pub(super) async fn watch(app: &App, person: &Person, looks: u64) {
     let now = app.now();
-    let looks = app.traffic.looks.count(person.id, now);
-    if looks == app.config.sessions.looks_per_minute.saturating_add(1) {
-        tracing::error!(account = %person.id, looks, "somebody looks at more in a minute than people do");
-        db::accounts::add_unusual(tx, person.id, looks, now).await?;
+    let Some(looks) = app.traffic.looks.count(person.id, looks, app.config.sessions.looks_per_minute, now) else { return };
+    let told = async {
+        let mut tx = app.db.begin().await?;
+        db::accounts::add_unusual(&mut tx, person.id, looks, now).await?;
         let draft = Draft::new(EventType::AccessUnusual, Actor::from(person)).about(SubjectKind::Account, person.id);
-        attest::append(app, tx, draft.fact("looks", looks)).await?;
+        attest::append(app, &mut tx, draft.fact("looks", looks)).await?;
+        tx.commit().await
+    };
+    match told.await {
+        Ok(()) => app.traffic.looks.told(person.id, now),
+        Err(e) => tracing::error!(cause = %e, "that somebody looks at too much could not be written down"),
     }
-    Ok(())
+    tracing::error!(account = %person.id, looks, "somebody looks at more in a minute than people do");
 }
 
 /// Records that an original is taken away, for a reason of its own, and returns the token under which its bytes then come.
@@ -107,8 +110,8 @@ pub async fn download(app: &App, person: &Person, exhibit: Id, reason: &str) -> 
         db::exhibits::lock(&mut tx, e.id).await?;
     }
     attest::append(app, &mut tx, draft).await?;
-    watch(app, &mut tx, person).await?;
     tx.commit().await?;
+    watch(app, person, 1).await;
     if worded { Ok(grant(app, person, e.id, Look::Download, app.now())) } else { Err(Error::PurposeMissing) }
 }
 
@@ -121,21 +124,27 @@ pub async fn play(app: &App, person: &Person, exhibit: Id) -> Result<String> {
 /// A token for one picture of a look that has been recorded: this person, this exhibit, this variant,
 /// for half an hour.
 pub(super) fn grant(app: &App, person: &Person, exhibit: Id, what: Look, now: Utc) -> String {
-    let until = now.plus(TOKEN_US).micros();
-    let mac = app.mac(&signed_text(person, exhibit, what, until));
-    format!("{until:x}.{}", BASE64URL_NOPAD.encode(&mac[..16]))
+    app.ticket(&looked_at(person, exhibit, what), now.plus(TOKEN_US))
 }
 
-fn signed_text(person: &Person, exhibit: Id, what: Look, until: i64) -> Vec<u8> {
-    format!("{}|{}|{}|{until}", person.id, exhibit, what.as_str()).into_bytes()
+fn looked_at(person: &Person, exhibit: Id, what: Look) -> String {
+    format!("look|{}|{}|{}", person.id, exhibit, what.as_str())
 }
 
 /// Whether a token shows that this look was recorded already.
 pub fn look_is_recorded(app: &App, person: &Person, exhibit: Id, what: Look, token: &str) -> bool {
-    let Some((until, mac)) = token.split_once('.') else { return false };
-    let (Ok(until), Ok(mac)) = (i64::from_str_radix(until, 16), BASE64URL_NOPAD.decode(mac.as_bytes())) else {
-        return false;
-    };
-    let expected = app.mac(&signed_text(person, exhibit, what, until));
-    until > app.now().micros() && bool::from(expected[..16].ct_eq(&mac))
+    app.ticket_holds(&looked_at(person, exhibit, what), token)
+}
+
+/// Writes down which parts of a clip somebody had before them.
+pub async fn view_ended(app: &App, person: &Person, exhibit: Id, ranges: &str) -> Result<()> {
+    let played = stretches(ranges).ok_or(Error::Invalid { field: "ranges", why: "stretches in milliseconds, in order".into() })?;
+    let e = one_exhibit(app, person, exhibit).await?;
+    let told: Vec<String> = played.into_iter().map(|(from, to)| format!("{from}-{to}")).collect();
+    let mut tx = app.db.begin().await?;
+    // It may have been erased meanwhile; then nothing more is written about it.
+    db::exhibits::lock(&mut tx, e.id).await?;
+    let draft = Draft::new(EventType::ExhibitViewEnded, Actor::from(person)).about(SubjectKind::Exhibit, e.id);
+    attest::append(app, &mut tx, draft.fact("ranges", told)).await?;
+    tx.commit().await
 }

@@ -10,6 +10,6 @@ mod queue;
 pub use appeals::{NewAppeal, create_appeal, set_appeal_intake, set_appeal_state};
 pub use bulk::{BURST_MIN, BulkAct, BulkScope, bulk, bulk_count};
 pub use decide::decide;
-pub use identity::unmask;
-pub use look::{Look, download, look, look_is_recorded, one_exhibit, play};
+pub use identity::{by_reference, unmask};
+pub use look::{Look, download, look, look_is_recorded, one_exhibit, play, view_ended};
 pub use queue::page;

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::look::{Look, grant};
+use super::look::{Look, grant, watch};
 use crate::app::App;
 use crate::attest;
 use crate::db;
@@ -39,6 +39,8 @@ pub async fn page(app: &App, person: &Person, appeal: &Appeal, raw: &RawFilter) 
     if !rows.is_empty() {
         record(app, person, appeal, &rows).await?;
     }
+    // A page of small pictures is no page of large ones.
+    watch(app, person, rows.len().div_ceil(10) as u64).await;
     let now = app.now();
     let rows = rows
         .into_iter()

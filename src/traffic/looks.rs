@@ -7,21 +7,37 @@ use crate::domain::value::{Id, MINUTE_US, Utc};
 
 #[derive(Default)]
 pub struct Looks {
-    /// The minute, and how many looks in it.
-    counts: Mutex<HashMap<Id, (i64, u64)>>,
+    minutes: Mutex<HashMap<Id, Minute>>,
+}
+
+#[derive(Default)]
+struct Minute {
+    number: i64,
+    looks: u64,
+    told: bool,
 }
 
 impl Looks {
-    /// Counts one more; how many they are in this minute.
-    pub fn count(&self, who: Id, now: Utc) -> u64 {
-        let minute = now.micros() / MINUTE_US;
-        let Ok(mut counts) = self.counts.lock() else { return 0 };
-        let count = counts.entry(who).or_insert((minute, 0));
-        if count.0 != minute {
-            *count = (minute, 0);
+    fn within<T>(&self, who: Id, now: Utc, what: impl FnOnce(&mut Minute) -> T) -> Option<T> {
+        let mut minutes = self.minutes.lock().ok()?;
+        let minute = minutes.entry(who).or_default();
+        if minute.number != now.micros() / MINUTE_US {
+            *minute = Minute { number: now.micros() / MINUTE_US, ..Minute::default() };
         }
-        count.1 += 1;
-        count.1
+        Some(what(minute))
+    }
+
+    /// Counts some more. How many they are in this minute, if that is more than the limit and was not told of yet.
+    pub fn count(&self, who: Id, looks: u64, limit: u64, now: Utc) -> Option<u64> {
+        self.within(who, now, |minute| {
+            minute.looks = minute.looks.saturating_add(looks);
+            (minute.looks > limit && !minute.told).then_some(minute.looks)
+        })?
+    }
+
+    /// It is on record.
+    pub fn told(&self, who: Id, now: Utc) {
+        self.within(who, now, |minute| minute.told = true);
     }
 }
 
@@ -34,7 +50,9 @@ mod tests {
         let looks = Looks::default();
         let who = |n| Id::new(Utc::from_micros(0), [n; 10]);
         let at = |minute: i64| Utc::from_micros(minute * MINUTE_US + 5);
-        assert_eq!((1..=3).map(|_| looks.count(who(1), at(0))).collect::<Vec<_>>(), [1, 2, 3]);
-        assert_eq!((looks.count(who(2), at(0)), looks.count(who(1), at(1))), (1, 1));
+        assert_eq!([1, 1, 1, 1].map(|n| looks.count(who(1), n, 2, at(0))), [None, None, Some(3), Some(4)], "until it is on record");
+        looks.told(who(1), at(0));
+        assert_eq!(looks.count(who(1), 50, 2, at(0)), None);
+        assert_eq!((looks.count(who(2), 2, 2, at(0)), looks.count(who(1), 3, 2, at(1))), (None, Some(3)));
     }
 }

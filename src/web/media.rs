@@ -13,8 +13,10 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use bytes::Bytes;
 use rust_embed::RustEmbed;
+use serde::Deserialize;
 
 use super::extract::{AppState, Params, PathId, Reviewer};
+use super::range::Part;
 use crate::attest;
 use crate::db;
 use crate::domain::actor::Person;
@@ -150,46 +152,42 @@ pub async fn original(
     Ok(response)
 }
 
+#[derive(Deserialize)]
+pub struct Seen {
+    #[serde(default)]
+    ranges: String,
+}
+
+/// What of a clip was played, as the page tells when somebody turns away from it.
+pub async fn seen(
+    State(app): State<AppState>,
+    Reviewer(person): Reviewer,
+    PathId(id): PathId,
+    Form(told): Form<Seen>,
+) -> Result<StatusCode> {
+    review::view_ended(&app, &person, id, &told.ranges).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// The original's bytes, whole or one range of them.
 async fn bytes(app: &AppState, e: &Exhibit, headers: &HeaderMap) -> Result<Response> {
     let mut tx = app.db.read().await?;
     let key = db::contents::blob_key(&mut tx, e.agency, e.sha256).await?.ok_or(Error::NotFound)?;
     drop(tx);
-    let asked = headers.get(header::RANGE).and_then(|v| v.to_str().ok());
-    let range = asked.map_or(Ok(None), |r| one_range(r, e.size))?;
-    let (start, length) = range.unwrap_or((0, e.size));
+    let part = Part::asked(headers, e.size)?;
+    let (start, length) = part.stretch();
     let stream = app.blobs.open_range(&key, start, length).await?;
     // The whole is hashed on its way: it ends only as what was received.
-    let stream = if range.is_none() { attest::checked(app.clone(), e.id, e.sha256, stream) } else { stream };
+    let stream = if part.is_whole() { attest::checked(app.clone(), e.id, e.sha256, stream) } else { stream };
     let mut response = Body::from_stream(stream).into_response();
     let h = response.headers_mut();
-    h.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    h.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     for (name, value) in [(header::ETAG, format!("\"{}\"", e.sha256)), (HeaderName::from_static("repr-digest"), e.sha256.repr_digest())] {
         if let Ok(value) = HeaderValue::from_str(&value) {
             h.insert(name, value);
         }
     }
-    if range.is_some() {
-        let value = format!("bytes {start}-{}/{}", start + length - 1, e.size);
-        h.insert(header::CONTENT_RANGE, HeaderValue::from_str(&value).map_err(Error::internal)?);
-        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-    }
+    part.describe(&mut response)?;
     Ok(response)
-}
-
-/// One range of RFC 9110 §14. Several, or other units, are answered with the whole, as is allowed.
-pub fn one_range(text: &str, size: u64) -> Result<Option<(u64, u64)>> {
-    let Some(spec) = text.strip_prefix("bytes=").filter(|s| !s.contains(',')) else { return Ok(None) };
-    let Some((first, last)) = spec.split_once('-') else { return Ok(None) };
-    let unsatisfiable = || Error::RangeNotSatisfiable { size };
-    let (start, end) = match (first.parse::<u64>(), last.parse::<u64>()) {
-        (Ok(start), Ok(end)) if start <= end => (start, end.saturating_add(1).min(size)),
-        (Ok(start), Err(_)) if last.is_empty() => (start, size),
-        (Err(_), Ok(tail)) if first.is_empty() && tail > 0 => (size.saturating_sub(tail), size),
-        _ => return Err(unsatisfiable()),
-    };
-    if start >= size { Err(unsatisfiable()) } else { Ok(Some((start, end - start))) }
 }
 
 fn locked_down(response: &mut Response, media_type: &'static str, cache: &'static str) {
@@ -237,21 +235,4 @@ fn compressed(file: &str, data: &[u8]) -> Result<Bytes> {
     let bytes = Bytes::from(encoder.finish()?);
     done.insert(file.to_owned(), bytes.clone());
     Ok(bytes)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::one_range;
-
-    #[test]
-    fn ranges() {
-        assert_eq!(one_range("bytes=0-9", 100).unwrap(), Some((0, 10)));
-        assert_eq!(one_range("bytes=90-", 100).unwrap(), Some((90, 10)));
-        assert_eq!(one_range("bytes=-10", 100).unwrap(), Some((90, 10)));
-        assert_eq!(one_range("bytes=95-1000", 100).unwrap(), Some((95, 5)));
-        assert_eq!(one_range("bytes=0-1,3-4", 100).unwrap(), None);
-        for wrong in ["bytes=100-", "bytes=9-3", "bytes=-0", "bytes=x-y"] {
-            assert!(one_range(wrong, 100).is_err(), "{wrong}");
-        }
-    }
 }

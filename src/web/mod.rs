@@ -11,6 +11,7 @@ mod investigator;
 mod language;
 mod listen;
 mod media;
+mod range;
 mod respond;
 mod routes;
 mod supervisor;

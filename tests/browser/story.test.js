@@ -48,6 +48,7 @@ for (const [javaScriptEnabled, locale, words] of [[false, 'fr-FR', 'Bien reçu. 
     await page.check('input[name=own][value=yes]');
     await page.check('input[name=at_place][value=yes]');
     await page.check('input[name=when][value=during]');
+    await page.fill('#contact', `jeanne-${locale}@example.org`);
     const bytes = await photo();
     await page.setInputFiles('#media', [{ name: 'été.jpg', mimeType: 'image/jpeg', buffer: bytes }]);
     await page.click('button.main');
@@ -62,6 +63,15 @@ for (const [javaScriptEnabled, locale, words] of [[false, 'fr-FR', 'Bien reçu. 
     await page.goto(`${base}/r/${code.toLowerCase()}`);
     assert.ok((await page.textContent('main')).includes(code));
     assert.deepEqual(broken, [], 'no errors in the console');
+    // Some must not be found with it.
+    await page.click('details:has(form[action$="/forget"]) > summary');
+    await look(page, `${name}-4-forget`, { script: javaScriptEnabled });
+    await page.click('form[action$="/forget"] button');
+    await page.waitForURL(/\/forget$/);
+    assert.match(await page.textContent('main'), /[0-9A-F]{4}-[0-9A-F]{4}/);
+    assert.ok(!(await page.content()).includes(code), 'the page says nothing of what was forgotten');
+    await look(page, `${name}-5-forgotten`, { script: javaScriptEnabled });
+    assert.equal((await page.goto(`${base}/r/${code}`)).status(), 404);
     await context.close();
   });
 }
@@ -107,6 +117,19 @@ test('an investigator filters, opens, and decides by keyboard', async () => {
   await page.waitForSelector('#decision');
   assert.equal(await page.locator('video').count(), 1);
   await look(page, 'investigator-3-video');
+  // What was played is told when somebody turns away.
+  await page.evaluate(async () => {
+    const video = document.querySelector('video');
+    await video.play();
+    await new Promise((played) => { video.addEventListener('timeupdate', () => { if (video.currentTime > 0.3) played(); }); });
+    video.pause();
+  });
+  const clip = page.url();
+  const told = page.waitForRequest((r) => r.url().endsWith('/seen'));
+  await page.goto(`${base}/appeals`);
+  await told;
+  await page.goto(clip);
+  assert.match(await page.textContent('main'), /exhibit\.view_ended 0:00\u{2013}0:0\d/u);
   // The keyboard alone.
   await page.focus('#note');
   await page.keyboard.type('White van, 22:10');
@@ -117,6 +140,23 @@ test('an investigator filters, opens, and decides by keyboard', async () => {
   const custody = await page.textContent('main');
   for (const event of ['exhibit.received', 'exhibit.examined', 'exhibit.viewed', 'exhibit.decided']) assert.ok(custody.includes(event), event);
   await look(page, 'investigator-4-decided');
+  const decided = page.url();
+  // Who the witness is: asked for with a reason, and on record.
+  await page.goto(`${base}/appeals/DEMO-26/exhibits?order=received`);
+  await page.click('.tile');
+  await page.waitForSelector('#contact');
+  assert.ok(!(await page.textContent('main')).includes('jeanne-'));
+  await page.click('#contact > summary');
+  await page.fill('#contact-reason', 'Convocation, affaire 12/2026');
+  await look(page, 'investigator-7-contact-asked');
+  await page.press('#contact-reason', 'Enter');
+  await page.waitForURL(/\/contact$/);
+  assert.match(await page.textContent('main'), /jeanne-(en|fr)-(GB|FR)@example\.org/);
+  await look(page, 'investigator-8-contact');
+  await page.click('main a');
+  await page.waitForSelector('#decision');
+  assert.match(await page.textContent('main'), /identity\.unmasked/);
+  await page.goto(decided);
   await page.goto(page.url().replace(/\/exhibits\/(.*)$/, (_, id) => `/appeals/DEMO-26/bulk?exhibit=${id.split('?')[0]}`));
   assert.match(await page.textContent('main'), /submission/);
   await look(page, 'investigator-6-bulk');

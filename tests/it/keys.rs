@@ -2,7 +2,8 @@
 //! T20, T29, T36) bear their number.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -12,6 +13,7 @@ use crate::support::{Pair, Server, Submission, on_both, sha256, verify};
 on_both!(
     a_replaced_key_signs_nothing_more,
     a_lost_log_goes_on_under_another_name,
+    a_key_survives_a_crash,
     two_events_of_one_number_are_found,
     the_sequencer_may_end_at_any_step,
 );
@@ -27,6 +29,39 @@ fn written(server: &Server, name: &str, text: &str) -> PathBuf {
 
 fn words(report: &Value) -> Vec<String> {
     report["findings"].as_array().unwrap().iter().map(|f| f["what"].as_str().unwrap().to_owned()).collect()
+}
+
+fn of<'a>(events: &'a [Value], kind: &str) -> &'a Value {
+    events.iter().find(|e| e["type"] == kind).unwrap_or_else(|| panic!("no {kind}"))
+}
+
+/// What somebody with an old key makes of a bundle: another report, tag manifests that fit, and a signature.
+fn edit_and_sign(server: &Server, bundle: &Path, seed: &str) {
+    let report = bundle.join("report/report.html");
+    fs::write(&report, fs::read_to_string(&report).unwrap().replace("Tribunal", "Tribuna1")).unwrap();
+    let script = "for n in 256 512; do find . -type f ! -path './data/*' ! -name 'tagmanifest-*' -printf '%P\\0' | sort -z | xargs -0 sha${n}sum > ../tags; mv ../tags tagmanifest-sha$n.txt; done
+        python3 - \"$1\" > ../old-key <<'END'
+import base64, struct, sys
+from hashlib import sha512
+seed = bytes.fromhex(sys.argv[1])
+import subprocess
+pem = b'-----BEGIN PRIVATE KEY-----\\n' + base64.b64encode(bytes.fromhex('302e020100300506032b657004220420') + seed) + b'\\n-----END PRIVATE KEY-----\\n'
+pub = subprocess.run(['openssl', 'pkey', '-pubout', '-outform', 'DER'], input=pem, capture_output=True).stdout[-32:]
+s = lambda b: struct.pack('>I', len(b)) + b
+blob = s(b'ssh-ed25519') + s(pub)
+private = b'\\0\\0\\0\\1' * 2 + s(b'ssh-ed25519') + s(pub) + s(seed + pub) + s(b'')
+private += bytes(range(1, 1 + -len(private) % 8))
+out = b'openssh-key-v1\\0' + s(b'none') + s(b'none') + s(b'') + struct.pack('>I', 1) + s(blob) + s(private)
+print('-----BEGIN OPENSSH PRIVATE KEY-----\\n' + base64.encodebytes(out).decode() + '-----END OPENSSH PRIVATE KEY-----')
+END
+        chmod 600 ../old-key; rm -f tagmanifest-sha256.txt.sig; ssh-keygen -q -Y sign -f ../old-key -n evidence-export tagmanifest-sha256.txt";
+    let script = script.replace("\\\\", "\\");
+    let done = Command::new("bash").args(["-ec", &script, "sign", seed]).current_dir(bundle).output().unwrap();
+    assert!(
+        done.status.success() && server.path("bundle/tagmanifest-sha256.txt.sig").exists(),
+        "{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
 }
 
 async fn receipt(server: &Server, s: &Submission, exhibit: &str, name: &str) -> PathBuf {
@@ -52,10 +87,13 @@ async fn a_replaced_key_signs_nothing_more(pair: Pair) {
     let thief = fs::read_to_string(server.path("keys/log.seed")).unwrap();
     let upload = format!("/r/{}", s.receipt);
 
+    // What was backed up before is put back under the key that came after, further down.
+    assert!(server.cli(&["backup", server.path("backup").to_str().unwrap()]).status.success());
     // A server that is not told signs nothing more.
     let turned = server.cli(&["log", "rotate-key"]);
     assert!(turned.status.success(), "{}", String::from_utf8_lossy(&turned.stderr));
     assert_ne!(fs::read_to_string(server.path("keys/log.seed")).unwrap(), thief);
+    let backup = server.path("backup");
     assert_eq!(server.cli(&["log", "rotate-key"]).status.code(), Some(3), "one after the other");
     let before = fetched(&server, "/log/checkpoint").await;
     send(&server, &s, 2).await;
@@ -85,6 +123,11 @@ async fn a_replaced_key_signs_nothing_more(pair: Pair) {
     assert!(server.cli(&["log", "rotate-key", "--finish"]).status.success());
     assert_eq!(server.cli(&["log", "rotate-key", "--finish"]).status.code(), Some(3), "nothing is left to finish");
     server.run().await;
+    let seed = fs::read_to_string(server.path("keys/log.seed")).unwrap();
+    assert!(!seed.contains(thief.trim()), "nothing of the old key is left");
+    let events = server.events().await;
+    let (turned, retired) = (of(&events, "key.rotated"), of(&events, "key.retired"));
+    assert_eq!(turned["f"]["old"], retired["f"]["key"], "the old one was retired, not the new one");
     let third = send(&server, &s, 4).await;
     let after = receipt(&server, &s, &third, "after.tlog-proof").await;
     assert_eq!(verify(&[&after], Some(&new_policy)), 0);
@@ -113,6 +156,26 @@ async fn a_replaced_key_signs_nothing_more(pair: Pair) {
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     assert_eq!(verify(&[&bundle], Some(&new_policy)), 0);
     server.assert_sound();
+    // A bundle that the old key signed anew over a changed report is not what the log's key says.
+    edit_and_sign(&server, &bundle, thief.trim());
+    assert_eq!(verify(&[&bundle], Some(&old_policy)), 1, "T36: the checkpoint is not its any more");
+    assert_eq!(verify(&[&bundle], Some(&new_policy)), 1, "T36: nor is the bundle");
+    let told = server.events().await;
+    server.kill();
+
+    // The database is lost; the backup is from before the key was replaced.
+    match pair {
+        Pair::Lite => ["temoin.db", "temoin.db-wal", "temoin.db-shm"].iter().for_each(|f| drop(fs::remove_file(server.path(f)))),
+        Pair::Grown => server.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public"),
+    }
+    let restored = server.cli(&["restore", backup.to_str().unwrap()]);
+    assert!(restored.status.success(), "{}", String::from_utf8_lossy(&restored.stderr));
+    server.run().await;
+    let events = server.events().await;
+    assert_eq!(events[..told.len()], told[..], "every published entry, under both keys");
+    let (_, report) = server.audit();
+    assert!(words(&report).iter().all(|w| w == "exhibit-missing"), "{report}");
+    assert_eq!(verify(&[&early], Some(&written(&server, "again", &fetched(&server, "/log/policy").await))), 0);
     server.kill();
 
     // T36: the thief goes on with the old key, from the log as it stood when the key was replaced.
@@ -150,17 +213,21 @@ async fn a_lost_log_goes_on_under_another_name(pair: Pair) {
     let kept = send(&server, &s, 1).await;
     let old = receipt(&server, &s, &kept, "kept.tlog-proof").await;
     let old_policy = written(&server, "old-policy", &fetched(&server, "/log/policy").await);
+    let before_loss = fetched(&server, "/log/checkpoint").await.lines().nth(1).unwrap().parse::<usize>().unwrap();
     server.kill();
     crate::attacks::keep(&server);
     server.run().await;
+    server.settled().await;
     let lost = send(&server, &s, 2).await;
     let gone = receipt(&server, &s, &lost, "lost.tlog-proof").await;
     let told = server.events().await.len();
     server.kill();
     crate::attacks::put_back(&server);
     assert_eq!(server.cli(&["serve"]).status.code(), Some(3), "T10: nothing is signed behind what was published");
-    // The newest checkpoint still lies there, the entries do not: they cannot be put back.
-    fs::remove_dir_all(published.join("published/entries")).unwrap();
+    // The newest checkpoint still lies there, and one file of entries does not: they cannot all be put back.
+    let mut entries: Vec<PathBuf> = fs::read_dir(published.join("published/entries")).unwrap().map(|e| e.unwrap().path()).collect();
+    entries.sort();
+    fs::remove_file(entries.last().unwrap()).unwrap();
     assert_eq!(server.cli(&["log", "recover"]).status.code(), Some(3));
     assert_eq!(server.cli(&["log", "new-epoch", "--reason", "."]).status.code(), Some(3), "a reason of no content is refused");
     let opened = server.cli(&["log", "new-epoch", "--reason", "the store burnt down"]);
@@ -169,16 +236,18 @@ async fn a_lost_log_goes_on_under_another_name(pair: Pair) {
     assert!(said.contains("/custody/2") && said.contains(&format!("to {}", told - 1)), "T10: the loss is listed: {said}");
     server.run().await;
     let events = server.events().await;
-    let first = events.iter().find(|e| e["type"] == "log.epoch_opened").unwrap();
+    let first = of(&events, "log.epoch_opened");
     let kept_entries = first["f"]["kept"].as_u64().unwrap() as usize;
+    assert!(kept_entries > before_loss, "what could still be read was put back: {kept_entries} of {told}, {before_loss} in the database");
     assert_eq!(first["f"]["lost"].as_u64().unwrap() as usize, told - kept_entries);
     assert_eq!(events[kept_entries]["type"], "log.epoch_opened", "the first of the new epoch");
     assert!(first["f"]["last_checkpoint"].as_str().unwrap().contains(&format!("\n{told}\n")));
     let policy = written(&server, "policy", &fetched(&server, "/log/policy").await);
     assert_eq!(verify(&[&old], Some(&policy)), 0, "receipts of the closed log stay proven");
     assert_eq!(verify(&[&old], Some(&old_policy)), 0);
+    let (http, url) = (server.http.clone(), server.url("/api/v1/log/upgrade"));
     let upgrade = async |receipt: &PathBuf| {
-        let answer = server.http.post(server.url("/api/v1/log/upgrade")).body(fs::read(receipt).unwrap()).send().await.unwrap();
+        let answer = http.post(&url).body(fs::read(receipt).unwrap()).send().await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())
     };
     let (status, newer) = upgrade(&old).await;
@@ -191,9 +260,65 @@ async fn a_lost_log_goes_on_under_another_name(pair: Pair) {
     let fresh = receipt(&server, &s, &again, "fresh.tlog-proof").await;
     assert_eq!(verify(&[&fresh], Some(&policy)), 0);
     server.assert_sound();
+    // A third epoch, while the server goes on: nothing is lost, and what still runs in the closed name signs and publishes nothing.
+    let second_policy = policy;
+    let opened = server.cli(&["log", "new-epoch", "--reason", "somebody else had the key"]);
+    assert!(opened.status.success(), "{}", String::from_utf8_lossy(&opened.stderr));
+    assert!(String::from_utf8_lossy(&opened.stdout).contains("/custody/3"));
+    server.sent(&s, "late.jpg", jpeg(40, 40, 40)).await;
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    assert!(server.log().contains("start again with its key file"), "{}", server.log());
     server.kill();
     server.run().await;
+    let late = send(&server, &s, 41).await;
+    let late = receipt(&server, &s, &late, "late.tlog-proof").await;
+    let policy = written(&server, "third-policy", &fetched(&server, "/log/policy").await);
+    assert_eq!((verify(&[&late], Some(&policy)), verify(&[&late], Some(&second_policy))), (0, 2));
+    let (status, newer) = upgrade(&old).await;
+    assert_eq!(status, 200, "{newer}");
+    assert_eq!(verify(&[&written(&server, "newest.tlog-proof", &newer)], Some(&policy)), 0, "across two epochs");
+    // Two checkpoints of two epochs are held against each other like any two.
+    let size = |path: &Path| fs::read_to_string(path).unwrap().lines().rev().find_map(|l| l.parse::<u64>().ok()).unwrap();
+    let (one, two) = (size(&fresh), size(&late));
+    let proof = written(&server, "proof", &fetched(&server, &format!("/api/v1/log/consistency?old={one}&new={two}")).await);
+    let held = |trust: &Path| {
+        let paths = [&fresh, &late, &proof].map(|p| p.to_string_lossy().into_owned());
+        server.cli(&["log", "compare", &paths[0], &paths[1], "--proof", &paths[2], "--trust", trust.to_str().unwrap()]).status.code()
+    };
+    assert_eq!((held(&policy), held(&second_policy)), (Some(0), Some(3)));
     server.assert_sound();
+}
+
+/// A crash at each step of replacing the key, of destroying the old one, of opening an epoch: the next start knows which key it is.
+async fn a_key_survives_a_crash(pair: Pair) {
+    let mut server = Server::start(pair).await;
+    server.appeal("CRASH", &[]);
+    let s = server.submission("CRASH", None).await;
+    send(&server, &s, 1).await;
+    server.kill();
+    let epoch = ["log", "new-epoch", "--reason", "a drill"];
+    for (n, (step, command)) in [
+        ("key-beside", &["log", "rotate-key"][..]),
+        ("key-replaced", &["log", "rotate-key"]),
+        ("key-retired", &["log", "rotate-key", "--finish"]),
+        ("epoch-opened", &epoch),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        server.set("TEMOIN_TEST_END_AT", Some(&format!("{step}:1")));
+        assert_eq!(server.cli(command).status.code(), None, "{step} ends it");
+        server.set("TEMOIN_TEST_END_AT", None);
+        server.run().await;
+        send(&server, &s, 10 + n as u32).await;
+        server.assert_sound();
+        server.kill();
+    }
+    assert_eq!(server.cli(&["log", "rotate-key", "--finish"]).status.code(), Some(3), "nothing is left half done");
+    server.run().await;
+    let events = server.events().await;
+    let count = |kind: &str| events.iter().filter(|e| e["type"] == kind).count();
+    assert_eq!((count("key.rotated"), count("key.retired"), count("log.epoch_opened")), (1, 1, 1));
 }
 
 /// T20: a sequencer that lies gives two events of one exhibit the same number, under the log's own key.

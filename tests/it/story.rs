@@ -241,6 +241,28 @@ async fn every_look_is_an_event_before_bytes_flow(pair: Pair) {
     let (_, played) = server.get(&token, &format!("/api/v1/exhibits/{clip}/events")).await;
     let plays = played.as_array().unwrap().iter().filter(|e| e["entry"]["f"]["variant"] == "play").count();
     assert_eq!(plays, 1, "the range came under the event that led to it");
+    // What of it was before somebody's eyes is told when they turn away; nonsense is not.
+    let seen = async |ranges: &str| {
+        let form = [("ranges", ranges)];
+        server
+            .http
+            .post(server.url(&format!("/exhibits/{clip}/seen")))
+            .bearer_auth(&token)
+            .form(&form)
+            .send()
+            .await
+            .unwrap()
+            .status()
+            .as_u16()
+    };
+    assert_eq!(seen("0-1500 2000-3000").await, 204);
+    for wrong in ["", "5-1", "0-9 3-12", "x"] {
+        assert_eq!(seen(wrong).await, 422, "{wrong}");
+    }
+    server.settled().await;
+    let (_, played) = server.get(&token, &format!("/api/v1/exhibits/{clip}/events")).await;
+    let told: Vec<_> = played.as_array().unwrap().iter().filter(|e| e["entry"]["type"] == "exhibit.view_ended").collect();
+    assert_eq!((told.len(), &told[0]["entry"]["f"]["ranges"]), (1, &json!(["0-1500", "2000-3000"])));
     // If the event cannot be written, nothing is shown.
     server.sql("ALTER TABLE log_pending RENAME TO log_away");
     for path in [format!("/api/v1/exhibits/{id}/original"), format!("/api/v1/exhibits/{id}"), "/api/v1/appeals/LOOK/exhibits".to_owned()] {

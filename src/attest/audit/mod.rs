@@ -1,5 +1,6 @@
 //! The record is watched: the log replayed against the tables and the store, the store read again, and what comes of it written down.
 
+mod asked;
 mod fixity;
 mod replay;
 
@@ -15,6 +16,7 @@ use crate::domain::actor::Actor;
 use crate::domain::custody::{Draft, EventType};
 use crate::error::{Error, Result};
 
+pub use asked::{Received, check_receipt, look_up};
 pub use fixity::{Scope, checked, fixity, fixity_slice};
 pub use replay::audit;
 

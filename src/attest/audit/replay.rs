@@ -11,7 +11,7 @@ use crate::db;
 use crate::db::exhibits::Stands;
 use crate::domain::capture::claims_digest;
 use crate::domain::custody::merkle::{Edge, TILE_WIDTH, TileAt, leaf_hash, tile_level};
-use crate::domain::custody::{Checkpoint, Opening, Signed, SubjectKind, commitment};
+use crate::domain::custody::{Checkpoint, EventType, Opening, Signed, SubjectKind, commitment};
 use crate::domain::retention::Standing;
 use crate::domain::value::{Id, Sha256};
 use crate::error::Result;
@@ -87,6 +87,7 @@ pub async fn audit(app: &App) -> Result<Report> {
     if waiting == 0 {
         replayed.check_rows(&mut report, &rows);
         replayed.check_captures(&mut report, &rows, &db::exhibits::claims_digests(&mut tx).await?);
+        replayed.check_unopened(&mut report);
         replayed.check_holds(&mut report, &db::retention::held(&mut tx).await?.into_iter().collect());
     }
     for exhibit in replayed.standing.iter().filter(|(_, s)| s.erased).map(|(id, _)| id) {
@@ -160,6 +161,9 @@ struct Replayed {
     /// The last decision on each, where it is disclosed.
     decided: BTreeMap<String, String>,
     received: HashSet<Id>,
+    /// Entries about exhibits of which openings are missing, and what was put back into the log without any.
+    unopened: Vec<(u64, Vec<Id>)>,
+    recovered: Vec<(u64, u64)>,
     /// How many files each submission handed over.
     handed_over: HashMap<Id, u64>,
     /// Where each exhibit was left in time and place, and the digest of its claims.
@@ -182,6 +186,16 @@ impl Replayed {
         let unknown = rows.keys().filter(|id| !self.received.contains(id)).count();
         if unknown > 0 {
             report.add("event-missing", format!("{unknown} exhibits were never received in the log"));
+        }
+    }
+
+    /// Nobody closes what is said of an exhibit but its erasure.
+    fn check_unopened(&self, report: &mut Report) {
+        for (index, exhibits) in &self.unopened {
+            let erased = exhibits.iter().any(|id| self.standing.get(id).is_some_and(|s| s.erased));
+            if !erased && !self.recovered.iter().any(|(from, to)| (*from..*to).contains(index)) {
+                report.add("opening-missing", format!("entry {index}: what it commits to was closed, and nothing was erased"));
+            }
         }
     }
 
@@ -222,6 +236,21 @@ fn check_openings(
         if !committed.contains(&commitment(opening).base64().as_str()) {
             report.add("opening-differs", format!("entry {index}: {} is not what was committed to", opening.path));
         }
+    }
+    let exhibits = envelope.get("subj").and_then(Value::as_array).into_iter().flatten().filter(|s| s["k"] == "exhibit");
+    let exhibits: Vec<Id> = exhibits.filter_map(|s| s["id"].as_str()?.parse().ok()).collect();
+    if !exhibits.is_empty() && openings.len() < committed.len() {
+        // Of what was exported with something erased since, one opening is lawfully gone: the manifest's.
+        let kind = envelope.get("type").and_then(Value::as_str).unwrap_or_default();
+        let likeness = kind == EventType::DuplicateLinked.as_str();
+        let spared = usize::from(likeness || kind == EventType::ExhibitExported.as_str());
+        if openings.len() + spared < committed.len() {
+            replayed.unopened.push((index, exhibits.clone()));
+        }
+    }
+    if envelope["type"] == EventType::LogRecovered.as_str() {
+        let number = |at: &str| envelope.pointer(at).and_then(Value::as_u64).unwrap_or(0);
+        replayed.recovered.push((number("/f/from"), number("/f/to")));
     }
     let opened = |path: &str| openings.iter().find(|o| o.path == path).map(|o| &o.value);
     let subject = envelope.pointer("/subj/0/id").and_then(Value::as_str).and_then(|t| t.parse::<Id>().ok());

@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::app::App;
+use crate::db;
+use crate::domain::appeal::Appeal;
 use crate::domain::custody::EventType;
+use crate::domain::exhibit::State;
 use crate::domain::purpose::worded;
 use crate::domain::value::Id;
 use crate::error::{Error, Result};
@@ -73,4 +77,10 @@ impl Asked {
         }
         Ok(())
     }
+}
+
+/// Every exhibit of an appeal on which this was decided.
+pub async fn decided_as(app: &App, appeal: &Appeal, state: State) -> Result<Vec<Id>> {
+    let mut tx = app.db.read().await?;
+    Ok(db::exhibits::of_appeal(&mut tx, appeal.id).await?.into_iter().filter(|e| e.state == state).map(|e| e.id).collect())
 }

@@ -6,11 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use data_encoding::BASE64URL_NOPAD;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use serde::{Deserialize, Serialize};
-use subtle::ConstantTimeEq as _;
 
 use super::asked::Asked;
 use super::export::{Payload, export};
@@ -181,8 +179,6 @@ fn members(plan: &[Planned]) -> Vec<Member<Planned>> {
 
 /// A bundle on its way out.
 pub struct Delivery {
-    /// Size of the whole ZIP file.
-    pub size: u64,
     pub name: String,
     pub body: BoxStream<'static, Result<Bytes>>,
 }
@@ -201,8 +197,8 @@ pub async fn ready_bundle(app: &App, person: &Person, id: Id) -> Result<Bundle> 
 /// How long one fetch may go on, in as many ranges as it takes.
 const FETCH_US: i64 = 24 * HOUR_US;
 
-fn fetch_mac(app: &App, person: &Person, bundle: &Bundle, until: i64) -> String {
-    BASE64URL_NOPAD.encode(&app.mac(format!("fetch|{}|{}|{until}", person.id, bundle.id).as_bytes())[..16])
+fn fetched(person: &Person, bundle: &Bundle) -> String {
+    format!("fetch|{}|{}", person.id, bundle.id)
 }
 
 /// Writes down that a bundle is fetched, and returns the token under which its bytes then come.
@@ -213,15 +209,12 @@ pub async fn begin_fetch(app: &App, person: &Person, bundle: &Bundle) -> Result<
         .private("bundle", bundle.id.to_string());
     append(app, &mut tx, draft).await?;
     tx.commit().await?;
-    let until = app.now().plus(FETCH_US).micros();
-    Ok(format!("{until:x}.{}", fetch_mac(app, person, bundle, until)))
+    Ok(app.ticket(&fetched(person, bundle), app.now().plus(FETCH_US)))
 }
 
 /// Whether a token shows that this fetch was written down.
 pub fn fetch_is_recorded(app: &App, person: &Person, bundle: &Bundle, token: &str) -> bool {
-    let Some((until, mac)) = token.split_once('.') else { return false };
-    let Ok(until) = i64::from_str_radix(until, 16) else { return false };
-    until > app.now().micros() && bool::from(fetch_mac(app, person, bundle, until).as_bytes().ct_eq(mac.as_bytes()))
+    app.ticket_holds(&fetched(person, bundle), token)
 }
 
 /// One range of a bundle, of a fetch that was written down.
@@ -262,7 +255,7 @@ pub async fn deliver(app: &Arc<App>, bundle: &Bundle, start: u64, length: u64) -
         })
         .try_flatten()
         .boxed();
-    Ok(Delivery { size: bundle.size, name: format!("temoin-{}.zip", bundle.id), body })
+    Ok(Delivery { name: format!("temoin-{}.zip", bundle.id), body })
 }
 
 async fn read_whole(app: &App, key: &str) -> Result<Vec<u8>> {

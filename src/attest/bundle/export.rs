@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File};
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use data_encoding::{BASE64, HEXLOWER};
@@ -21,6 +21,7 @@ use super::report::{self, Shown};
 use crate::app::App;
 use crate::attest::append;
 use crate::attest::log::anchor::{self, anchor_checkpoint};
+use crate::attest::log::rotate::still_ours;
 use crate::attest::log::sequence_all;
 use crate::attest::receipt::inclusion;
 use crate::db;
@@ -175,7 +176,7 @@ pub async fn export(
     }
     put(folder, "bagit.txt", bag::DECLARATION.as_bytes())?;
     put(folder, "bag-info.txt", report::bag_info(&facts, files).as_bytes())?;
-    seal(app, folder)?;
+    seal(app, folder).await?;
     fs::remove_file(folder.join(UNFINISHED))?;
     File::open(folder)?.sync_all()?;
     Ok(Exported { left, export: state.export, files: exhibits.len(), bytes })
@@ -259,6 +260,10 @@ async fn derivative(app: &App, e: &Exhibit, profile: Profile) -> Result<Option<S
     let mut tx = app.db.read().await?;
     let Some(x) = db::contents::examination(&mut tx, e.agency, e.sha256).await? else { return Ok(None) };
     let Some((key, sha256)) = x.view_key.zip(x.view_sha256) else { return Ok(None) };
+    // Made of the same bytes for another exhibit it is not yet this one's: its own history has to tell of it.
+    if !db::log::opens(&mut tx, SubjectKind::Exhibit.as_str(), &e.id.to_string(), "view_sha256", &json!(sha256.to_string())).await? {
+        return Ok(None);
+    }
     drop(tx);
     let Some(size) = app.blobs.length(&key).await? else {
         return Err(Error::Internal(format!("the picture of exhibit {} is missing in the store", e.id)));
@@ -328,15 +333,9 @@ async fn not_what_was_kept(app: &App, from: &Source, found: Sha256) -> Result<Er
 }
 
 fn hash_file(path: &Path) -> Result<(Sha256, String)> {
-    let (mut file, mut a, mut b, mut buffer) = (File::open(path)?, Hasher256::new(), Sha512::new(), vec![0; 1 << 20]);
-    loop {
-        let n = file.read(&mut buffer)?;
-        if n == 0 {
-            return Ok((Sha256::from_bytes(a.finalize().into()), HEXLOWER.encode(&b.finalize())));
-        }
-        a.update(&buffer[..n]);
-        b.update(&buffer[..n]);
-    }
+    let mut long = Sha512::new();
+    let (sha256, _) = Sha256::of_reader(File::open(path)?, |piece| long.update(piece))?;
+    Ok((sha256, HEXLOWER.encode(&long.finalize())))
 }
 
 /// Two manifests of the same files, in the order of their paths.
@@ -486,7 +485,10 @@ async fn unused(app: &App, appeal: &Appeal, asked: &Asked) -> Result<Vec<report:
 }
 
 /// The manifest of everything that is not payload, and its signature.
-fn seal(app: &App, folder: &Path) -> Result<()> {
+async fn seal(app: &App, folder: &Path) -> Result<()> {
+    let mut tx = app.db.read().await?;
+    still_ours(app, &mut tx).await?;
+    drop(tx);
     let mut hashes = Hashes::default();
     let mut folders = vec![folder.to_owned()];
     while let Some(at) = folders.pop() {

@@ -5,6 +5,6 @@ mod deliver;
 mod export;
 mod report;
 
-pub use asked::{Asked, Profile};
+pub use asked::{Asked, Profile, decided_as};
 pub use deliver::{ask_bundle, begin_fetch, deliver, expire_bundles, fetch_is_recorded, make_bundle, ready_bundle};
 pub use export::{DERIVATIVES, EventLine, NAMESPACE, ORIGINALS, Payload, export, moment};

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 
-use data_encoding::BASE64;
+use data_encoding::{BASE64, HEXLOWER};
 use serde_json::Value;
-use sha2::Digest as _;
+use sha2::{Digest as _, Sha512};
 
 use super::files::Files;
 use super::{Exit, Finding, GivenFile, Trust, Verdict, signature, stamps};
@@ -20,6 +20,11 @@ use crate::domain::custody::{Checkpoint, LogProof, Policy, VerifierKey, bag, com
 use crate::domain::value::{Sha256, Utc};
 
 const TEXT_BYTES_MAX: u64 = 64 << 20;
+/// Events of one bundle, and bytes of one timestamp.
+const EVENTS_MAX: usize = 5_000_000;
+const TOKEN_BYTES_MAX: usize = 64 << 10;
+/// What cannot list itself.
+const IN_NO_MANIFEST: [&str; 3] = ["tagmanifest-sha256.txt", "tagmanifest-sha512.txt", "tagmanifest-sha256.txt.sig"];
 const LINE_BYTES_MAX: usize = 1 << 20;
 const ENTRY_BYTES_MAX: usize = 64 << 10;
 /// Of one kind; the rest is counted.
@@ -114,19 +119,20 @@ fn run(folder: &Files, given: &[GivenFile], trust: Trust<'_>, report: &mut Repor
     let tags = bag::parse(&tags_text).map_err(|e| format!("tagmanifest-sha256.txt: {e}"))?;
     files(folder, report, &manifest, &tags, progress)?;
 
-    // The signature of the bundle, by a key of the policy.
+    let note = text(folder, "custody/checkpoint")?;
+    let checkpoint = Checkpoint::parse(&note).ok_or("custody/checkpoint cannot be read")?;
+    // The signature of the bundle, by a key that counts for this log at this size.
     let own = custody_key(folder);
     let signed = text(folder, "tagmanifest-sha256.txt.sig")?;
     let signs = |key: &VerifierKey| key.signed_file(&signed, NAMESPACE, tags_text.as_bytes());
+    let known = trust.policy.is_some_and(|policy| policy.logs.iter().any(|l| l.key.name == checkpoint.origin));
     let (result, detail) = match (trust.policy, &own) {
-        (Some(policy), _) if policy.logs.iter().any(|l| signs(&l.key)) => (Exit::Proven, "the bundle is signed by a key of the policy"),
-        (_, Some(own)) if signs(own) => (Exit::Undecided, "the bundle is signed only by the key that it brings along"),
-        _ => (Exit::Contradicted, "the signature does not fit tagmanifest-sha256.txt"),
+        (Some(policy), _) if policy.keys_for(&checkpoint).any(&signs) => (Exit::Proven, "the bundle is signed by a key of the policy"),
+        (_, Some(own)) if !known && signs(own) => (Exit::Undecided, "the bundle is signed only by the key that it brings along"),
+        _ => (Exit::Contradicted, "no key that counts here signed tagmanifest-sha256.txt"),
     };
     report.add("bundle", result, detail);
 
-    let note = text(folder, "custody/checkpoint")?;
-    let checkpoint = Checkpoint::parse(&note).ok_or("custody/checkpoint cannot be read")?;
     let hint = own.as_ref().map(ToString::to_string).unwrap_or_default();
     let (result, detail) = signature(&note, &checkpoint, &hint, trust.policy);
     report.add("signature", result, detail);
@@ -181,27 +187,34 @@ fn files(
 ) -> Result<(), String> {
     let mut listed: BTreeSet<&str> = BTreeSet::new();
     let payload = manifest.iter().map(|file| (file, true));
+    // The second manifest of what is not payload stands in no other: it has to follow from the files.
+    let mut seconds: BTreeSet<String> = BTreeSet::new();
     for ((path, expected), payload) in payload.chain(tags.iter().map(|file| (file, false))) {
         if payload != path.starts_with("data/") {
             report.contradicts("bag", format!("{path} stands in the wrong manifest"));
         }
         listed.insert(path);
-        match hash(bundle, path, |n| {
-            if payload {
-                progress(n)
-            }
-        }) {
+        let mut second = (!payload).then(Sha512::new);
+        let read = hash(bundle, path, |piece| match &mut second {
+            Some(second) => second.update(piece),
+            None => progress(piece.len() as u64),
+        });
+        seconds.extend(second.map(|second| bag::line(&HEXLOWER.encode(&second.finalize()), path)));
+        match read {
             Ok(found) if found == *expected => {}
             Ok(_) => report.contradicts("bag", format!("{path} was changed")),
             Err(e) => report.contradicts("bag", format!("{path}: {e}")),
         }
+    }
+    if text(bundle, "tagmanifest-sha512.txt")?.split_inclusive('\n').map(str::to_owned).collect::<BTreeSet<_>>() != seconds {
+        report.contradicts("bag", "tagmanifest-sha512.txt is not that of these files");
     }
     let (plain, odd) = bundle.list()?;
     for name in odd {
         report.contradicts("bag", format!("{name} is not a plain file, or stands twice"));
     }
     for name in plain {
-        if !listed.contains(name.as_str()) && !name.starts_with("tagmanifest-") {
+        if !listed.contains(name.as_str()) && !IN_NO_MANIFEST.contains(&name.as_str()) {
             report.contradicts("bag", format!("{name} is in no manifest"));
         }
     }
@@ -209,17 +222,9 @@ fn files(
     Ok(())
 }
 
-fn hash(files: &Files, path: &str, mut read: impl FnMut(u64)) -> Result<Sha256, String> {
-    let (_, mut reader) = files.open_file(path)?;
-    let (mut hasher, mut buffer) = (sha2::Sha256::new(), vec![0; 1 << 20]);
-    loop {
-        let n = reader.read(&mut buffer).map_err(|e| e.to_string())?;
-        if n == 0 {
-            return Ok(Sha256::from_bytes(hasher.finalize().into()));
-        }
-        hasher.update(&buffer[..n]);
-        read(n as u64);
-    }
+fn hash(files: &Files, path: &str, read: impl FnMut(&[u8])) -> Result<Sha256, String> {
+    let (_, reader) = files.open_file(path)?;
+    Sha256::of_reader(reader, read).map(|(sha256, _)| sha256).map_err(|e| e.to_string())
 }
 
 /// Reads the events, and checks each against the tree and its openings against it.
@@ -252,6 +257,10 @@ fn events(folder: &Files, report: &mut Report, note: &str, checkpoint: &Checkpoi
         });
         if !proven {
             report.contradicts("inclusion", format!("entry {} is not proven to stand in the log", line.index));
+            continue;
+        }
+        if events.len() == EVENTS_MAX {
+            return Err("custody/events.jsonl has more events than any bundle".into());
         }
         let committed: Vec<&str> = envelope.get("d").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
         let mut openings = BTreeMap::new();
@@ -261,14 +270,14 @@ fn events(folder: &Files, report: &mut Report, note: &str, checkpoint: &Checkpoi
                 report.contradicts("opening", format!("entry {}: {} is not what was committed to", line.index, o.path));
             }
         }
-        if line.openings.len() + line.withheld != committed.len() {
+        if line.openings.len().checked_add(line.withheld) != Some(committed.len()) {
             report.contradicts(
                 "opening",
                 format!(
                     "entry {}: {} facts are committed to, {} are accounted for",
                     line.index,
                     committed.len(),
-                    line.openings.len() + line.withheld
+                    line.openings.len().saturating_add(line.withheld)
                 ),
             );
         }
@@ -287,7 +296,10 @@ fn timestamps(folder: &Files, report: &mut Report, note: &str, roots: &Roots) ->
     names.sort_unstable();
     let mut tokens = Vec::new();
     for name in &names {
-        tokens.push((name.as_str(), bytes(folder, &format!("custody/anchors/{name}.tst"))?));
+        let token = bytes(folder, &format!("custody/anchors/{name}.tst"))?;
+        if token.len() <= TOKEN_BYTES_MAX {
+            tokens.push((name.as_str(), token));
+        }
     }
     let (at, said) = stamps(note, tokens.into_iter(), roots);
     for (result, detail) in said {
@@ -373,11 +385,11 @@ fn histories(report: &mut Report, events: &BTreeMap<u64, Event>, manifest: &[(St
     let mut files: HashMap<&str, Vec<&Sha256>> = HashMap::new();
     let mut pictures = 0;
     for (path, hash) in manifest {
-        if let Some(id) = path.strip_prefix(ORIGINALS).and_then(|name| name.split("__").next()) {
+        if let Some((id, _)) = path.strip_prefix(ORIGINALS).and_then(|name| name.split_once("__")) {
             files.entry(id).or_default().push(hash);
             continue;
         }
-        let id = path.strip_prefix(DERIVATIVES).and_then(|name| name.split("-D1-VIEW__").next());
+        let id = path.strip_prefix(DERIVATIVES).and_then(|name| name.split_once("-D1-VIEW__")).map(|(id, _)| id);
         let made = id.and_then(|id| chains.get(id)).into_iter().flatten();
         pictures += 1;
         if !made.into_iter().any(|(_, event)| event.makes(&hash.to_string())) {

@@ -7,7 +7,7 @@ use std::io::{Read, Seek as _, SeekFrom};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::domain::custody::zip;
+use crate::domain::custody::{bag, zip};
 
 pub enum Files {
     Folder(PathBuf),
@@ -15,8 +15,6 @@ pub enum Files {
         file: File,
         /// Where each member's bytes are, and how many.
         members: BTreeMap<String, (u64, u64)>,
-        /// Names that stand twice, or that no folder could have.
-        odd: Vec<String>,
     },
 }
 
@@ -29,7 +27,7 @@ impl Files {
             return Ok(Self::Folder(path.to_owned()));
         }
         let mut file = File::open(path).map_err(|e| e.to_string())?;
-        let wrong = "not a ZIP file as bundles are delivered (stored, not compressed): unpack it first";
+        let wrong = "not a ZIP file as bundles are delivered (stored, not compressed): or with something else in it: unpack it first";
         let length = file.seek(SeekFrom::End(0)).map_err(|e| e.to_string())?;
         let read = |from: u64, bytes: u64| {
             let mut buffer = vec![0; usize::try_from(bytes).map_err(|e| e.to_string())?];
@@ -37,28 +35,25 @@ impl Files {
             Ok::<_, String>(buffer)
         };
         let tail = length.min(zip::TAIL_BYTES);
-        let directory = zip::directory(&read(length - tail, tail)?).ok_or(wrong)?;
-        if directory.size > DIRECTORY_BYTES_MAX || directory.offset.checked_add(directory.size).is_none_or(|end| end > length) {
+        let directory = zip::directory(&read(length - tail, tail)?, length).ok_or(wrong)?;
+        if directory.size > DIRECTORY_BYTES_MAX {
             return Err(wrong.into());
         }
-        let listed = directory.members(&read(directory.offset, directory.size)?).ok_or(wrong)?;
-        let (mut members, mut odd) = (BTreeMap::new(), Vec::new());
-        let mut top = None;
+        let listed = directory.members(&read(directory.offset, length - directory.offset)?).ok_or(wrong)?;
+        let (mut members, mut top) = (BTreeMap::new(), None);
         for member in listed {
-            let header = (zip::header_bytes(member.name.len()) as u64).min(length.saturating_sub(member.header));
-            let start = read(member.header, header).ok().and_then(|h| zip::data_start(&h, &member));
-            let start = start.filter(|start| start.checked_add(member.size).is_some_and(|end| end <= length)).ok_or(wrong)?;
-            let Some((folder, within)) = member.name.split_once('/') else {
-                odd.push(member.name);
-                continue;
-            };
-            let plain = within.split('/').all(|part| !matches!(part, "" | "." | "..")) && !within.contains(['\\', '\0']);
+            let (header, start) = (member.header_bytes(), member.start().ok_or(wrong)?);
+            if read(member.header, header.len() as u64)? != header {
+                return Err(wrong.into());
+            }
+            let inside = member.name.split_once('/').filter(|_| bag::stays_inside(&member.name));
+            let (folder, within) = inside.ok_or(wrong)?;
             let one = *top.get_or_insert_with(|| folder.to_owned()) == folder;
-            if !plain || !one || members.insert(within.to_owned(), (start, member.size)).is_some() {
-                odd.push(member.name);
+            if !one || members.insert(within.to_owned(), (start, member.size)).is_some() {
+                return Err(wrong.into());
             }
         }
-        Ok(Self::Zip { file, members, odd })
+        Ok(Self::Zip { file, members })
     }
 
     /// The bytes of one file, and how many there are.
@@ -82,8 +77,8 @@ impl Files {
     /// Every path, and what is not a plain file.
     pub fn list(&self) -> Result<(Vec<String>, Vec<String>), String> {
         let Self::Folder(folder) = self else {
-            let Self::Zip { members, odd, .. } = self else { return Err(String::new()) };
-            return Ok((members.keys().cloned().collect(), odd.clone()));
+            let Self::Zip { members, .. } = self else { return Err(String::new()) };
+            return Ok((members.keys().cloned().collect(), Vec::new()));
         };
         let (mut plain, mut odd, mut folders) = (Vec::new(), Vec::new(), vec![PathBuf::new()]);
         while let Some(at) = folders.pop() {

@@ -4,6 +4,7 @@ pub mod anchor;
 mod checkpoint;
 mod growth;
 pub mod publish;
+pub mod recover;
 pub mod rotate;
 
 pub use anchor::{anchor, standing};

@@ -9,33 +9,30 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
-use serde_json::Value;
 
-use super::growth::Growth;
+use super::rotate::still_ours;
 use crate::app::App;
-use crate::attest::append;
 use crate::blobs::Published;
-use crate::db::{self, Tx};
-use crate::domain::actor::Actor;
-use crate::domain::custody::{Checkpoint, Draft, EventType, Signed, subjects_in};
-use crate::domain::value::{Id, Sha256};
+use crate::db;
+use crate::domain::custody::{Checkpoint, Signed};
+use crate::domain::value::Sha256;
 use crate::error::{Error, Result};
 use crate::steps::reached;
 
-const CHECKPOINTS: &str = "checkpoints";
-const ENTRIES: &str = "entries";
+pub const CHECKPOINTS: &str = "checkpoints";
+pub const ENTRIES: &str = "entries";
 /// Entries of one published file.
 const FILE_ENTRIES: u64 = 4_000;
 
 /// Where an epoch's files of one kind lie.
-fn folder_of(epoch: u64, kind: &str) -> String {
+pub fn folder_of(epoch: u64, kind: &str) -> String {
     match epoch {
         0 | 1 => kind.to_owned(),
         epoch => format!("epoch-{epoch}/{kind}"),
     }
 }
 
-fn folder(app: &App, kind: &str) -> String {
+pub fn folder(app: &App, kind: &str) -> String {
     folder_of(app.epoch.0, kind)
 }
 
@@ -49,7 +46,7 @@ fn checkpoint_name(app: &App, size: u64) -> String {
 }
 
 /// The newest published checkpoint: its size and note.
-async fn newest(app: &App) -> Result<Option<(u64, String)>> {
+pub async fn newest(app: &App) -> Result<Option<(u64, String)>> {
     let checkpoints = folder(app, CHECKPOINTS);
     let Some(name) = app.published.list_published(&checkpoints).await?.pop() else { return Ok(None) };
     let bytes = app.published.published(&format!("{checkpoints}/{name}")).await?.ok_or(Error::TryLater)?;
@@ -61,18 +58,22 @@ async fn newest(app: &App) -> Result<Option<(u64, String)>> {
 }
 
 /// What the published log says last of itself, believed or not: a size and a note.
-pub async fn published_end(app: &App) -> (u64, String) {
+pub async fn published_end(app: &App) -> Result<(u64, String)> {
     let checkpoints = folder(app, CHECKPOINTS);
-    let Some(name) = app.published.list_published(&checkpoints).await.ok().and_then(|mut all| all.pop()) else {
-        return (0, String::new());
-    };
-    let bytes = app.published.published(&format!("{checkpoints}/{name}")).await.ok().flatten().unwrap_or_default();
+    let Some(name) = app.published.list_published(&checkpoints).await?.pop() else { return Ok((0, String::new())) };
+    let bytes = app.published.published(&format!("{checkpoints}/{name}")).await?.ok_or(Error::TryLater)?;
     let note: String = String::from_utf8_lossy(&bytes).chars().take(NOTE_CHARS_MAX).collect();
-    (Checkpoint::parse(&note).map_or(0, |c| c.size), note)
+    Ok((Checkpoint::parse(&note).map_or(0, |c| c.size), note))
 }
 
 /// Of a note that nobody vouches for.
 const NOTE_CHARS_MAX: usize = 2_000;
+
+/// The published checkpoint of a size, believed or not.
+pub async fn published_note(app: &App, size: u64) -> Result<String> {
+    let bytes = app.published.published(&checkpoint_name(app, size)).await?.unwrap_or_default();
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
 
 /// The rollback guard: refuses while the database is behind what was published, or contradicts it. Asked once at the start;
 /// afterwards the size is known.
@@ -104,7 +105,7 @@ pub async fn guard(app: &App) -> Result<()> {
         )));
     }
     let mut tx = app.db.begin().await?;
-    db::log::set_published(&mut tx, published).await?;
+    db::log::set_published(&mut tx, app.epoch.0, published).await?;
     tx.commit().await?;
     app.published_size.store(i64::try_from(published).unwrap_or(i64::MAX), Ordering::SeqCst);
     Ok(())
@@ -120,6 +121,8 @@ fn behind(published: u64, database: u64) -> Error {
 pub async fn publish(app: &App) -> Result<()> {
     loop {
         let mut tx = app.db.read().await?;
+        // What another epoch, or another key, has signed is not ours to publish.
+        still_ours(app, &mut tx).await?;
         // Another node may have been faster.
         let from = db::log::published(&mut tx).await?;
         app.published_size.fetch_max(i64::try_from(from).unwrap_or(i64::MAX), Ordering::SeqCst);
@@ -138,7 +141,7 @@ pub async fn publish(app: &App) -> Result<()> {
         once(app, &checkpoint_name(app, size), note.into_bytes().into()).await?;
         reached("checkpoint-published");
         let mut tx = app.db.begin().await?;
-        db::log::set_published(&mut tx, size).await?;
+        db::log::set_published(&mut tx, app.epoch.0, size).await?;
         tx.commit().await?;
         reached("noted");
         app.published_size.store(i64::try_from(size).unwrap_or(i64::MAX), Ordering::SeqCst);
@@ -156,76 +159,6 @@ async fn once(app: &App, name: &str, bytes: Bytes) -> Result<()> {
     }
 }
 
-/// What was put back.
-pub struct Recovered {
-    pub from: u64,
-    pub to: u64,
-}
-
-/// Puts back the published entries that the database lacks: the very bytes, at the very places, under the very checkpoint.
-/// What they tell of (files, decisions) is not in them and may be lost; `temoin audit` then names it.
-pub async fn recover(app: &App) -> Result<Recovered> {
-    let Some((size, note)) = newest(app).await? else { return Err(Error::Internal("nothing was published".into())) };
-    let root = Checkpoint::parse(&note).ok_or(Error::TryLater)?.root;
-    let mut tx = app.db.begin_apart().await?;
-    let mut growth = Growth::on(db::log::lock_head(&mut tx).await?);
-    let from = growth.edge.size();
-    let entries = folder(app, ENTRIES);
-    for name in app.published.list_published(&entries).await? {
-        let (first, end) =
-            name.split_once('-').and_then(|(a, b)| Some((a.parse::<u64>().ok()?, b.parse::<u64>().ok()?))).ok_or(Error::TryLater)?;
-        if end <= growth.edge.size() || first >= size {
-            continue;
-        }
-        let bytes = app.published.published(&format!("{entries}/{name}")).await?.ok_or(Error::TryLater)?;
-        let mut rest = &bytes[..];
-        for index in first..end {
-            let torn = || Error::Internal(format!("the published file {name} is torn"));
-            let (length, more) = rest.split_first_chunk::<2>().ok_or_else(torn)?;
-            let (entry, more) = more.split_at_checked(u16::from_be_bytes(*length).into()).ok_or_else(torn)?;
-            rest = more;
-            if index == growth.edge.size() && index < size {
-                let envelope: Value = serde_json::from_slice(entry).map_err(|_| torn())?;
-                let event: Id = envelope["id"].as_str().and_then(|t| t.parse().ok()).ok_or_else(torn)?;
-                if envelope["type"] == EventType::ErasureExecuted.as_str()
-                    && let Some(exhibit) = envelope.pointer("/subj/0/id").and_then(Value::as_str).and_then(|t| t.parse().ok())
-                {
-                    db::log::add_replayable(&mut tx, exhibit).await?;
-                }
-                hold_again(app, &mut tx, &envelope).await?;
-                let subjects = subjects_in(&envelope).ok_or_else(torn)?;
-                growth.know(&mut tx, subjects.iter().cloned()).await?;
-                growth.add(&mut tx, event, entry.to_vec(), subjects).await?;
-                db::log::remove_pending_event(&mut tx, event).await?;
-            }
-        }
-    }
-    if growth.edge.size() < size || growth.edge.size() == size && growth.edge.root() != root {
-        return Err(Error::Internal("the published entries do not make the published checkpoint; nothing was put back".into()));
-    }
-    growth.write(&mut tx).await?;
-    db::log::add_checkpoint(&mut tx, size, &note, app.now()).await?;
-    db::log::set_published(&mut tx, size).await?;
-    if size > from {
-        let draft = Draft::new(EventType::LogRecovered, Actor::Operator).fact("from", from).fact("to", size);
-        append(app, &mut tx, draft).await?;
-    }
-    tx.commit().await?;
-    app.published_size.store(-1, Ordering::SeqCst);
-    Ok(Recovered { from, to: size.max(from) })
-}
-
-/// A hold that the database has forgotten holds again, and one that was released is released. (Its reason is lost with its opening.)
-async fn hold_again(app: &App, tx: &mut Tx, envelope: &Value) -> Result<()> {
-    let id = |at: &str| envelope.pointer(at).and_then(Value::as_str).and_then(|t| t.parse::<Id>().ok());
-    let (Some(exhibit), Some(by)) = (id("/subj/0/id"), id("/actor/ref")) else { return Ok(()) };
-    match envelope["type"].as_str() {
-        Some("hold.set") => db::retention::set_hold(tx, app.new_id(), exhibit, by, "", app.now()).await,
-        Some("hold.released") => db::retention::release_hold(tx, exhibit, by, app.now()).await.map(drop),
-        _ => Ok(()),
-    }
-}
-
 /// The sizes of which a checkpoint is published.
 pub async fn sizes(app: &App) -> Result<Vec<u64>> {
     Ok(app.published.list_published(&folder(app, CHECKPOINTS)).await?.iter().filter_map(|name| name.parse().ok()).collect())
@@ -235,8 +168,7 @@ pub async fn sizes(app: &App) -> Result<Vec<u64>> {
 pub async fn contradicted(app: &App, sizes: &[u64], roots: &HashMap<u64, Sha256>) -> Result<Vec<u64>> {
     let mut wrong = Vec::new();
     for &size in sizes {
-        let bytes = app.published.published(&checkpoint_name(app, size)).await?.unwrap_or_default();
-        let note = String::from_utf8_lossy(&bytes);
+        let note = published_note(app, size).await?;
         let told = |c: &Checkpoint| c.size == size && (size == 0 || roots.get(&size) == Some(&c.root));
         if !Checkpoint::parse(&note).is_some_and(|c| told(&c) && app.trust.signed(&note, &c) == Signed::Yes) {
             wrong.push(size);

@@ -19,7 +19,7 @@ use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation};
 use aws_sdk_s3::error::{DisplayErrorContext, SdkError};
 use aws_sdk_s3::primitives::{ByteStream, DateTime};
-use aws_sdk_s3::types::{ObjectLockEnabled, ObjectLockMode};
+use aws_sdk_s3::types::{ChecksumAlgorithm, ObjectLockEnabled, ObjectLockMode};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use tokio::sync::Semaphore;
@@ -138,7 +138,11 @@ impl S3 {
             self.client.put_object().bucket(&self.bucket).key(self.key(key)).checksum_sha256(sha256.base64()).body(ByteStream::from(bytes));
         if let Some(until) = until {
             let until = DateTime::from_secs(until.micros() / SECOND_US);
-            request = request.object_lock_mode(ObjectLockMode::Compliance).object_lock_retain_until_date(until);
+            request = request
+                // With a lock the interface wants the checksum's algorithm named, besides the checksum itself.
+                .checksum_algorithm(ChecksumAlgorithm::Sha256)
+                .object_lock_mode(ObjectLockMode::Compliance)
+                .object_lock_retain_until_date(until);
         }
         request.customize().disable_payload_signing().send().await.map_err(away("writing"))?;
         Ok(())

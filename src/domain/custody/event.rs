@@ -60,6 +60,8 @@ event_types! {
     ExhibitRestated = "exhibit.restated",
     /// An exhibit was opened, or one of its pictures was shown.
     ExhibitViewed = "exhibit.viewed",
+    /// Which parts of a clip were before somebody's eyes, when they turned away.
+    ExhibitViewEnded = "exhibit.view_ended",
     ExhibitDownloaded = "exhibit.downloaded",
     /// Put behind glass by a person.
     ExhibitQuarantined = "exhibit.quarantined",

@@ -91,6 +91,17 @@ impl Policy {
         self.logs.iter().map(|log| format!("{}log {} {url}", until(log), log.key).trim_end().to_owned() + "\n").collect()
     }
 
+    /// The keys that count for a log of this name and size.
+    pub fn keys_for(&self, checkpoint: &Checkpoint) -> impl Iterator<Item = &VerifierKey> {
+        let (name, size) = (checkpoint.origin.clone(), checkpoint.size);
+        self.logs.iter().filter(move |l| l.key.name == name && l.until.is_none_or(|until| size <= until)).map(|l| &l.key)
+    }
+
+    /// Which key signed a checkpoint, if one of this policy did.
+    pub fn signer_of(&self, note: &str, checkpoint: &Checkpoint) -> Option<&VerifierKey> {
+        self.keys_for(checkpoint).find(|key| signed_by(note, key))
+    }
+
     /// Whose signature a checkpoint has.
     pub fn signed(&self, note: &str, checkpoint: &Checkpoint) -> Signed {
         let mut known = self.logs.iter().filter(|l| l.key.name == checkpoint.origin).peekable();

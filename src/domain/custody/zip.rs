@@ -65,6 +65,18 @@ fn common<S>(m: &Member<S>, size: u64, version: u16) -> Vec<u8> {
     bytes
 }
 
+/// What stands before a member's bytes.
+fn header<S>(m: &Member<S>) -> Vec<u8> {
+    let big = m.size >= BIG;
+    let extra = zip64(&if big { vec![m.size; 2] } else { Vec::new() });
+    let mut header = b"PK\x03\x04".to_vec();
+    header.extend(common(m, if big { BIG } else { m.size }, if big { 45 } else { 20 }));
+    header.extend(length(extra.len()));
+    header.extend(m.name.as_bytes());
+    header.extend(extra);
+    header
+}
+
 /// The pieces of the ZIP file, in order.
 pub fn layout<S>(members: Vec<Member<S>>) -> Vec<Piece<S>> {
     let (mut pieces, mut central, mut offset) = (Vec::new(), Vec::new(), 0u64);
@@ -72,17 +84,9 @@ pub fn layout<S>(members: Vec<Member<S>>) -> Vec<Piece<S>> {
     for m in members {
         let big = m.size >= BIG;
         let shown = if big { BIG } else { m.size };
-        let version = if big { 45 } else { 20 };
-        let sizes = if big { vec![m.size; 2] } else { Vec::new() };
-        let extra = zip64(&sizes);
-        let mut header = b"PK\x03\x04".to_vec();
-        header.extend(common(&m, shown, version));
-        header.extend(length(extra.len()));
-        header.extend(m.name.as_bytes());
-        header.extend(extra);
-
+        let header = header(&m);
         let far = offset >= BIG;
-        let mut numbers = sizes;
+        let mut numbers = if big { vec![m.size; 2] } else { Vec::new() };
         numbers.extend(far.then_some(offset));
         let extra = zip64(&numbers);
         central.extend(b"PK\x01\x02");
@@ -129,8 +133,8 @@ pub struct Directory {
     count: u64,
 }
 
-/// Bytes at the end of a ZIP file among which its directory's place is looked for: the longest comment, and the records before it.
-pub const TAIL_BYTES: u64 = 66_000;
+/// Bytes at the end of a ZIP file: the records behind its directory.
+pub const TAIL_BYTES: u64 = 22 + 20 + 56;
 
 fn number<const N: usize>(bytes: &[u8], at: usize) -> Option<u64> {
     let mut wide = [0; 8];
@@ -138,23 +142,23 @@ fn number<const N: usize>(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(wide))
 }
 
-/// Reads the end of a ZIP file. `None` when it is none.
-pub fn directory(tail: &[u8]) -> Option<Directory> {
-    let end = tail.len().checked_sub(22)?;
-    let end = (0..=end).rev().find(|at| tail[*at..].starts_with(b"PK\x05\x06"))?;
-    let far = end.checked_sub(20).filter(|at| tail[*at..].starts_with(b"PK\x06\x07")).and_then(|at| at.checked_sub(56));
-    match far {
-        Some(far) if tail[far..].starts_with(b"PK\x06\x06") => Some(Directory {
-            count: number::<8>(tail, far + 32)?,
-            size: number::<8>(tail, far + 40)?,
-            offset: number::<8>(tail, far + 48)?,
-        }),
-        _ => Some(Directory {
-            count: number::<2>(tail, end + 10)?,
-            size: number::<4>(tail, end + 12)?,
-            offset: number::<4>(tail, end + 16)?,
-        }),
-    }
+/// Reads the end of a ZIP file of `length` bytes as [`layout`] makes it: the end record is the end, and nothing lies between it and the
+/// directory. `None` when it is another: readers of ZIP files differ, and what one of them would take for something else is not judged.
+pub fn directory(tail: &[u8], length: u64) -> Option<Directory> {
+    let end = tail.len().checked_sub(22).filter(|at| tail[*at..].starts_with(b"PK\x05\x06"))?;
+    let base = length.checked_sub(tail.len() as u64)?;
+    let (found, behind) = match end.checked_sub(20).filter(|at| tail[*at..].starts_with(b"PK\x06\x07")) {
+        Some(locator) => {
+            let far = locator.checked_sub(56).filter(|at| tail[*at..].starts_with(b"PK\x06\x06"))?;
+            let wide = |at| number::<8>(tail, far + at);
+            (Directory { count: wide(32)?, size: wide(40)?, offset: wide(48)? }, far)
+        }
+        None => {
+            let (count, size, offset) = (number::<2>(tail, end + 10)?, number::<4>(tail, end + 12)?, number::<4>(tail, end + 16)?);
+            (Directory { count, size, offset }, end)
+        }
+    };
+    (found.offset.checked_add(found.size)? == base + behind as u64).then_some(found)
 }
 
 /// A member as the directory tells it.
@@ -163,55 +167,57 @@ pub struct Listed {
     pub size: u64,
     /// Where its own header begins.
     pub header: u64,
+    crc32: u32,
 }
 
 impl Directory {
-    /// The members, all of them stored; `None` when it is not one, when something is compressed, or when there is more in it than it says.
-    pub fn members(&self, central: &[u8]) -> Option<Vec<Listed>> {
-        let (mut at, mut all) = (0, Vec::new());
+    /// The members, of everything from the directory to the end of the file. `None` unless [`layout`] would write the very same.
+    pub fn members(&self, ending: &[u8]) -> Option<Vec<Listed>> {
+        let central = ending.get(..usize::try_from(self.size).ok()?)?;
+        let (mut at, mut all) = (0usize, Vec::new());
         for _ in 0..self.count {
-            let method = number::<2>(central, at + 10)?;
-            if !central.get(at..)?.starts_with(b"PK\x01\x02") || method != 0 {
-                return None;
-            }
-            let field = |from| Some(usize::try_from(number::<2>(central, from)?).unwrap_or(0));
-            let (name_end, extra, comment) = (at + 46 + field(at + 28)?, field(at + 30)?, field(at + 32)?);
+            let fixed = central.get(at..at.checked_add(46)?)?;
+            let length = |from| Some(usize::try_from(number::<2>(fixed, from)?).unwrap_or(0));
+            let name_end = at + 46 + length(28)?;
+            let end = name_end + length(30)?;
             let name = std::str::from_utf8(central.get(at + 46..name_end)?).ok()?.to_owned();
-            let (mut size, mut header) = (number::<4>(central, at + 24)?, number::<4>(central, at + 42)?);
-            let mut x = name_end;
-            while x + 4 <= name_end + extra {
-                if number::<2>(central, x)? == 1 {
-                    let mut far = x + 4;
-                    if size == BIG {
-                        size = number::<8>(central, far)?;
-                        far += 16;
-                    }
-                    if header == BIG {
-                        header = number::<8>(central, far)?;
-                    }
-                }
-                x += 4 + field(x + 2)?;
-            }
-            all.push(Listed { name, size, header });
-            at = name_end + extra + comment;
+            let mut far = wide(central.get(name_end..end)?)?.into_iter();
+            let size = number::<4>(fixed, 24)?;
+            let size = if size == BIG { far.next()? } else { size };
+            all.push(Listed { name, size, header: 0, crc32: u32::try_from(number::<4>(fixed, 16)?).ok()? });
+            at = end;
         }
-        (at == central.len()).then_some(all)
+        let mut next = 0u64;
+        for listed in &mut all {
+            listed.header = next;
+            next = listed.start()?.checked_add(listed.size)?;
+        }
+        let member = |l: &Listed| Member { name: l.name.clone(), size: l.size, crc32: l.crc32, source: () };
+        let Some(Piece::Bytes(again)) = layout(all.iter().map(member).collect()).pop() else { return None };
+        (again == ending && next == self.offset).then_some(all)
     }
 }
 
-/// Length of a member's own header, when it is the one of this name: what another reader would take it for.
-pub const fn header_bytes(name: usize) -> usize {
-    30 + name + HEADER_EXTRA_MAX
+/// The numbers of the one extra field that [`layout`] writes.
+fn wide(extra: &[u8]) -> Option<Vec<u64>> {
+    if extra.is_empty() {
+        return Some(Vec::new());
+    }
+    let length = usize::try_from(number::<2>(extra, 2)?).ok()?;
+    (number::<2>(extra, 0)? == 1 && length + 4 == extra.len() && length % 8 == 0)
+        .then(|| (0..length / 8).filter_map(|n| number::<8>(extra, 4 + n * 8)).collect())
 }
 
-const HEADER_EXTRA_MAX: usize = 64;
+impl Listed {
+    /// The member's own header as [`layout`] writes it; whatever else stands there, another reader may take for another file.
+    pub fn header_bytes(&self) -> Vec<u8> {
+        header(&Member { name: self.name.clone(), size: self.size, crc32: self.crc32, source: () })
+    }
 
-/// Where the bytes behind a member's own header begin, when it tells the same as the directory.
-pub fn data_start(header: &[u8], listed: &Listed) -> Option<u64> {
-    let (name, extra) = (number::<2>(header, 26)?, number::<2>(header, 28)?);
-    let name_end = 30 + usize::try_from(name).ok()?;
-    let same = header.starts_with(b"PK\x03\x04") && header.get(30..name_end)? == listed.name.as_bytes() && number::<2>(header, 8)? == 0;
-    same.then_some(listed.header + 30 + name + extra)
+    /// Where its bytes begin.
+    pub fn start(&self) -> Option<u64> {
+        self.header.checked_add(self.header_bytes().len() as u64)
+    }
 }
 
 #[cfg(test)]
@@ -254,24 +260,30 @@ mod tests {
     fn what_is_written_is_read_back() {
         let files = [("a/bagit.txt", &b"BagIt"[..]), ("a/data/\u{e9} 100%.jpg", &[7; 5000]), ("a/empty", b"")];
         let zip = written(files.iter().map(|(n, b)| member(n, b)).collect());
-        let found = directory(&zip).unwrap();
-        let central = &zip[found.offset as usize..(found.offset + found.size) as usize];
-        for (listed, (name, bytes)) in found.members(central).unwrap().iter().zip(files) {
-            let header = &zip[listed.header as usize..];
-            let start = data_start(&header[..header_bytes(name.len()).min(header.len())], listed).unwrap() as usize;
-            assert_eq!((listed.name.as_str(), &zip[start..start + listed.size as usize]), (name, bytes));
-        }
-        // Cut anywhere, or changed anywhere in its directory, it is none, or another, and nothing panics.
+        let read = |zip: &[u8]| {
+            let tail = &zip[zip.len().saturating_sub(TAIL_BYTES as usize)..];
+            let found = directory(tail, zip.len() as u64)?;
+            let mut all = Vec::new();
+            for listed in found.members(zip.get(usize::try_from(found.offset).ok()?..)?)? {
+                let (header, start) = (usize::try_from(listed.header).ok()?, usize::try_from(listed.start()?).ok()?);
+                (zip.get(header..start)? == listed.header_bytes()).then_some(())?;
+                all.push((listed.name, zip.get(start..start + usize::try_from(listed.size).ok()?)?.to_vec()));
+            }
+            Some(all)
+        };
+        let expected: Vec<_> = files.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec())).collect();
+        assert_eq!(read(&zip), Some(expected.clone()));
+        // Cut anywhere it is none; changed in any byte it is none, or says that something in it has another name, sum or content.
         for cut in 0..zip.len() {
-            let _ = directory(&zip[..cut]).map(|d| d.members(&zip[..cut]).is_some());
+            assert_eq!(read(&zip[..cut]), None, "cut at {cut}");
         }
-        let from = found.offset as usize;
-        for at in from..zip.len() {
+        for at in 0..zip.len() {
             let mut other = zip.clone();
-            other[at] ^= 0xff;
-            let _ = directory(&other).map(|d| d.members(central).is_some());
-            let _ = found.members(&other[from..from + found.size as usize]).map(|all| all.len());
+            other[at] ^= 0x01;
+            assert_ne!(read(&other), Some(expected.clone()), "byte {at}");
         }
+        assert_eq!(read(&[&zip[..], b"x"].concat()), None);
+        assert_eq!(read(&[b"x", &zip[..]].concat()), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `/exhibits/{id}`: one exhibit with everything that is known of it. Opening the page is an event.
 
 use askama::Template;
-use axum::extract::{Form, State};
+use axum::extract::{Form, Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use i18n_embed::fluent::FluentLanguageLoader;
 use i18n_embed_fl::fl;
@@ -22,7 +22,7 @@ use crate::domain::submission::{Statement, reference};
 use crate::error::{Error, Result};
 use crate::review::{self, Look};
 use crate::web::account::purpose_words;
-use crate::web::extract::{AppState, Decider, Frame, PathId, Reviewer};
+use crate::web::extract::{AppState, Decider, Frame, Params, PathId, Reviewer, own_appeal};
 use crate::web::respond::page;
 use crate::web::supervisor::basis_words;
 use crate::web::witness::size_words;
@@ -181,8 +181,18 @@ fn event(entry: &db::log::Entry, names: &[(String, String)], zone: &str) -> Even
         at: text("/t").parse::<crate::domain::value::Utc>().map(|t| t.in_zone(zone)).unwrap_or_default(),
         kind: text("/type"),
         who: name.unwrap_or_else(|| text("/actor/k")),
-        detail: text("/f/variant"),
+        detail: match said.pointer("/f/ranges").and_then(Value::as_array) {
+            Some(ranges) => ranges.iter().filter_map(|r| clock_words(r.as_str()?)).collect::<Vec<_>>().join(", "),
+            None => text("/f/variant"),
+        },
     }
+}
+
+/// `65000-90500` as people read it on a clip: `1:05–1:30`.
+fn clock_words(stretch: &str) -> Option<String> {
+    let clock = |ms: &str| ms.parse::<u64>().ok().map(|ms| format!("{}:{:02}", ms / 60_000, ms / 1_000 % 60));
+    let (from, to) = stretch.split_once('-')?;
+    Some(format!("{}\u{2013}{}", clock(from)?, clock(to)?))
 }
 
 #[derive(Deserialize)]
@@ -207,13 +217,35 @@ struct ContactPage {
 pub async fn contact(
     State(app): State<AppState>,
     Reviewer(person): Reviewer,
-    frame: Frame,
+    mut frame: Frame,
     PathId(id): PathId,
     Form(asked): Form<ContactForm>,
 ) -> Result<Response> {
     let read = review::unmask(&app, &person, id, &asked.purpose, &asked.reason).await?;
     let (reference, contact) = (reference(read.submission), read.contact);
+    // In another language it is asked for again.
+    frame.here = format!("/exhibits/{id}");
     page(&ContactPage { t: frame.language.texts(), id: id.to_string(), reference, contact, frame })
+}
+
+#[derive(Deserialize)]
+pub struct Named {
+    #[serde(default)]
+    reference: String,
+    #[serde(default, rename = "lang")]
+    _lang: String,
+}
+
+/// Leads from the reference that a witness names to what they gave.
+pub async fn by_reference(
+    State(app): State<AppState>,
+    Reviewer(person): Reviewer,
+    Path(code): Path<String>,
+    Params(named): Params<Named>,
+) -> Result<Response> {
+    let appeal = own_appeal(&app, &person, &code).await?;
+    let exhibit = review::by_reference(&app, &person, &appeal, &named.reference).await?;
+    Ok(Redirect::to(&format!("/exhibits/{exhibit}")).into_response())
 }
 
 #[derive(Deserialize)]

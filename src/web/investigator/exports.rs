@@ -5,7 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::body::Body;
 use axum::extract::{Form, Path, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use i18n_embed::fluent::FluentLanguageLoader;
 use i18n_embed_fl::fl;
@@ -18,7 +18,7 @@ use crate::domain::exhibit::State as Decided;
 use crate::domain::value::{Id, shown};
 use crate::error::{Error, Result};
 use crate::web::extract::{AppState, Exporting, Frame, Params, PathId, own_appeal};
-use crate::web::media::one_range;
+use crate::web::range::Part;
 use crate::web::respond::page;
 use crate::web::witness::size_words;
 
@@ -87,8 +87,7 @@ pub async fn make(
         given.exhibits.split_whitespace().map(|t| t.parse().map_err(|()| wrong("exhibits", "not an id"))).collect::<Result<_>>()?;
     if !given.decided.is_empty() {
         let state = DECIDED.into_iter().find(|s| s.as_str() == given.decided).ok_or_else(|| wrong("decided", "no such decision"))?;
-        let mut tx = app.db.read().await?;
-        exhibits.extend(db::exhibits::of_appeal(&mut tx, appeal.id).await?.into_iter().filter(|e| e.state == state).map(|e| e.id));
+        exhibits.extend(attest::decided_as(&app, &appeal, state).await?);
     }
     exhibits.sort_unstable();
     exhibits.dedup();
@@ -180,22 +179,16 @@ pub async fn fetch(
         let token = attest::begin_fetch(&app, &person, &bundle).await?;
         return Ok(Redirect::to(&format!("/exports/{id}/bundle.zip?fetch={token}")).into_response());
     }
-    let asked = headers.get(header::RANGE).and_then(|v| v.to_str().ok());
-    let range = asked.map_or(Ok(None), |r| one_range(r, bundle.size))?;
-    let (start, length) = range.unwrap_or((0, bundle.size));
+    let part = Part::asked(&headers, bundle.size)?;
+    let (start, length) = part.stretch();
     let delivery = attest::deliver(&Arc::clone(&app), &bundle, start, length).await?;
     let mut response = Body::from_stream(delivery.body).into_response();
     let h = response.headers_mut();
     h.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/zip"));
     h.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    h.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    h.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     let text = |value: String| HeaderValue::from_str(&value).map_err(Error::internal);
     h.insert(header::ETAG, text(format!("\"{id}\""))?);
     h.insert(header::CONTENT_DISPOSITION, text(format!("attachment; filename=\"{}\"", delivery.name))?);
-    if range.is_some() {
-        h.insert(header::CONTENT_RANGE, text(format!("bytes {start}-{}/{}", start + length - 1, delivery.size))?);
-        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-    }
+    part.describe(&mut response)?;
     Ok(response)
 }

@@ -424,7 +424,8 @@ export async function verifyReceipt(source: string, files: Given[], policy: Poli
   if (since !== undefined) {
     const old = parseCheckpoint(str(at(since, 'checkpoint')));
     const hashes = list(at(since, 'hashes')).map((h) => fromBase64(str(h)));
-    const grown = old && hashes.every((h) => h?.length === 32) && old.origin === cp.origin
+    const grown = old && hashes.every((h) => h?.length === 32)
+      // Of another name it may be: a log that was closed, which this one carries on with. The trees decide.
       && (await verifyConsistency(old.size, cp.size, hashes as Uint8Array[], old.root, cp.root));
     const [signed] = old ? await signature(str(at(since, 'checkpoint')), old, '', policy) : ['contradicted' as Result];
     note('since', !grown ? 'contradicted' : signed === 'proven' ? 'proven' : 'undecided', String(old?.size ?? '?'));
@@ -455,7 +456,7 @@ export async function verifyReceipt(source: string, files: Given[], policy: Poli
 function manifest(source: string): Map<string, string> | null {
   const files = new Map<string, string>();
   for (const line of source.split('\n').filter(Boolean)) {
-    const m = /^([0-9a-f]{64})[ \t]+\*?(.+)$/.exec(line);
+    const m = /^([0-9a-f]{64})[ \t]+\*?([\s\S]+)$/.exec(line);
     const path = m?.[2]!.replace(/%0D/gi, '\r').replace(/%0A/gi, '\n').replace(/%25/g, '%');
     if (!m || !path || files.has(path) || /[\\\0:]/.test(path) || path.split('/').some((p) => p === '' || p === '.' || p === '..' || p.startsWith('~'))) return null;
     files.set(path, m[1]!);
@@ -525,15 +526,25 @@ export async function verifyBundle(files: Given[], policy: Policy | null, progre
       else if (hex(await hashFile(file, isPayload ? progress : undefined)) !== expected) bad('bag', `${path}: changed`);
     }
   }
-  for (const path of byPath.keys()) if (!payload.has(path) && !tags.has(path) && !path.startsWith('tagmanifest-')) bad('bag', `${path}: in no manifest`);
+  // The second manifest of what is not payload stands in no other: it has to follow from the files.
+  const seconds = new Set<string>();
+  for (const path of tags.keys()) {
+    const file = byPath.get(path);
+    if (!file || file.size > TEXT_BYTES_MAX) continue;
+    const digest = hex(new Uint8Array(await crypto.subtle.digest('SHA-512', (await file.read(0, file.size)) as BufferSource)));
+    seconds.add(`${digest}  ${path.replace(/%/g, '%25').replace(/\r/g, '%0D').replace(/\n/g, '%0A')}`);
+  }
+  const told = new Set(((await read('tagmanifest-sha512.txt')) ?? '').split('\n').filter(Boolean));
+  if (told.size !== seconds.size || [...told].some((line) => !seconds.has(line))) bad('bag', 'tagmanifest-sha512.txt');
+  for (const path of byPath.keys()) if (!payload.has(path) && !tags.has(path) && !['tagmanifest-sha256.txt', 'tagmanifest-sha512.txt', 'tagmanifest-sha256.txt.sig'].includes(path)) bad('bag', `${path}: in no manifest`);
   held('bag', String(payload.size + tags.size));
 
   const ownPolicy = await parsePolicy((await read('custody/policy')) ?? '');
   const own = ownPolicy?.logs[0]?.key ?? null;
   const message = utf8.encode(tagText);
   if (!(await signs())) findings.push({ check: 'bundle', result: 'undecided', detail: 'this browser cannot check Ed25519 signatures' });
-  else if (policy && (await sshSigned(sigText, 'evidence-export', message, policy.logs.map((l) => l.key)))) held('bundle', cp.origin);
-  else if (own && (await sshSigned(sigText, 'evidence-export', message, [own]))) findings.push({ check: 'bundle', result: 'undecided', detail: 'signed only by the key that came along' });
+  else if (policy && (await sshSigned(sigText, 'evidence-export', message, policy.logs.filter((l) => l.key.name === cp.origin && (l.until === null || cp.size <= l.until)).map((l) => l.key)))) held('bundle', cp.origin);
+  else if (!policy?.logs.some((l) => l.key.name === cp.origin) && own && (await sshSigned(sigText, 'evidence-export', message, [own]))) findings.push({ check: 'bundle', result: 'undecided', detail: 'signed only by the key that came along' });
   else bad('bundle', 'tagmanifest-sha256.txt.sig');
   const ownLine = own ? `${own.name}+${hex(own.id)}+${toBase64(joined(Uint8Array.of(1), own.raw))}` : '';
   const [result, detail] = await signature(note, cp, ownLine, policy);
@@ -617,7 +628,7 @@ export async function verifyBundle(files: Given[], policy: Policy | null, progre
       if (at(subject, 'n') !== n || !before) bad('history', `${id}: ${e.index}`);
     });
     const last = chain[chain.length - 1]!;
-    const closed = at(last.said, 'type') === 'exhibit.exported' && last.open.get('manifest_sha256') === digest && last.open.get('export') === made[0]?.open.get('export');
+    const closed = at(last.said, 'type') === 'exhibit.exported' && last.open.get('manifest_sha256') === digest && last.open.has('export') && last.open.get('export') === made[0]?.open.get('export');
     if (!closed) bad('history', `${id}: not closed by this export`);
     const mine = [...payload].filter(([path]) => path.startsWith(`data/original/${id}__`));
     const received = chain[0]!.open.get('sha256');
@@ -629,46 +640,69 @@ export async function verifyBundle(files: Given[], policy: Policy | null, progre
   return { result: worst(findings), findings };
 }
 
-/** The files of a ZIP whose members are stored, as Témoin delivers bundles; null when it is another ZIP. */
+/**
+ * The files of a ZIP as Témoin delivers bundles: stored plain files in one folder, one behind the other, nothing else in it. Null when it is
+ * another: readers of ZIP files differ, and what one of them would take for something else is not judged.
+ */
 export async function unzip(zip: Given): Promise<Given[] | null> {
-  const tail = await zip.read(Math.max(0, zip.size - 66_000), zip.size);
+  const tail = await zip.read(Math.max(0, zip.size - 98), zip.size);
   const view = (b: Uint8Array): DataView => new DataView(b.buffer, b.byteOffset, b.length);
-  let end = tail.length - 22;
-  while (end >= 0 && view(tail).getUint32(end, true) !== 0x06054b50) end -= 1;
-  if (end < 0) return null;
-  let count = view(tail).getUint16(end + 10, true);
-  let [size, offset] = [view(tail).getUint32(end + 12, true), view(tail).getUint32(end + 16, true)];
-  if (end >= 76 && view(tail).getUint32(end - 20, true) === 0x07064b50) {
-    const far = end - 76;
-    if (view(tail).getUint32(far, true) !== 0x06064b50) return null;
-    count = Number(view(tail).getBigUint64(far + 32, true));
-    [size, offset] = [Number(view(tail).getBigUint64(far + 40, true)), Number(view(tail).getBigUint64(far + 48, true))];
+  const [t, end] = [view(tail), tail.length - 22];
+  if (end < 0 || t.getUint32(end, true) !== 0x06054b50 || t.getUint32(end + 4, true) !== 0 || t.getUint16(end + 20, true) !== 0) return null;
+  let [count, size, offset, behind] = [t.getUint16(end + 10, true), t.getUint32(end + 12, true), t.getUint32(end + 16, true), end];
+  if (t.getUint16(end + 8, true) !== count) return null;
+  if (end >= 20 && t.getUint32(end - 20, true) === 0x07064b50) {
+    behind = end - 76;
+    if (behind < 0 || t.getUint32(behind, true) !== 0x06064b50 || t.getBigUint64(behind + 4, true) !== 44n || t.getUint32(behind + 12, true) !== 0x002d032d
+      || t.getBigUint64(behind + 16, true) !== 0n || t.getBigUint64(behind + 24, true) !== t.getBigUint64(behind + 32, true)
+      || t.getUint32(end - 16, true) !== 0 || t.getUint32(end - 4, true) !== 1) return null;
+    const [all, bytes, from] = [t.getBigUint64(behind + 32, true), t.getBigUint64(behind + 40, true), t.getBigUint64(behind + 48, true)];
+    const shown = (n: bigint, most: bigint): number => Number(n < most ? n : most);
+    if (count !== shown(all, 0xffffn) || size !== shown(bytes, 0xffffffffn) || offset !== shown(from, 0xffffffffn)) return null;
+    if (all < 0xffffn && bytes < 0xffffffffn && from < 0xffffffffn) return null;
+    [count, size, offset] = [Number(all), Number(bytes), Number(from)];
+    if (t.getBigUint64(end - 12, true) !== BigInt(offset + size)) return null;
   }
-  if (size > TEXT_BYTES_MAX || offset + size > zip.size) return null;
+  if (size > TEXT_BYTES_MAX || offset + size !== zip.size - tail.length + behind) return null;
   const central = await zip.read(offset, offset + size);
   const v = view(central);
-  const files: Given[] = [];
-  let p = 0;
+  const files = new Map<string, Given>();
+  let [p, next, top] = [0, 0, ''];
   for (let n = 0; n < count; n += 1) {
-    if (p + 46 > central.length || v.getUint32(p, true) !== 0x02014b50 || v.getUint16(p + 10, true) !== 0) return null;
-    const [nameLength, extraLength, commentLength] = [v.getUint16(p + 28, true), v.getUint16(p + 30, true), v.getUint16(p + 32, true)];
-    let [length, start] = [v.getUint32(p + 24, true), v.getUint32(p + 42, true)];
-    const name = text(central.subarray(p + 46, p + 46 + nameLength));
-    let [x, e] = [p + 46 + nameLength, p + 46 + nameLength + extraLength];
-    while (x + 4 <= e) {
-      if (v.getUint16(x, true) === 1) {
-        let at64 = x + 4;
-        if (length === 0xffffffff) { length = Number(v.getBigUint64(at64, true)); at64 += 16; }
-        if (start === 0xffffffff) start = Number(v.getBigUint64(at64, true));
-      }
-      x += 4 + v.getUint16(x + 2, true);
+    if (p + 46 > central.length || v.getUint32(p, true) !== 0x02014b50) return null;
+    const [nameLength, extraLength] = [v.getUint16(p + 28, true), v.getUint16(p + 30, true)];
+    const [nameEnd, e] = [p + 46 + nameLength, p + 46 + nameLength + extraLength];
+    if (e > central.length) return null;
+    let length = v.getUint32(p + 24, true);
+    const [big, far] = [length === 0xffffffff, next >= 0xffffffff];
+    // Made by version 4.5 on UNIX, plain files that everybody may read, UTF-8, stored, no comment.
+    const needs = big || far ? 45 : 20;
+    if (v.getUint16(p + 4, true) !== 0x032d || v.getUint16(p + 6, true) !== needs || v.getUint16(p + 8, true) !== 0x0800 || v.getUint16(p + 10, true) !== 0
+      || v.getUint32(p + 12, true) !== 0x00210000 || v.getUint32(p + 20, true) !== length || v.getUint32(p + 32, true) !== 0 || v.getUint16(p + 36, true) !== 0
+      || v.getUint32(p + 38, true) !== 0x81a40000 || v.getUint32(p + 42, true) !== (far ? 0xffffffff : next)) return null;
+    const numbers = (big ? 2 : 0) + (far ? 1 : 0);
+    if (extraLength !== (numbers > 0 ? 4 + 8 * numbers : 0)) return null;
+    if (numbers > 0 && (v.getUint16(nameEnd, true) !== 1 || v.getUint16(nameEnd + 2, true) !== 8 * numbers)) return null;
+    if (big) {
+      length = Number(v.getBigUint64(nameEnd + 4, true));
+      if (length < 0xffffffff || v.getBigUint64(nameEnd + 12, true) !== BigInt(length)) return null;
     }
-    const head = await zip.read(start, start + 30);
-    const from = start + 30 + view(head).getUint16(26, true) + view(head).getUint16(28, true);
-    if (from + length > zip.size) return null;
-    const path = name.split('/').slice(1).join('/');
-    if (path) files.push({ path, size: length, read: (a, b) => zip.read(from + a, from + b) });
-    p = e + commentLength;
+    if (far && v.getBigUint64(nameEnd + (big ? 20 : 4), true) !== BigInt(next)) return null;
+    // The member's own header has to say the same.
+    const head = joined(Uint8Array.of(0x50, 0x4b, 3, 4, big ? 45 : 20, 0), central.subarray(p + 8, p + 30), Uint8Array.of(big ? 20 : 0, 0), central.subarray(p + 46, nameEnd),
+      big ? joined(Uint8Array.of(1, 0, 16, 0), central.subarray(nameEnd + 4, nameEnd + 20)) : new Uint8Array());
+    if (!same(head, await zip.read(next, next + head.length))) return null;
+    const from = next + head.length;
+    next = from + length;
+    if (next > offset) return null;
+    const name = text(central.subarray(p + 46, nameEnd));
+    const parts = name.split('/');
+    if (parts.length < 2 || /[\\\0:]/.test(name) || parts.some((part) => part === '' || part === '.' || part === '..' || part.startsWith('~'))) return null;
+    top ||= parts[0]!;
+    const path = parts.slice(1).join('/');
+    if (parts[0] !== top || files.has(path)) return null;
+    files.set(path, { path, size: length, read: (a, b) => zip.read(from + a, from + b) });
+    p = e;
   }
-  return files;
+  return p === central.length && next === offset ? [...files.values()] : null;
 }

@@ -3,20 +3,19 @@
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 use i18n_embed::fluent::FluentLanguageLoader;
 use i18n_embed_fl::fl;
-use serde::Deserialize;
 
 use super::{moment_words, size_words};
 use crate::attest;
 use crate::db;
 use crate::domain::appeal::AppealState;
 use crate::domain::exhibit::State as ExhibitState;
-use crate::domain::submission::{is_reference, reference};
+use crate::domain::submission::reference;
 use crate::error::{Error, Result};
 use crate::intake;
-use crate::web::extract::{AppState, Frame, Params, by_receipt};
+use crate::web::extract::{AppState, Frame, by_receipt};
 use crate::web::respond::page;
 
 /// A file that was refused, for the page that says so.
@@ -104,35 +103,27 @@ pub async fn proof(State(app): State<AppState>, Path((receipt, exhibit)): Path<(
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)], text).into_response())
 }
 
-/// The witness wants no receipt: what leads here is forgotten, on the server and in this browser. Another page says so, whose
-/// address holds nothing of this one.
-pub async fn forget(State(app): State<AppState>, Path(receipt): Path<String>) -> Result<Response> {
-    let (submission, _, _) = by_receipt(&app, &receipt).await?;
-    intake::decline_receipt(&app, submission.id).await?;
-    let mut response = Redirect::to(&format!("/forgotten?reference={}", reference(submission.id))).into_response();
-    response.headers_mut().insert("clear-site-data", HeaderValue::from_static("\"cache\", \"storage\""));
-    Ok(response)
-}
-
-#[derive(Deserialize)]
-pub struct Forgotten {
-    #[serde(default)]
-    reference: String,
-    #[serde(default, rename = "lang")]
-    _lang: String,
-}
-
 #[derive(Template)]
 #[template(path = "witness_forgotten.html")]
 struct ForgottenPage {
     frame: Frame,
     t: &'static FluentLanguageLoader,
+    /// Told once, and in no address: histories and proxies keep those.
     reference: String,
 }
 
-pub async fn forgotten(frame: Frame, Params(asked): Params<Forgotten>) -> Result<Response> {
-    if !is_reference(&asked.reference) {
-        return Err(Error::NotFound);
-    }
-    page(&ForgottenPage { t: frame.language.texts(), reference: asked.reference, frame })
+/// The witness wants no receipt: what leads here is forgotten, on the server and in this browser.
+pub async fn forget(State(app): State<AppState>, mut frame: Frame, Path(receipt): Path<String>) -> Result<Response> {
+    let (submission, _, _) = by_receipt(&app, &receipt).await?;
+    intake::decline_receipt(&app, submission.id).await?;
+    // The page's language links must not lead back here.
+    frame.here = "/forgotten".into();
+    let mut response = page(&ForgottenPage { t: frame.language.texts(), reference: reference(submission.id), frame })?;
+    response.headers_mut().insert("clear-site-data", HeaderValue::from_static("\"cache\", \"storage\""));
+    Ok(response)
+}
+
+/// The same page in another language.
+pub async fn forgotten(frame: Frame) -> Result<Response> {
+    page(&ForgottenPage { t: frame.language.texts(), reference: String::new(), frame })
 }

@@ -518,7 +518,7 @@ forgotten-history = Your browser's history still shows that you were here. You c
 # Who a witness is
 contact-title = How to reach the witness
 contact-show = Show how to reach the witness
-contact-text = Witnesses are asked to trust us. Reading this is recorded with your name, purpose and reason, and their own record shows it.
+contact-text = The witness trusted us with this. Reading it is recorded with your name, purpose and reason, and the exhibit's history shows it.
 contact-reason = Why do you need to know?
 contact-recorded = That you read this is on record.
 contact-none = The witness left nothing to be reached by.
@@ -531,3 +531,5 @@ audit-looks = { $n ->
     [one] one look within a minute
    *[other] { $n } looks within a minute, or more
 }
+reference-find = Find by reference
+reference-label = Reference that a witness names

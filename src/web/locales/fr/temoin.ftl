@@ -521,7 +521,7 @@ forgotten-history = L'historique de votre navigateur montre encore que vous ête
 # Qui est un témoin
 contact-title = Comment joindre le témoin
 contact-show = Montrer comment joindre le témoin
-contact-text = Les témoins nous font confiance. Lire ceci est noté avec votre nom, la finalité et la raison, et leur propre dossier le montre.
+contact-text = Le témoin nous l'a confié. Le lire est noté avec votre nom, la finalité et la raison, et l'historique de la pièce le montre.
 contact-reason = Pourquoi avez-vous besoin de le savoir ?
 contact-recorded = Il est noté que vous avez lu ceci.
 contact-none = Le témoin n'a rien laissé pour être joint.
@@ -534,3 +534,5 @@ audit-looks = { $n ->
     [one] un regard en une minute
    *[other] { $n } regards en une minute, ou plus
 }
+reference-find = Trouver par référence
+reference-label = Référence que donne un témoin
