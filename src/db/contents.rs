@@ -1,5 +1,7 @@
 //! Bytes, once per agency, and what examination made of them.
 
+use std::collections::HashMap;
+
 use sqlx::FromRow;
 
 use super::{Tx, json, signed, to_json};
@@ -111,4 +113,13 @@ pub async fn insert_examination(tx: &mut Tx, agency: Id, sha256: Sha256, e: &Exa
         e.thumbnail_key.clone(), e.view_key.clone(), e.thumbnail_sha256.map(|s| s.blob()), e.view_sha256.map(|s| s.blob()),
         now.micros())?;
     Ok(())
+}
+
+type PictureRow = (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>);
+
+/// The hashes of the pictures that were made of each content: thumbnail and view.
+pub async fn pictures(tx: &mut Tx) -> Result<HashMap<Sha256, [Option<Sha256>; 2]>> {
+    let rows = sql!(all tx, PictureRow, "SELECT sha256, thumbnail_sha256, view_sha256 FROM examination")?;
+    let hash = |bytes: Option<Vec<u8>>| bytes.as_deref().map(super::digest).transpose();
+    rows.into_iter().map(|(sha, thumbnail, view)| Ok((super::digest(&sha)?, [hash(thumbnail)?, hash(view)?]))).collect()
 }

@@ -81,6 +81,22 @@ fn the_log_s_names_are_documented() {
 }
 
 #[test]
+fn every_attack_is_a_test() {
+    let page = fs::read_to_string(root().join("docs/custody-attacks.md")).unwrap();
+    let mut tests = Vec::new();
+    sources(&root().join("tests/it"), &mut tests);
+    let text: String = tests.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
+    for n in 1..=41 {
+        let row = page.lines().find(|l| l.starts_with(&format!("| T{n:02} |"))).unwrap_or_else(|| panic!("T{n:02} is not told of"));
+        let named: Vec<&str> = row.rsplit('|').nth(1).unwrap().split('`').skip(1).step_by(2).collect();
+        assert!(!named.is_empty(), "T{n:02} names no test");
+        for test in named {
+            assert!(text.contains(&format!("fn {test}(")), "T{n:02}: there is no test {test}");
+        }
+    }
+}
+
+#[test]
 fn both_languages_say_the_same_things() {
     let keys = |language: &str| {
         let text = fs::read_to_string(root().join(format!("src/web/locales/{language}/temoin.ftl"))).unwrap();

@@ -48,12 +48,13 @@ pub async fn fixity(app: &App, scope: Scope, mut progress: impl FnMut(u64)) -> R
         if page.is_empty() {
             break;
         }
-        let reads = page
-            .into_iter()
-            .map(|(agency, expected, size, key)| async move { (agency, expected, size, app.blobs.digest(&key, size).await) });
+        let reads = page.into_iter().map(|(agency, expected, size, key)| async move {
+            let read = app.blobs.digest(&key, size).await;
+            (agency, expected, size, read, pictures(app, agency, expected).await)
+        });
         let mut reads = futures_util::stream::iter(reads).buffered(AT_ONCE);
         let mut done = Vec::new();
-        while let Some((agency, expected, size, read)) = reads.next().await {
+        while let Some((agency, expected, size, read, pictures)) = reads.next().await {
             let found = match read {
                 Ok((found, bytes)) if found == expected && bytes == size => None,
                 Ok((found, _)) => Some(found.to_string()),
@@ -73,7 +74,17 @@ pub async fn fixity(app: &App, scope: Scope, mut progress: impl FnMut(u64)) -> R
                 },
                 None => None,
             };
-            done.push((agency, expected, found));
+            let picture = match pictures? {
+                Some(variant) => match named(app, agency, expected).await? {
+                    None => None,
+                    Some(exhibit) => {
+                        report.add("picture-changed", format!("the {variant} of exhibit {exhibit} is not the one that was made"));
+                        Some(variant)
+                    }
+                },
+                None => None,
+            };
+            done.push(Read { agency, sha256: expected, found, picture });
             report.blobs += 1;
             report.bytes += size;
             progress(report.bytes);
@@ -90,6 +101,35 @@ pub async fn fixity(app: &App, scope: Scope, mut progress: impl FnMut(u64)) -> R
     Ok(report)
 }
 
+/// What came of reading one content: what was found instead of it, and which of its pictures is not what was made.
+struct Read {
+    agency: Id,
+    sha256: Sha256,
+    found: Option<String>,
+    picture: Option<&'static str>,
+}
+
+/// Reads the pictures that were made of some bytes; the first one that is not what was made.
+async fn pictures(app: &App, agency: Id, sha256: Sha256) -> Result<Option<&'static str>> {
+    let mut tx = app.db.read().await?;
+    let Some(x) = db::contents::examination(&mut tx, agency, sha256).await? else { return Ok(None) };
+    drop(tx);
+    for (variant, key, made) in [("thumbnail", x.thumbnail_key, x.thumbnail_sha256), ("view", x.view_key, x.view_sha256)] {
+        let Some((key, made)) = key.zip(made) else { continue };
+        let read = match app.blobs.length(&key).await {
+            Ok(Some(size)) => app.blobs.digest(&key, size).await.map(|(found, _)| found == made),
+            Ok(None) => Ok(false),
+            Err(e) => Err(e),
+        };
+        match read {
+            Ok(true) => {}
+            Err(_) if app.blobs.ping().await.is_err() => return Err(Error::TryLater),
+            _ => return Ok(Some(variant)),
+        }
+    }
+    Ok(None)
+}
+
 /// The first exhibit with these bytes, if there still is one. Reports name it rather than the hash, which an erasure has to be able to
 /// take away.
 async fn named(app: &App, agency: Id, sha256: Sha256) -> Result<Option<Id>> {
@@ -98,15 +138,18 @@ async fn named(app: &App, agency: Id, sha256: Sha256) -> Result<Option<Id>> {
 }
 
 /// One transaction: when these were read, and an event for each that is not what it was.
-async fn write_down(app: &App, done: Vec<(Id, Sha256, Option<String>)>) -> Result<()> {
+async fn write_down(app: &App, done: Vec<Read>) -> Result<()> {
     let mut tx = app.db.begin_apart().await?;
-    for (agency, sha256, wrong) in done {
-        db::audits::set_read(&mut tx, agency, sha256, app.now()).await?;
-        let Some(found) = wrong else { continue };
-        for group in db::exhibits::with_bytes(&mut tx, agency, sha256).await?.chunks(SUBJECTS) {
-            let draft = Draft::new(EventType::FixityFailed, Actor::System).private("found", found.clone());
-            let draft = group.iter().fold(draft, |draft, (exhibit, _)| draft.about(SubjectKind::Exhibit, *exhibit));
-            append(app, &mut tx, draft).await?;
+    for read in done {
+        db::audits::set_read(&mut tx, read.agency, read.sha256, app.now()).await?;
+        let failed = || Draft::new(EventType::FixityFailed, Actor::System);
+        let wrong =
+            [read.found.map(|found| failed().private("found", found)), read.picture.map(|variant| failed().fact("derivative", variant))];
+        for draft in wrong.into_iter().flatten() {
+            for group in db::exhibits::with_bytes(&mut tx, read.agency, read.sha256).await?.chunks(SUBJECTS) {
+                let draft = group.iter().fold(draft.clone(), |draft, (exhibit, _)| draft.about(SubjectKind::Exhibit, *exhibit));
+                append(app, &mut tx, draft).await?;
+            }
         }
     }
     tx.commit().await

@@ -88,6 +88,7 @@ pub async fn audit(app: &App) -> Result<Report> {
         replayed.check_rows(&mut report, &rows);
         replayed.check_captures(&mut report, &rows, &db::exhibits::claims_digests(&mut tx).await?);
         replayed.check_unopened(&mut report);
+        replayed.check_pictures(&mut report, &rows, &db::contents::pictures(&mut tx).await?);
         replayed.check_holds(&mut report, &db::retention::held(&mut tx).await?.into_iter().collect());
     }
     for exhibit in replayed.standing.iter().filter(|(_, s)| s.erased).map(|(id, _)| id) {
@@ -166,6 +167,8 @@ struct Replayed {
     recovered: Vec<(u64, u64)>,
     /// How many files each submission handed over.
     handed_over: HashMap<Id, u64>,
+    /// The pictures that were made of each exhibit: thumbnail and view.
+    pictured: HashMap<Id, [Option<String>; 2]>,
     /// Where each exhibit was left in time and place, and the digest of its claims.
     captured: HashMap<Id, (String, String)>,
     /// Holds and erasures, of those that have any.
@@ -209,6 +212,17 @@ impl Replayed {
             }
             if claims.get(id).unwrap_or(&none).to_string() != *digest {
                 report.add("claims-differ", format!("exhibit {id}: its claims of time and place are not those that the log knows"));
+            }
+        }
+    }
+
+    /// What people look at is what the log says was made.
+    fn check_pictures(&self, report: &mut Report, rows: &HashMap<Id, Stands>, pictures: &HashMap<Sha256, [Option<Sha256>; 2]>) {
+        for (id, made) in &self.pictured {
+            let Some(row) = rows.get(id) else { continue };
+            let stand = pictures.get(&row.sha256).copied().unwrap_or_default();
+            if made.iter().zip(stand).any(|(made, stands)| made.is_some() && *made != stands.map(|s| s.to_string())) {
+                report.add("picture-differs", format!("exhibit {id}: the table names another picture than the log says was made"));
             }
         }
     }
@@ -260,6 +274,10 @@ fn check_openings(
         if let Some((stands, claims)) = text("stands").zip(text("claims")) {
             replayed.captured.insert(exhibit, (stands, claims));
         }
+    }
+    if let Some(exhibit) = subject.filter(|_| envelope["type"] == EventType::DerivativeCreated.as_str()) {
+        let text = |path: &str| opened(path).and_then(Value::as_str).map(str::to_owned);
+        replayed.pictured.insert(exhibit, [text("thumbnail_sha256"), text("view_sha256")]);
     }
     match (envelope.get("type").and_then(Value::as_str), subject) {
         (Some("submission.closed"), Some(submission)) => {

@@ -324,7 +324,7 @@ async fn take(app: &App, from: &Source, target: Option<&Path>, progress: &mut im
 async fn not_what_was_kept(app: &App, from: &Source, found: Sha256) -> Result<Error> {
     let draft = Draft::new(EventType::FixityFailed, Actor::System)
         .about(SubjectKind::Exhibit, from.exhibit)
-        .fact("derivative", from.path.starts_with(DERIVATIVES))
+        .fact("derivative", from.path.starts_with(DERIVATIVES).then_some("view"))
         .private("found", found.to_string());
     let mut tx = app.db.begin().await?;
     append(app, &mut tx, draft).await?;

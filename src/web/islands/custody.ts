@@ -554,10 +554,12 @@ export async function verifyBundle(files: Given[], policy: Policy | null, progre
   interface Event { index: bigint; leaf: Uint8Array; said: Json; open: Map<string, Json> }
   const events: Event[] = [];
   const seen = new Set<bigint>();
-  const lines = ((await read('custody/events.jsonl')) ?? '').split('\n').filter(Boolean);
+  const lines = ((await read('custody/events.jsonl')) ?? '').split('\n');
+  if (lines.pop() !== '') return unusable('custody/events.jsonl');
   if (lines.length === 0 || lines.length > LINES_MAX) return unusable('custody/events.jsonl');
   for (const line of lines) {
     const told = parseStrict(line);
+    if (Object.keys((told ?? {}) as object).sort().join(' ') !== 'entry index openings withheld') { bad('inclusion', 'an event that cannot be read'); continue; }
     const entry = fromBase64(str(at(told, 'entry')));
     const open = openings(at(told, 'openings'));
     const [number, withheld] = [at(told, 'index'), at(told, 'withheld')];
