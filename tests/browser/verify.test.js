@@ -83,6 +83,8 @@ test('a receipt and a bundle, on the server and on a saved page without a networ
   const bundle = join(folder, 'bundle');
   server.cli(['export', '--appeal', 'CHECK', '--exhibit', sent.exhibit, '--profile', 'prosecution', '--recipient', 'Tribunal de Paris', '--reason', 'order 26/1234', '--to', bundle]);
   const policy = await custody.parsePolicy(policyText);
+  const policyFile = join(folder, 'policy');
+  writeFileSync(policyFile, policyText);
   const whole = await custody.verifyBundle(tree(bundle), policy);
   assert.equal(whole.result, 'proven', JSON.stringify(whole.findings));
   assert.equal((await custody.verifyBundle(tree(bundle), null)).result, 'undecided');
@@ -108,13 +110,28 @@ test('a receipt and a bundle, on the server and on a saved page without a networ
     rmSync(at, { recursive: true });
   }
 
-  const zip = join(folder, 'bundle.zip');
-  execFileSync('python3', ['-c', `import os, sys, zipfile
-with zipfile.ZipFile(sys.argv[2], "w", zipfile.ZIP_STORED) as z:
-    for at, _, names in os.walk(sys.argv[1]):
-        for n in names:
-            p = os.path.join(at, n)
-            z.write(p, "top/" + os.path.relpath(p, sys.argv[1]))`, bundle, zip]);
+  // As the server lays a ZIP file out; and as another program does, which is not judged.
+  const [zip, foreign] = [join(folder, 'bundle.zip'), join(folder, 'foreign.zip')];
+  execFileSync('python3', ['-c', `import os, sys, zlib, zipfile
+from struct import pack
+top, ours, foreign = sys.argv[1:]
+paths = sorted(os.path.join(at, n) for at, _, names in os.walk(top) for n in names)
+name = lambda p: "top/" + os.path.relpath(p, top)
+central, count = b"", 0
+with open(ours, "wb") as z:
+    for p in paths:
+        data, n, at = open(p, "rb").read(), name(p).encode(), z.tell()
+        common = pack("<HHHIIIIH", 20, 0x800, 0, 0x210000, zlib.crc32(data), len(data), len(data), len(n))
+        z.write(b"PK\\x03\\x04" + common + pack("<H", 0) + n + data)
+        central += b"PK\\x01\\x02" + pack("<H", 0x32d) + common + pack("<HHHHII", 0, 0, 0, 0, 0o100644 << 16, at) + n
+        count += 1
+    at = z.tell()
+    z.write(central + b"PK\\x05\\x06" + pack("<HHHHIIH", 0, 0, count, count, len(central), at, 0))
+with zipfile.ZipFile(foreign, "w", zipfile.ZIP_STORED) as z:
+    for p in paths: z.write(p, name(p))`, bundle, zip, foreign]);
+  // The program reads the same two in the same way.
+  server.cli(['verify', zip, '--trust', policyFile]);
+  assert.throws(() => server.cli(['verify', foreign, '--trust', policyFile]));
 
   const judge = async (page, name) => {
     const check = async (files) => {
@@ -131,6 +148,7 @@ with zipfile.ZipFile(sys.argv[2], "w", zipfile.ZIP_STORED) as z:
     assert.match(await check({ receipt: file('r', receipt), file: file('a.bin', randomBytes(3000)), policy: trust }), /bad/);
     assert.match(await check({ receipt: file('r', receipt), file: file('a.bin', photo) }), /doubt/);
     assert.match(await check({ zip, policy: trust }), /ok/);
+    assert.match(await check({ zip: foreign, policy: trust }), /doubt/);
     assert.match(await check({ folder: bundle, policy: trust }), /ok/);
     assert.match(await check({ zip: file('x.zip', 'no zip'), policy: trust }), /doubt/);
   };

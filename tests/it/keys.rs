@@ -200,6 +200,13 @@ async fn a_replaced_key_signs_nothing_more(pair: Pair) {
     assert_eq!(verify(&[&forged], Some(&new_policy)), 1, "T36");
 }
 
+/// What could be saved of the log tells of a file whose row was lost with the database, and of nothing else.
+fn sound_but_for_one(server: &Server) {
+    let (code, report) = server.audit();
+    assert_eq!((code, words(&report)), (1, vec!["exhibit-missing".to_owned()]), "{report}");
+    assert_eq!(server.fixity().0, 0);
+}
+
 /// T10, the part without a way back: what was published is lost as well as the newest part of the database.
 async fn a_lost_log_goes_on_under_another_name(pair: Pair) {
     let mut server = Server::start(pair).await;
@@ -219,15 +226,23 @@ async fn a_lost_log_goes_on_under_another_name(pair: Pair) {
     server.run().await;
     server.settled().await;
     let lost = send(&server, &s, 2).await;
+    let saved = receipt(&server, &s, &lost, "saved.tlog-proof").await;
+    server.events().await;
+    let lost = send(&server, &s, 5).await;
     let gone = receipt(&server, &s, &lost, "lost.tlog-proof").await;
+    let from: u64 = fs::read_to_string(&gone).unwrap().lines().find_map(|l| l.strip_prefix("index ")).unwrap().parse().unwrap();
     let told = server.events().await.len();
     server.kill();
     crate::attacks::put_back(&server);
     assert_eq!(server.cli(&["serve"]).status.code(), Some(3), "T10: nothing is signed behind what was published");
-    // The newest checkpoint still lies there, and one file of entries does not: they cannot all be put back.
-    let mut entries: Vec<PathBuf> = fs::read_dir(published.join("published/entries")).unwrap().map(|e| e.unwrap().path()).collect();
-    entries.sort();
-    fs::remove_file(entries.last().unwrap()).unwrap();
+    // The newest checkpoint still lies there, and from that file's entry on the entries do not: they cannot all be put back.
+    for entry in fs::read_dir(published.join("published/entries")).unwrap() {
+        let path = entry.unwrap().path();
+        let end: u64 = path.file_name().unwrap().to_str().unwrap().split('-').nth(1).unwrap().parse().unwrap();
+        if end > from {
+            fs::remove_file(path).unwrap();
+        }
+    }
     assert_eq!(server.cli(&["log", "recover"]).status.code(), Some(3));
     assert_eq!(server.cli(&["log", "new-epoch", "--reason", "."]).status.code(), Some(3), "a reason of no content is refused");
     let opened = server.cli(&["log", "new-epoch", "--reason", "the store burnt down"]);
@@ -255,11 +270,12 @@ async fn a_lost_log_goes_on_under_another_name(pair: Pair) {
     let newer = written(&server, "newer.tlog-proof", &newer);
     assert_eq!(verify(&[&newer], Some(&policy)), 0, "and lead over into the new one");
     assert_eq!(verify(&[&newer], Some(&old_policy)), 2, "which nobody knows who was not told");
+    assert_eq!(upgrade(&saved).await.0, 200, "what could still be read is there");
     assert_eq!(upgrade(&gone).await.0, 422, "what is lost is not pretended");
     let again = send(&server, &s, 3).await;
     let fresh = receipt(&server, &s, &again, "fresh.tlog-proof").await;
     assert_eq!(verify(&[&fresh], Some(&policy)), 0);
-    server.assert_sound();
+    sound_but_for_one(&server);
     // A third epoch, while the server goes on: nothing is lost, and what still runs in the closed name signs and publishes nothing.
     let second_policy = policy;
     let opened = server.cli(&["log", "new-epoch", "--reason", "somebody else had the key"]);
@@ -286,7 +302,7 @@ async fn a_lost_log_goes_on_under_another_name(pair: Pair) {
         server.cli(&["log", "compare", &paths[0], &paths[1], "--proof", &paths[2], "--trust", trust.to_str().unwrap()]).status.code()
     };
     assert_eq!((held(&policy), held(&second_policy)), (Some(0), Some(3)));
-    server.assert_sound();
+    sound_but_for_one(&server);
 }
 
 /// A crash at each step of replacing the key, of destroying the old one, of opening an epoch: the next start knows which key it is.

@@ -217,7 +217,7 @@ async fn a_witness_may_want_no_receipt(pair: Pair) {
         (answer.status().as_u16(), answer.headers().get("location").map(|l| l.to_str().unwrap().to_owned()))
     };
     assert_eq!(named(&reference.to_lowercase()).await, (303, Some(format!("/exhibits/{exhibit}"))));
-    assert_eq!((named("0000-0000").await.0, named("nonsense").await.0), (404, 400));
+    assert_eq!((named("0000-0000").await.0, named("nonsense").await.0), (404, 422));
     let events = server.events().await;
     assert_eq!(of(&events, "receipt.declined").iter().map(|e| about(e, 0)).collect::<Vec<_>>(), [s.id.as_str()]);
     server.assert_sound();
