@@ -2,8 +2,8 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64};
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use data_encoding::BASE64URL_NOPAD;
@@ -15,7 +15,7 @@ use crate::blobs::Blobs;
 use crate::config::Config;
 use crate::db::Db;
 use crate::domain::custody::{Policy, Signer, Stamp, VerifierKey};
-use crate::domain::submission::{ReceiptCode, new_secret};
+use crate::domain::submission::{ReceiptCode, new_secret, reference};
 use crate::domain::upload::UploadKey;
 use crate::domain::value::{Id, Sha256, Utc};
 use crate::error::{Error, Result};
@@ -37,6 +37,8 @@ pub struct App {
     /// How often this log was closed and opened again, from 1, and with how many entries the newest epoch began.
     pub epoch: (u64, u64),
     pub stamp: Stamp,
+    /// Why the log is not extended at the moment, if it is not.
+    pub stopped: Mutex<Option<String>>,
     /// Rung when an event waits to be sequenced.
     pub sequence: Notify,
     /// Rung when a job waits.
@@ -54,6 +56,14 @@ pub struct App {
 
 impl App {
     pub async fn open(config: Config) -> Result<Arc<Self>> {
+        Self::opened(config, false).await
+    }
+
+    /// Where there has to be a log already: what looks at one must not make another.
+    pub async fn open_existing(config: Config) -> Result<Arc<Self>> {
+        if let Some(path) = config.database.strip_prefix("sqlite:").filter(|path| !Path::new(path).exists()) {
+            return Err(Error::Internal(format!("there is no log here: {path} does not exist")));
+        }
         Self::opened(config, false).await
     }
 
@@ -96,6 +106,7 @@ impl App {
             published,
             published_size: AtomicI64::new(-1),
             stamp,
+            stopped: Mutex::new(None),
             sequence: Notify::new(),
             work: Notify::new(),
             sequenced: Notify::new(),
@@ -138,6 +149,11 @@ impl App {
 
     pub fn salt(&self) -> [u8; 16] {
         random()
+    }
+
+    /// What a submission is called, by a witness without a receipt and by staff.
+    pub fn reference(&self, submission: Id) -> String {
+        reference(self.mac(format!("reference|{submission}").as_bytes()))
     }
 
     /// A ticket for what is on record already, good until then. Only we can make one, and no table keeps it.

@@ -126,7 +126,14 @@ enum LogCommand {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        // Help and version are no mistakes; a mistake is not "undecided", which is what 2 means here.
+        Err(e) => {
+            let _ = e.print();
+            return if e.use_stderr() { ExitCode::from(3) } else { ExitCode::SUCCESS };
+        }
+    };
     if let Command::Examine { args } = &cli.command {
         // No runtime, no threads, no configuration: the child confines itself first.
         return match examine::run_child(args) {

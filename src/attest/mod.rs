@@ -17,7 +17,7 @@ pub use bundle::{
     Asked, Payload, Profile, ask_bundle, begin_fetch, decided_as, deliver, expire_bundles, export, fetch_is_recorded, make_bundle,
     ready_bundle,
 };
-pub use judge::{Exit, Finding, GivenFile, Trust, Verdict, compare, verify_bundle, verify_receipt};
+pub use judge::{ConsistencyProof, Exit, Finding, GivenFile, Trust, Verdict, compare, verify_bundle, verify_receipt};
 pub use log::publish::{guard, published_folders};
 pub use log::recover::recover;
 pub use log::rotate::{new_epoch, retire_key, rotate_key};

@@ -16,7 +16,7 @@ use crate::domain::value::HOUR_US;
 use crate::error::{Error, Result};
 
 pub async fn audit(flags: &Flags, json: bool) -> Result<ExitCode> {
-    let app = App::open(Config::load(flags)?).await?;
+    let app = App::open_existing(Config::load(flags)?).await?;
     // A log that may not be extended can still be judged.
     if let Err(e) = attest::sequence_all(&app).await {
         tracing::error!(cause = %e, "the log was not extended");
@@ -31,7 +31,7 @@ pub async fn recover(flags: &Flags) -> Result<ExitCode> {
     let done = attest::recover(&app).await?;
     app.db.close().await;
     // With the keys as the entries told of them.
-    let app = App::open(Config::load(flags)?).await?;
+    let app = App::open_existing(Config::load(flags)?).await?;
     attest::sequence_all(&app).await?;
     match done.to - done.from {
         0 => say!("nothing was missing: {} entries", done.to),
@@ -47,17 +47,17 @@ pub async fn recover(flags: &Flags) -> Result<ExitCode> {
 
 /// `temoin log rotate-key`.
 pub async fn rotate_key(flags: &Flags, finish: bool) -> Result<ExitCode> {
-    let app = App::open(Config::load(flags)?).await?;
+    let app = App::open_existing(Config::load(flags)?).await?;
     if finish {
         attest::retire_key(&app).await?;
         app.db.close().await;
-        attest::sequence_all(&*App::open(Config::load(flags)?).await?).await?;
+        attest::sequence_all(&*App::open_existing(Config::load(flags)?).await?).await?;
         say!("the old key is destroyed here; copy {} to every other node and start them", app.config.log.seed_file);
         return Ok(ExitCode::SUCCESS);
     }
     let new = attest::rotate_key(&app).await?;
     app.db.close().await;
-    let app = App::open(Config::load(flags)?).await?;
+    let app = App::open_existing(Config::load(flags)?).await?;
     attest::sequence_all(&app).await?;
     say!("{new}");
     say!("Copy {} to every node and start them. Hand out {}/log/policy;", app.config.log.seed_file, app.config.public_url);
@@ -70,7 +70,7 @@ pub async fn new_epoch(flags: &Flags, reason: &str) -> Result<ExitCode> {
     if !worded(reason) {
         return Err(Error::Invalid { field: "reason", why: "in words".into() });
     }
-    let app = App::open(Config::load(flags)?).await?;
+    let app = App::open_existing(Config::load(flags)?).await?;
     let epoch = attest::new_epoch(&app, reason).await?;
     app.db.close().await;
     say!("{} is closed. {} carries on with {} of its entries", app.signer.origin(), epoch.origin, epoch.kept);
@@ -98,7 +98,7 @@ pub struct Fixity {
 }
 
 pub async fn fixity(flags: &Flags, asked: &Fixity) -> Result<ExitCode> {
-    let app = App::open(Config::load(flags)?).await?;
+    let app = App::open_existing(Config::load(flags)?).await?;
     let bar = ProgressBar::new_spinner().with_style(ProgressStyle::default_spinner());
     let begun = app.now();
     let scope = FixityScope {

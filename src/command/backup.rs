@@ -4,6 +4,7 @@
 //! what was erased in between is not missed), and the published log. The log's key is **not** in a backup (whoever has both could forge): keep it
 //! elsewhere. Restoring puts back the published entries that the backup lacks, and destroys again what was erased since.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::attest;
-use crate::blobs::Published;
+use crate::blobs::{Blobs, Published};
 use crate::config::{Config, Flags};
 use crate::db;
 use crate::domain::actor::Actor;
@@ -24,6 +25,7 @@ use crate::domain::custody::{Draft, EventType};
 use crate::domain::upload::Midstate;
 use crate::domain::value::Sha256;
 use crate::error::{Error, Result};
+use crate::keys::LogKeys;
 use crate::retain;
 
 #[derive(clap::Args)]
@@ -54,16 +56,20 @@ struct Kept {
 }
 
 const CONTENTS: &str = "backup.json";
+/// Lies in a folder while a first backup is written into it.
+const BEGUN: &str = "backup.begun";
 
 fn bar() -> ProgressBar {
     ProgressBar::new_spinner().with_style(ProgressStyle::default_spinner())
 }
 
 pub async fn backup(flags: &Flags, asked: &Backup) -> Result<ExitCode> {
-    let app = App::open(Config::load(flags)?).await?;
+    let app = App::open_existing(Config::load(flags)?).await?;
     attest::guard(&app).await?;
     attest::sequence_all(&app).await?;
+    let before = own_folder(&app, &asked.to)?;
     fs::create_dir_all(asked.to.join("media"))?;
+    fs::write(asked.to.join(BEGUN), "temoin backup\n")?;
     app.db.copy_to(&app.config.database, &asked.to).await?;
     let mut tx = app.db.read().await?;
     let log_size = db::log::head(&mut tx).await?.size();
@@ -71,7 +77,7 @@ pub async fn backup(flags: &Flags, asked: &Backup) -> Result<ExitCode> {
     drop(tx);
     let bar = bar();
     let mut blobs = Vec::new();
-    let mut wanted = std::collections::HashSet::new();
+    let mut wanted = HashSet::new();
     for (n, (key, expected)) in keys.iter().enumerate() {
         let name = key.replace('/', "_");
         let target = asked.to.join("media").join(&name);
@@ -103,10 +109,12 @@ pub async fn backup(flags: &Flags, asked: &Backup) -> Result<ExitCode> {
     // What was erased since an older backup into the same folder must not stay in it.
     for entry in fs::read_dir(asked.to.join("media"))? {
         let entry = entry?;
-        if !wanted.contains(entry.file_name().to_string_lossy().as_ref()) {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if before.contains(&name) && !wanted.contains(&name) {
             fs::remove_file(entry.path())?;
         }
     }
+    let _ = fs::remove_file(asked.to.join(BEGUN));
     let mut tx = app.db.begin().await?;
     let draft = Draft::new(EventType::BackupMade, Actor::Operator).fact("size", log_size).fact("blobs", contents.blobs.len());
     attest::append(&app, &mut tx, draft).await?;
@@ -119,6 +127,23 @@ pub async fn backup(flags: &Flags, asked: &Backup) -> Result<ExitCode> {
     );
     app.db.close().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A folder that is ours to write into, and the names of the media that an older backup keeps in it: nobody else's files are touched.
+fn own_folder(app: &App, to: &Path) -> Result<HashSet<String>> {
+    fs::create_dir_all(to).map_err(|e| Error::Internal(format!("{}: {e}", to.display())))?;
+    let (to_real, data) = (to.canonicalize()?, app.config.data.canonicalize()?);
+    if to_real.starts_with(&data) || data.starts_with(&to_real) {
+        return Err(Error::Invalid { field: "to", why: "the data folder itself: a backup belongs on another disk".into() });
+    }
+    match fs::read(to.join(CONTENTS)) {
+        Ok(text) => {
+            let contents: Contents = serde_json::from_slice(&text).map_err(Error::internal)?;
+            Ok(contents.blobs.iter().map(|kept| kept.key.replace('/', "_")).collect())
+        }
+        Err(_) if to.join(BEGUN).exists() || fs::read_dir(to)?.next().is_none() => Ok(HashSet::new()),
+        Err(_) => Err(Error::Invalid { field: "to", why: format!("{} is neither empty nor a backup", to.display()) }),
+    }
 }
 
 /// Hash and size of a file that an older backup has left, when there is one.
@@ -196,6 +221,17 @@ pub async fn restore(flags: &Flags, asked: &Restore) -> Result<ExitCode> {
     let text = fs::read(asked.from.join(CONTENTS))
         .map_err(|_| Error::Internal(format!("{} holds no whole backup: {CONTENTS} is missing", asked.from.display())))?;
     let contents: Contents = serde_json::from_slice(&text).map_err(Error::internal)?;
+    // What cannot go well is said before anything takes its place.
+    if LogKeys::read(Path::new(&config.log.seed_file))?.is_none() {
+        return Err(Error::Internal(format!("put the log's key to {} first: it is in no backup", config.log.seed_file)));
+    }
+    let store = Blobs::open(&config.blobs, config.limits.buffer_bytes_max).await?;
+    for kept in &contents.blobs {
+        let path = asked.from.join("media").join(kept.key.replace('/', "_"));
+        if store.length(&kept.key).await? != Some(kept.size) && known(&path)?.is_none_or(|(sha256, _)| sha256 != kept.sha256) {
+            return Err(Error::Internal(format!("{} is not what was backed up; nothing was restored", path.display())));
+        }
+    }
     db::restore(&config.database, &asked.from, &contents.database).await?;
     let app = App::open_behind(config).await?;
     let bar = bar();

@@ -79,6 +79,8 @@ async fn examine_app(app: &App, add: &mut impl FnMut(&'static str, bool, String)
         let least = app.config.limits.free_bytes_min;
         add("space", free > least, format!("{} GB free; uploads stop below {} GB", free / 1_000_000_000, least / 1_000_000_000));
     }
+    let guarded = attest::guard(app).await;
+    add("published", guarded.is_ok(), guarded.map_or_else(|e| e.to_string(), |()| "the database and the published log agree".into()));
     add("log", waiting < 10_000, format!("{size} entries, {waiting} events waiting, key {}", app.signer.verifier()));
     add("jobs", failed == 0, format!("{jobs} waiting, {failed} of them failed before"));
     add("clock", true, format!("network time: {}", app.stamp.clock));

@@ -52,7 +52,7 @@ pub async fn export(flags: &Flags, asked: Export) -> Result<ExitCode> {
                 .ok_or_else(|| Error::Invalid { field: "decided", why: "relevant, not_relevant or undecided".into() })?,
         ),
     };
-    let app = App::open(Config::load(flags)?).await?;
+    let app = App::open_existing(Config::load(flags)?).await?;
     let code = normal_code(&asked.appeal).ok_or(Error::NotFound)?;
     let mut tx = app.db.read().await?;
     let appeal = db::appeals::by_code(&mut tx, &code).await?.ok_or(Error::NotFound)?;
@@ -73,6 +73,7 @@ pub async fn export(flags: &Flags, asked: Export) -> Result<ExitCode> {
     let question = Asked {
         appeal: code,
         exhibits,
+        decided: asked.decided.clone(),
         profile: asked.profile,
         recipient: shown(asked.recipient.trim(), 1_000),
         reason: shown(asked.reason.trim(), 4_000),

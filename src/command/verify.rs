@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::attest::{self, Exit, GivenFile, Trust, Verdict, verify_bundle, verify_receipt};
+use crate::attest::{self, ConsistencyProof, Exit, GivenFile, Trust, Verdict, verify_bundle, verify_receipt};
 use crate::domain::custody::timestamp::Roots;
 use crate::domain::custody::{LogProof, Policy, strict};
 use crate::domain::value::Sha256;
@@ -48,16 +48,20 @@ pub struct Compare {
 /// `temoin log compare`.
 pub fn compare(c: &Compare) -> Result<ExitCode> {
     let policy = policy(&c.trust)?;
-    let hashes = match &c.proof {
-        None => None,
-        Some(path) => {
-            let value =
-                strict::parse(small(path)?.as_bytes()).ok_or_else(|| Error::Internal(format!("{}: not a proof", path.display())))?;
-            let texts = value.get("hashes").and_then(serde_json::Value::as_array).into_iter().flatten();
-            Some(texts.filter_map(|t| t.as_str().and_then(Sha256::from_base64)).collect::<Vec<_>>())
-        }
+    let proof = c.proof.as_deref().map(proof).transpose()?;
+    say_verdict(c.json, &attest::compare(&checkpoint(&c.one)?, &checkpoint(&c.other)?, proof.as_ref(), Some(&policy)))
+}
+
+/// What the server answered, whole: a problem that was saved in its place shows nothing about the log.
+fn proof(path: &Path) -> Result<ConsistencyProof> {
+    let read = || {
+        let value = strict::parse(small(path).ok()?.as_bytes())?;
+        let number = |name: &str| value.get(name)?.as_u64();
+        let texts = value.get("hashes")?.as_array()?;
+        let hashes = texts.iter().map(|t| Sha256::from_base64(t.as_str()?)).collect::<Option<Vec<_>>>()?;
+        Some(ConsistencyProof { old: number("old")?, new: number("new")?, hashes })
     };
-    say_verdict(c.json, &attest::compare(&checkpoint(&c.one)?, &checkpoint(&c.other)?, hashes.as_deref(), Some(&policy)))
+    read().ok_or_else(|| Error::Internal(format!("{}: not what /api/v1/log/consistency answers", path.display())))
 }
 
 /// A checkpoint, or the one inside a receipt.
@@ -77,7 +81,7 @@ fn small(path: &Path) -> Result<String> {
 const RECEIPT_BYTES_MAX: u64 = 1 << 20;
 
 pub fn verify(c: &Verify) -> Result<ExitCode> {
-    if c.path.is_dir() || c.path.extension().is_some_and(|e| e.eq_ignore_ascii_case("zip")) && !beside_receipt(&c.path).exists() {
+    if c.path.is_dir() || is_zip(&c.path) && !beside_receipt(&c.path).exists() {
         return bundle(c);
     }
     let mut files = c.files.clone();
@@ -93,6 +97,12 @@ pub fn verify(c: &Verify) -> Result<ExitCode> {
     let trust = Trust { policy: policy.as_ref(), authorities: authorities.as_ref() };
     let given = files.iter().map(|p| hash(p)).collect::<Result<Vec<_>>>()?;
     say_verdict(c.json, &verify_receipt(&receipt, &given, trust))
+}
+
+/// Told from its first bytes: mail gateways change names.
+fn is_zip(path: &Path) -> bool {
+    let mut head = [0; 4];
+    File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && head == *b"PK\x03\x04"
 }
 
 /// Where the receipt of a file lies, if it has one.

@@ -37,9 +37,15 @@ impl PurposeCode {
     }
 }
 
-/// Whether a reason says anything: a dot, a space or a single letter is no reason.
+/// Whether a reason says anything: dots, one letter again and again, or what people type to get past a field is no reason.
 pub fn worded(text: &str) -> bool {
-    text.chars().filter(|c| c.is_alphanumeric()).count() >= 3
+    const NOTHING: [&str; 12] =
+        ["test", "tests", "asdf", "qwertz", "qwerty", "azerty", "none", "todo", "reason", "raison", "rien", "because"];
+    let letters: Vec<char> = text.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect();
+    let mut different = letters.clone();
+    different.sort_unstable();
+    different.dedup();
+    different.len() >= 3 && letters.len() >= 4 && !NOTHING.contains(&letters.iter().collect::<String>().as_str())
 }
 
 #[cfg(test)]
@@ -51,7 +57,7 @@ mod tests {
         for code in PurposeCode::ALL {
             assert_eq!(PurposeCode::parse(code.as_str()), Some(code));
         }
-        for empty in ["", " ", "...", "x", "-- --", "a b"] {
+        for empty in ["", " ", "...", "x", "-- --", "a b", "aaa", "xxx yyy", "ok ok", "Test", "asdf"] {
             assert!(!worded(empty), "{empty:?}");
         }
         assert!(worded("Affaire 12/2026") && worded("案件一二"));

@@ -1,6 +1,6 @@
 //! One witness's hand-over: what they say about their files, and the codes that are theirs alone.
 
-use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD};
+use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD, HEXUPPER};
 use serde::{Deserialize, Serialize};
 
 use super::appeal::Appeal;
@@ -165,11 +165,11 @@ pub fn new_secret(random: [u8; 32]) -> (String, Sha256) {
     (text, hash)
 }
 
-/// By what a witness without a receipt, and an investigator, can both name a submission. It opens nothing and proves nothing.
-pub fn reference(submission: Id) -> String {
-    let text = submission.to_string().to_uppercase();
-    let end = &text[text.len() - 8..];
-    format!("{}-{}", &end[..4], &end[4..])
+/// By what a witness without a receipt, and an investigator, can both name a submission: of a keyed digest of its id, so that nobody
+/// else can tell which one it is. It opens nothing and proves nothing.
+pub fn reference(digest: [u8; 32]) -> String {
+    let text = HEXUPPER.encode(&digest[..4]);
+    format!("{}-{}", &text[..4], &text[4..])
 }
 
 /// Whether a text looks like one.

@@ -9,7 +9,7 @@ use crate::domain::appeal::Appeal;
 use crate::domain::custody::{Draft, EventType, SubjectKind};
 use crate::domain::purpose::{PurposeCode, worded};
 use crate::domain::review::NOTE_CHARS_MAX;
-use crate::domain::submission::{is_reference, reference};
+use crate::domain::submission::is_reference;
 use crate::domain::value::{Id, shown};
 use crate::error::{Error, Result};
 
@@ -58,7 +58,7 @@ pub async fn by_reference(app: &App, person: &Person, appeal: &Appeal, text: &st
         return Err(Error::InvalidFilter { field: "reference", why: "like 7F3A-22C1" });
     }
     let mut tx = app.db.read().await?;
-    let found = db::submissions::ids_of_appeal(&mut tx, appeal.id).await?.into_iter().find(|id| reference(*id) == text);
+    let found = db::submissions::ids_of_appeal(&mut tx, appeal.id).await?.into_iter().find(|id| app.reference(*id) == text);
     let exhibits = db::exhibits::of_submission(&mut tx, found.ok_or(Error::NotFound)?).await?;
     exhibits.first().map(|e| e.id).ok_or(Error::NotFound)
 }

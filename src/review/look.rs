@@ -6,7 +6,7 @@ use crate::attest;
 use crate::db;
 use crate::domain::actor::{Act, Actor, Person, may};
 use crate::domain::custody::{Draft, EventType, SubjectKind};
-use crate::domain::exhibit::Exhibit;
+use crate::domain::exhibit::{Exhibit, Kind};
 use crate::domain::purpose::worded;
 use crate::domain::review::{NOTE_CHARS_MAX, stretches};
 use crate::domain::value::{Id, MINUTE_US, Utc, shown};
@@ -46,6 +46,8 @@ pub struct Looked {
     pub exhibit: Exhibit,
     pub thumbnail: String,
     pub view: String,
+    /// With which the page tells what of a clip was played.
+    pub record: String,
 }
 
 /// The exhibit, if this person may see it. Another agency's is not found, like one that never was.
@@ -67,7 +69,7 @@ pub async fn look(app: &App, person: &Person, exhibit: Id, what: Look) -> Result
     watch(app, person, 1).await;
     let now = app.now();
     let token = |look| grant(app, person, e.id, look, now);
-    Ok(Looked { thumbnail: token(Look::Thumbnail), view: token(Look::View), exhibit: e })
+    Ok(Looked { thumbnail: token(Look::Thumbnail), view: token(Look::View), record: token(Look::Record), exhibit: e })
 }
 
 /// Counts looks that are on record; too many in a minute are told of, once. What is told adds to the record and keeps nobody from
@@ -137,9 +139,16 @@ pub fn look_is_recorded(app: &App, person: &Person, exhibit: Id, what: Look, tok
 }
 
 /// Writes down which parts of a clip somebody had before them.
-pub async fn view_ended(app: &App, person: &Person, exhibit: Id, ranges: &str) -> Result<()> {
+pub async fn view_ended(app: &App, person: &Person, exhibit: Id, looked: &str, ranges: &str) -> Result<()> {
+    // Only who has opened its page can have seen anything.
+    if !look_is_recorded(app, person, exhibit, Look::Record, looked) {
+        return Err(Error::Forbidden);
+    }
     let played = stretches(ranges).ok_or(Error::Invalid { field: "ranges", why: "stretches in milliseconds, in order".into() })?;
     let e = one_exhibit(app, person, exhibit).await?;
+    if !matches!(e.kind, Kind::Video | Kind::Audio) {
+        return Err(Error::Invalid { field: "ranges", why: "nothing that is played".into() });
+    }
     let told: Vec<String> = played.into_iter().map(|(from, to)| format!("{from}-{to}")).collect();
     let mut tx = app.db.begin().await?;
     // It may have been erased meanwhile; then nothing more is written about it.

@@ -155,6 +155,8 @@ pub async fn original(
 #[derive(Deserialize)]
 pub struct Seen {
     #[serde(default)]
+    look: String,
+    #[serde(default)]
     ranges: String,
 }
 
@@ -165,7 +167,7 @@ pub async fn seen(
     PathId(id): PathId,
     Form(told): Form<Seen>,
 ) -> Result<StatusCode> {
-    review::view_ended(&app, &person, id, &told.ranges).await?;
+    review::view_ended(&app, &person, id, &told.look, &told.ranges).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

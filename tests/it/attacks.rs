@@ -80,6 +80,7 @@ async fn changed_rows_and_entries_are_found(pair: Pair) {
             "DELETE FROM log_opening WHERE path IN ('stands', 'claims'); UPDATE exhibit SET t = 1, t_hi = 1".to_owned(),
             "opening-missing",
         ),
+        ("the published log, forgotten", "UPDATE log_head SET published = published + 1000".to_owned(), "published-lost"),
         ("T13 a picture", "UPDATE examination SET view_sha256 = sha256".to_owned(), "picture-differs"),
         ("T01 a claim", "UPDATE claim SET body = replace(body, '2', '3')".to_owned(), "claims-differ"),
         ("T01 a size", "UPDATE exhibit SET size = size + 1".to_owned(), "row-differs"),
@@ -214,6 +215,15 @@ async fn a_second_history_is_refused(pair: Pair) {
     let compare = |server: &Server, args: &[&str]| server.cli(&[&["log", "compare", "--trust", "policy"], args].concat()).status.code();
     assert_eq!(compare(&server, &["early", "late", "--proof", "proof"]), Some(0));
     assert_eq!(compare(&server, &["early", "late"]), Some(2));
+    // What is no proof of these two shows nothing about them, and what the log did not sign nothing about the log.
+    fs::write(server.path("wrong"), "{}").unwrap();
+    assert_eq!(compare(&server, &["early", "late", "--proof", "wrong"]), Some(3));
+    fs::write(server.path("wrong"), proof.replacen(&format!("\"old\":{}", size(&early)), "\"old\":1", 1)).unwrap();
+    assert_eq!(compare(&server, &["early", "late", "--proof", "wrong"]), Some(2));
+    let root = late.lines().nth(2).unwrap().to_owned();
+    fs::write(server.path("wrong"), late.replace(&root, &format!("{}=", "A".repeat(43)))).unwrap();
+    let said = server.cli(&["log", "compare", "late", "wrong", "--trust", "policy"]);
+    assert!(said.status.code() == Some(1) && !String::from_utf8_lossy(&said.stdout).contains("TWO HISTORIES"), "nobody is accused");
     server.kill();
     put_back(&server);
     // Published elsewhere, nothing contradicts: this is the limit (T04). Only those who hold something else can tell.

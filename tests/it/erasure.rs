@@ -330,6 +330,11 @@ async fn a_restored_backup_erases_again(pair: Pair) {
     let later = case.server.sent(&case.submissions[0], "later.jpg", jpeg(9, 40, 40)).await;
     case.server.settled().await;
     case.server.kill();
+    // A receipt that is forgotten stays so.
+    let forgotten = format!("/r/{}", case.submissions[1].receipt);
+    let answer = case.server.http.post(case.server.url(&format!("{forgotten}/forget"))).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    case.server.settled().await;
     // T32: the database is lost, and yesterday's put back; it still has what was erased today.
     let refused = case.server.cli(&["restore", backup.to_str().unwrap()]);
     assert!(!refused.status.success(), "not over a database that is there");
@@ -354,6 +359,7 @@ async fn a_restored_backup_erases_again(pair: Pair) {
     assert!(done.status.success(), "{said} {}", String::from_utf8_lossy(&done.stderr));
     assert!(said.contains("1 exhibits were erased again"), "{said}");
     case.server.run().await;
+    assert_eq!(case.server.http.get(case.server.url(&forgotten)).send().await.unwrap().status(), StatusCode::NOT_FOUND);
     let ines = case.server.signed_in("ines").await;
     let status = async |n: usize| ines.get(case.server.url(&format!("/exhibits/{}", case.exhibits[n]))).send().await.unwrap().status();
     assert_eq!(status(2).await, StatusCode::NOT_FOUND);

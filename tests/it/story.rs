@@ -242,8 +242,10 @@ async fn every_look_is_an_event_before_bytes_flow(pair: Pair) {
     let plays = played.as_array().unwrap().iter().filter(|e| e["entry"]["f"]["variant"] == "play").count();
     assert_eq!(plays, 1, "the range came under the event that led to it");
     // What of it was before somebody's eyes is told when they turn away; nonsense is not.
+    let page = fetch(format!("/exhibits/{clip}")).await.unwrap().text().await.unwrap();
+    let looked = page.split("data-look=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
     let seen = async |ranges: &str| {
-        let form = [("ranges", ranges)];
+        let form = [("ranges", ranges), ("look", &looked)];
         server
             .http
             .post(server.url(&format!("/exhibits/{clip}/seen")))
@@ -255,6 +257,8 @@ async fn every_look_is_an_event_before_bytes_flow(pair: Pair) {
             .status()
             .as_u16()
     };
+    let unseen = server.http.post(server.url(&format!("/exhibits/{clip}/seen"))).bearer_auth(&token).form(&[("ranges", "0-1500")]);
+    assert_eq!(unseen.send().await.unwrap().status(), 403, "who has not opened it has seen nothing");
     assert_eq!(seen("0-1500 2000-3000").await, 204);
     for wrong in ["", "5-1", "0-9 3-12", "x"] {
         assert_eq!(seen(wrong).await, 422, "{wrong}");

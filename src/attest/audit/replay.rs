@@ -129,7 +129,11 @@ pub async fn audit(app: &App) -> Result<Report> {
     for problem in anchor::contradicted(app, &mut tx, &roots).await? {
         report.add("anchor-differs", problem);
     }
+    let told = db::log::published(&mut tx).await?;
     drop(tx);
+    for lost in publish::missing(app, told).await? {
+        report.add("published-lost", lost);
+    }
     for size in publish::contradicted(app, &published, &roots).await? {
         report.add("published-differs", format!("the published checkpoint of {size} entries is not one of this log"));
     }

@@ -59,6 +59,9 @@ impl Profile {
 pub struct Asked {
     pub appeal: String,
     pub exhibits: Vec<Id>,
+    /// Everything with this decision was asked for; `exhibits` is what that was when it was asked.
+    #[serde(default)]
+    pub decided: Option<String>,
     pub profile: Profile,
     pub recipient: String,
     pub reason: String,

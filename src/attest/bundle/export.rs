@@ -101,6 +101,7 @@ pub async fn export(
 ) -> Result<Exported> {
     asked.check()?;
     let mut state = begin(app, &asked, folder)?;
+    let asked = state.asked.clone();
     let exhibits = chosen(app, appeal, &asked).await?;
     let mut hashes = Hashes::default();
     let (mut bytes, mut left, mut derived) = (0, Vec::new(), HashMap::new());
@@ -128,6 +129,11 @@ pub async fn export(
     put(folder, "manifest-sha512.txt", manifest512.as_bytes())?;
     let manifest = Sha256::of(manifest256.as_bytes()).to_string();
     if state.manifest.as_ref() != Some(&manifest) {
+        if state.manifest.is_some() {
+            // A picture was made since: what is on record of the first try is another bundle.
+            state.export = app.new_id();
+            remember(folder, &state)?;
+        }
         record(app, actor, appeal, &asked, state.export, &manifest, &exhibits).await?;
         state.manifest = Some(manifest.clone());
         remember(folder, &state)?;
@@ -188,7 +194,9 @@ fn begin(app: &App, asked: &Asked, folder: &Path) -> Result<Unfinished> {
     match fs::read(folder.join(UNFINISHED)) {
         Ok(bytes) => {
             let state: Unfinished = serde_json::from_slice(&bytes).map_err(Error::internal)?;
-            if state.asked != *asked {
+            // What was decided meanwhile belongs into the next bundle, not into one that was begun.
+            let same = Asked { exhibits: state.asked.exhibits.clone(), ..asked.clone() } == state.asked;
+            if state.asked != *asked && !(same && asked.decided.is_some()) {
                 return Err(Error::Invalid { field: "to", why: "another bundle was begun in this folder".into() });
             }
             Ok(state)

@@ -12,7 +12,7 @@ use crate::domain::custody::{Checkpoint, Policy, Signed, VerifierKey, bare_note,
 use crate::domain::value::{Sha256, Utc};
 
 pub use bundle::verify_bundle;
-pub use receipt::{compare, verify_receipt};
+pub use receipt::{ConsistencyProof, compare, verify_receipt};
 
 /// What a check comes to. The numbers are the exit codes of `temoin verify`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]

@@ -109,9 +109,16 @@ fn tombstone(end: &Tombstone, received: Option<&Value>, checkpoint: &Checkpoint)
     }
 }
 
+/// What a server gave to show that the log of `old` entries is the beginning of that of `new`.
+pub struct ConsistencyProof {
+    pub old: u64,
+    pub new: u64,
+    pub hashes: Vec<Sha256>,
+}
+
 /// Holds two checkpoints of one log against each other: whether the newer contains the older, or whether somebody has signed
 /// two histories, which these two files then prove to everybody.
-pub fn compare(one: &str, other: &str, proof: Option<&[Sha256]>, policy: Option<&Policy>) -> Verdict {
+pub fn compare(one: &str, other: &str, proof: Option<&ConsistencyProof>, policy: Option<&Policy>) -> Verdict {
     let mut findings = Vec::new();
     let mut note = |check, result, detail: String| findings.push(Finding { check, result, detail });
     let (Some(a), Some(b)) = (Checkpoint::parse(one), Checkpoint::parse(other)) else {
@@ -125,16 +132,26 @@ pub fn compare(one: &str, other: &str, proof: Option<&[Sha256]>, policy: Option<
         note("log", Exit::Unusable, format!("two different logs: {} and {}", a.origin, b.origin));
         return Verdict::of(findings, None);
     }
+    let mut signed = true;
     for (text, checkpoint) in [(one, &a), (other, &b)] {
         let (result, detail) = signature(text, checkpoint, "", policy);
+        signed &= !matches!(result, Exit::Contradicted | Exit::Unusable);
         note("signature", result, format!("{} entries: {detail}", checkpoint.size));
+    }
+    if !signed {
+        // Anybody can write down a root. Of two histories there is no word unless the log signed both.
+        note("history", Exit::Undecided, "one of them is not the log's: nothing follows from it".into());
+        return Verdict::of(findings, None);
     }
     let ((old, old_root), (new, new_root)) =
         if a.size <= b.size { ((a.size, a.root), (b.size, b.root)) } else { ((b.size, b.root), (a.size, a.root)) };
     let (result, detail) = match proof {
         _ if old == new && old_root == new_root => (Exit::Proven, "the same log at the same size".to_owned()),
         _ if old == new => (Exit::Contradicted, format!("TWO HISTORIES: the same log signed two different roots at {old} entries")),
-        Some(proof) if merkle::verify_consistency(old, new, proof, old_root, new_root) => {
+        Some(proof) if (proof.old, proof.new) != (old, new) => {
+            (Exit::Undecided, format!("the proof is from {} to {}, and not from {old} to {new}", proof.old, proof.new))
+        }
+        Some(proof) if merkle::verify_consistency(old, new, &proof.hashes, old_root, new_root) => {
             (Exit::Proven, format!("the log of {new} entries contains that of {old}, unchanged"))
         }
         Some(_) => (Exit::Contradicted, format!("the proof does not show that the log of {new} entries contains that of {old}")),
@@ -204,14 +221,15 @@ mod tests {
         let (x, y, z) = (leaf_hash(b"x"), leaf_hash(b"y"), leaf_hash(b"z"));
         let at = |size, root| signer.sign(&checkpoint_body("log.example", size, root));
         let (one, two, fork) = (at(1, x), at(2, merkle::node_hash(x, y)), at(2, merkle::node_hash(x, z)));
-        assert_eq!(compare(&one, &two, Some(&[y]), Some(&policy)).exit, Exit::Proven);
-        assert_eq!(compare(&two, &one, Some(&[y]), Some(&policy)).exit, Exit::Proven, "in either order");
-        assert_eq!(compare(&one, &two, Some(&[z]), Some(&policy)).exit, Exit::Contradicted);
+        let by = |hash: Sha256| ConsistencyProof { old: 1, new: 2, hashes: vec![hash] };
+        assert_eq!(compare(&one, &two, Some(&by(y)), Some(&policy)).exit, Exit::Proven);
+        assert_eq!(compare(&two, &one, Some(&by(y)), Some(&policy)).exit, Exit::Proven, "in either order");
+        assert_eq!(compare(&one, &two, Some(&by(z)), Some(&policy)).exit, Exit::Contradicted);
         assert_eq!(compare(&one, &two, None, Some(&policy)).exit, Exit::Undecided);
         assert_eq!(compare(&two, &fork, None, Some(&policy)).exit, Exit::Contradicted, "T19");
         assert_eq!(compare(&two, &two, None, Some(&policy)).exit, Exit::Proven);
         let other = Signer::new("log.example", &[9; 32]).sign(&checkpoint_body("log.example", 2, x));
-        assert_eq!(compare(&one, &other, Some(&[y]), Some(&policy)).exit, Exit::Contradicted, "another key");
+        assert_eq!(compare(&one, &other, Some(&by(y)), Some(&policy)).exit, Exit::Contradicted, "another key");
         let elsewhere = Signer::new("b.example", &[8; 32]).sign(&checkpoint_body("b.example", 2, x));
         assert_eq!(compare(&one, &elsewhere, None, Some(&policy)).exit, Exit::Unusable);
         assert_eq!(compare("", "", None, None).exit, Exit::Unusable);

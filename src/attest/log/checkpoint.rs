@@ -36,7 +36,11 @@ pub async fn run_sequencer(app: Arc<App>) {
             tracing::error!(cause = %e, "that the clock was set could not be written down");
         }
         tokio::time::sleep(GATHER).await;
-        if let Err(e) = sequence_all(&app).await {
+        let done = sequence_all(&app).await;
+        if let Ok(mut stopped) = app.stopped.lock() {
+            *stopped = done.as_ref().err().map(ToString::to_string);
+        }
+        if let Err(e) = done {
             tracing::error!(cause = %e, "the custody log could not be extended; events wait in the outbox");
             tokio::time::sleep(POLL).await;
         }

@@ -159,6 +159,34 @@ async fn once(app: &App, name: &str, bytes: Bytes) -> Result<()> {
     }
 }
 
+/// What is missing of what was published, in words: the end, or something before it.
+pub async fn missing(app: &App, told: u64) -> Result<Vec<String>> {
+    let newest = sizes(app).await?.into_iter().max().unwrap_or(app.epoch.1);
+    let mut words = Vec::new();
+    if newest < told {
+        words.push(format!("{told} entries were published, and the newest published checkpoint has {newest}"));
+    }
+    let mut ranges: Vec<(u64, u64)> = app
+        .published
+        .list_published(&folder(app, ENTRIES))
+        .await?
+        .iter()
+        .filter_map(|name| name.split_once('-').and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?))))
+        .collect();
+    ranges.sort_unstable();
+    let mut end = app.epoch.1;
+    for (from, to) in ranges {
+        if from > end {
+            words.push(format!("entries {end} to {} are not published any more", from - 1));
+        }
+        end = end.max(to);
+    }
+    if end < told.min(newest) {
+        words.push(format!("entries {end} to {} are not published any more", told.min(newest) - 1));
+    }
+    Ok(words)
+}
+
 /// The sizes of which a checkpoint is published.
 pub async fn sizes(app: &App) -> Result<Vec<u64>> {
     Ok(app.published.list_published(&folder(app, CHECKPOINTS)).await?.iter().filter_map(|name| name.parse().ok()).collect())

@@ -128,13 +128,21 @@ async fn follow(app: &App, tx: &mut Tx, envelope: &Value) -> Result<()> {
     }
 }
 
-/// What was erased goes again before anything is served. A hold that the database has forgotten holds again, and one that was released
+/// What was erased goes again before anything is served; a receipt that was declined opens nothing. A hold that the database has forgotten holds again, and one that was released
 /// is released. (Its reason is lost with its opening.)
 async fn forbid_and_erase(app: &App, tx: &mut Tx, envelope: &Value) -> Result<()> {
     let id = |at: &str| envelope.pointer(at).and_then(Value::as_str).and_then(|t| t.parse::<Id>().ok());
+    // (An exhibit, but for a receipt that was declined.)
     let Some(exhibit) = id("/subj/0/id") else { return Ok(()) };
     match (envelope["type"].as_str(), id("/actor/ref")) {
         (Some("erasure.executed"), _) => db::log::add_replayable(tx, exhibit).await,
+        // (Of a submission.) What was to be forgotten is not brought back by a backup.
+        (Some("receipt.declined"), _) => {
+            for upload in db::uploads::open_of(tx, exhibit).await? {
+                db::uploads::end(tx, upload.id, upload.generation, app.now()).await?;
+            }
+            db::submissions::forget_receipt(tx, exhibit, app.new_secret().1, app.new_receipt().hash()).await
+        }
         (Some("hold.set"), Some(by)) => db::retention::set_hold(tx, app.new_id(), exhibit, by, "", app.now()).await,
         (Some("hold.released"), Some(by)) => db::retention::release_hold(tx, exhibit, by, app.now()).await.map(drop),
         _ => Ok(()),

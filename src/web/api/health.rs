@@ -26,8 +26,9 @@ pub async fn ready(State(app): State<AppState>) -> Result<Json<Value>> {
         .collect();
     drop(tx);
     app.blobs.ping().await.map_err(|_| Error::TryLater)?;
+    let stopped = app.stopped.lock().ok().and_then(|s| s.clone());
     Ok(Json(
-        json!({"database": app.db.name(), "blobs": app.blobs.name(), "events_waiting": waiting + unpublished, "jobs_waiting": jobs, "jobs_failed_before": failed, "anchors": anchors}),
+        json!({"log_stopped": stopped, "database": app.db.name(), "blobs": app.blobs.name(), "events_waiting": waiting + unpublished, "jobs_waiting": jobs, "jobs_failed_before": failed, "anchors": anchors}),
     ))
 }
 

@@ -8,7 +8,7 @@ use i18n_embed_fl::fl;
 use serde::Deserialize;
 
 use super::{record, verdict_words};
-use crate::attest::{self, Finding, compare};
+use crate::attest::{self, ConsistencyProof, Finding, compare};
 use crate::db;
 use crate::domain::custody::{Checkpoint, LogProof};
 use crate::error::Result;
@@ -56,10 +56,13 @@ pub async fn judge(State(app): State<AppState>, Auditing(person): Auditing, fram
     let mut tx = app.db.read().await?;
     let today = db::log::head(&mut tx).await?.size();
     let proof = match (sizes(&one), sizes(&other)) {
-        (Some(a), Some(b)) if a.max(b) <= today => attest::consistency(&mut tx, a.min(b), a.max(b)).await?,
+        (Some(a), Some(b)) if a.max(b) <= today => {
+            let (old, new) = (a.min(b), a.max(b));
+            attest::consistency(&mut tx, old, new).await?.map(|hashes| ConsistencyProof { old, new, hashes })
+        }
         _ => None,
     };
     drop(tx);
-    let verdict = compare(&one, &other, proof.as_deref(), Some(&app.trust));
+    let verdict = compare(&one, &other, proof.as_ref(), Some(&app.trust));
     page(&ComparePage { t, frame, one, other, verdict: Some(verdict_words(t, verdict.exit)), findings: verdict.findings })
 }

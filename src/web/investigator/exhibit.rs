@@ -18,7 +18,7 @@ use crate::domain::media::playable;
 use crate::domain::purpose::PurposeCode;
 use crate::domain::retention::Basis;
 use crate::domain::review::Decision;
-use crate::domain::submission::{Statement, reference};
+use crate::domain::submission::Statement;
 use crate::error::{Error, Result};
 use crate::review::{self, Look};
 use crate::web::account::purpose_words;
@@ -63,6 +63,7 @@ struct ExhibitPage {
     when: String,
     place: String,
     view: Option<String>,
+    record: String,
     play: bool,
     is_video: bool,
     version: u64,
@@ -144,6 +145,7 @@ pub async fn show(State(app): State<AppState>, Reviewer(person): Reviewer, frame
             |p| format!("{:.5}, {:.5} ± {:.0} m ({})", p.point.lat, p.point.lon, p.radius_m, p.source.as_str()),
         ),
         view: viewable.then_some(looked.view),
+        record: looked.record,
         play: can_play,
         is_video: e.kind == Kind::Video,
         version: e.version,
@@ -161,7 +163,7 @@ pub async fn show(State(app): State<AppState>, Reviewer(person): Reviewer, frame
         erasure,
         may_retain: may(person.role, Act::Retain),
         bases: Basis::ALL.map(|b| (b.as_str(), basis_words(t, b))).to_vec(),
-        reference: reference(e.submission),
+        reference: app.reference(e.submission),
         contact_given,
         purposes: PurposeCode::ALL.map(|p| (p.as_str(), purpose_words(t, p))).to_vec(),
         zone: appeal.zone,
@@ -222,7 +224,7 @@ pub async fn contact(
     Form(asked): Form<ContactForm>,
 ) -> Result<Response> {
     let read = review::unmask(&app, &person, id, &asked.purpose, &asked.reason).await?;
-    let (reference, contact) = (reference(read.submission), read.contact);
+    let (reference, contact) = (app.reference(read.submission), read.contact);
     // In another language it is asked for again.
     frame.here = format!("/exhibits/{id}");
     page(&ContactPage { t: frame.language.texts(), id: id.to_string(), reference, contact, frame })

@@ -92,7 +92,14 @@ pub async fn make(
     exhibits.sort_unstable();
     exhibits.dedup();
     let text = |t: &str| shown(t.trim(), TEXT_CHARS_MAX);
-    let asked = Asked { appeal: appeal.code.clone(), exhibits, profile, recipient: text(&given.recipient), reason: text(&given.reason) };
+    let asked = Asked {
+        appeal: appeal.code.clone(),
+        exhibits,
+        decided: None,
+        profile,
+        recipient: text(&given.recipient),
+        reason: text(&given.reason),
+    };
     attest::ask_bundle(&app, &person, &appeal, &asked).await?;
     Ok(Redirect::to("/exports").into_response())
 }

@@ -16,7 +16,7 @@ function tell(): void {
   if (!media) return;
   const ranges = played(media.played);
   if (ranges === '' || ranges === told) return;
-  if (navigator.sendBeacon(media.dataset.seen!, new URLSearchParams({ ranges }))) told = ranges;
+  if (navigator.sendBeacon(media.dataset.seen!, new URLSearchParams({ ranges, look: media.dataset.look! }))) told = ranges;
 }
 
 document.addEventListener('visibilitychange', () => { if (document.visibilityState === 'hidden') tell(); });

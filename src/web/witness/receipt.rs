@@ -12,7 +12,6 @@ use crate::attest;
 use crate::db;
 use crate::domain::appeal::AppealState;
 use crate::domain::exhibit::State as ExhibitState;
-use crate::domain::submission::reference;
 use crate::error::{Error, Result};
 use crate::intake;
 use crate::web::extract::{AppState, Frame, by_receipt};
@@ -118,7 +117,7 @@ pub async fn forget(State(app): State<AppState>, mut frame: Frame, Path(receipt)
     intake::decline_receipt(&app, submission.id).await?;
     // The page's language links must not lead back here.
     frame.here = "/forgotten".into();
-    let mut response = page(&ForgottenPage { t: frame.language.texts(), reference: reference(submission.id), frame })?;
+    let mut response = page(&ForgottenPage { t: frame.language.texts(), reference: app.reference(submission.id), frame })?;
     response.headers_mut().insert("clear-site-data", HeaderValue::from_static("\"cache\", \"storage\""));
     Ok(response)
 }
