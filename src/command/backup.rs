@@ -133,7 +133,7 @@ pub async fn backup(flags: &Flags, asked: &Backup) -> Result<ExitCode> {
 fn own_folder(app: &App, to: &Path) -> Result<HashSet<String>> {
     fs::create_dir_all(to).map_err(|e| Error::Internal(format!("{}: {e}", to.display())))?;
     let (to_real, data) = (to.canonicalize()?, app.config.data.canonicalize()?);
-    if to_real.starts_with(&data) || data.starts_with(&to_real) {
+    if data.starts_with(&to_real) {
         return Err(Error::Invalid { field: "to", why: "the data folder itself: a backup belongs on another disk".into() });
     }
     match fs::read(to.join(CONTENTS)) {
