@@ -328,13 +328,12 @@ async fn a_restored_backup_erases_again(pair: Pair) {
     let receipts = [case.proof(0, "b0").await, case.proof(2, "b2").await];
     case.erase(2).await;
     let later = case.server.sent(&case.submissions[0], "later.jpg", jpeg(9, 40, 40)).await;
-    case.server.settled().await;
-    case.server.kill();
     // A receipt that is forgotten stays so.
     let forgotten = format!("/r/{}", case.submissions[1].receipt);
     let answer = case.server.http.post(case.server.url(&format!("{forgotten}/forget"))).send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     case.server.settled().await;
+    case.server.kill();
     // T32: the database is lost, and yesterday's put back; it still has what was erased today.
     let refused = case.server.cli(&["restore", backup.to_str().unwrap()]);
     assert!(!refused.status.success(), "not over a database that is there");
