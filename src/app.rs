@@ -220,7 +220,6 @@ async fn log_key(db: &Db, config: &Config, behind: bool) -> Result<(Signer, LogK
         return Ok((signer, keys));
     }
     if !config.log.origin.is_empty() && config.log.origin != origin {
-        // (A closed log's name can be no other one's.)
         return Err(Error::Internal(format!("this log is {origin} and cannot become {}", config.log.origin)));
     }
     let retired: Vec<String> = crate::db::log::retired_keys(&mut tx).await?;

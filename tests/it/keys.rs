@@ -14,6 +14,7 @@ on_both!(
     a_replaced_key_signs_nothing_more,
     a_lost_log_goes_on_under_another_name,
     a_key_survives_a_crash,
+    an_operator_s_mistakes_are_said_and_cost_nothing,
     two_events_of_one_number_are_found,
     the_sequencer_may_end_at_any_step,
 );
@@ -405,5 +406,32 @@ async fn the_sequencer_may_end_at_any_step(pair: Pair) {
         assert_eq!(received, 1, "T29: {exhibit} {hash} has its one event");
     }
     assert!(acknowledged.len() > 10, "only {} files were acknowledged", acknowledged.len());
+    server.assert_sound();
+}
+
+/// Mistakes of an operator: each is said in words, with exit code 3, and nothing is made, lost or called sound by it.
+async fn an_operator_s_mistakes_are_said_and_cost_nothing(pair: Pair) {
+    let server = Server::start(pair).await;
+    server.appeal("WRONG", &[]);
+    let s = server.submission("WRONG", None).await;
+    let exhibit = send(&server, &s, 1).await;
+    let proof = receipt(&server, &s, &exhibit, "a.tlog-proof").await;
+    // Somebody's own folder is no place for a backup.
+    let own = server.path("holiday");
+    fs::create_dir_all(own.join("media")).unwrap();
+    fs::write(own.join("media/beach.jpg"), "mine").unwrap();
+    assert_eq!(server.cli(&["backup", own.to_str().unwrap()]).status.code(), Some(3));
+    assert_eq!(fs::read_to_string(own.join("media/beach.jpg")).unwrap(), "mine");
+    assert_eq!(server.cli(&["backup", server.dir.path().to_str().unwrap()]).status.code(), Some(3));
+    // What looks at a log makes none.
+    let nowhere = server.path("nowhere.db");
+    let elsewhere = format!("sqlite:{}", nowhere.display());
+    for command in [&["audit"][..], &["fixity"]] {
+        assert_eq!(server.cli(&[&["--database", &elsewhere], command].concat()).status.code(), Some(3), "{command:?}");
+    }
+    assert!(!nowhere.exists());
+    // A mistake on the command line is not "undecided".
+    assert_eq!(server.cli(&["verify", "--no-such-option"]).status.code(), Some(3));
+    assert_eq!(verify(&[&proof], None), 2);
     server.assert_sound();
 }

@@ -11,12 +11,12 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use data_encoding::{BASE64, HEXLOWER};
-use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256 as Hasher256, Sha512};
+use sha2::{Digest as _, Sha512};
 
-use super::asked::{Asked, Profile};
+use super::asked::Asked;
+use super::payload::{derivative, name_of, original, take};
 use super::report::{self, Shown};
 use crate::app::App;
 use crate::attest::append;
@@ -29,15 +29,11 @@ use crate::domain::actor::Actor;
 use crate::domain::appeal::Appeal;
 use crate::domain::custody::{Draft, EventType, LogProof, Opening, SubjectKind, bag, sshsig};
 use crate::domain::exhibit::Exhibit;
-use crate::domain::media::extension;
 use crate::domain::value::{Id, Sha256, Utc};
 use crate::error::{Error, Result};
 
 /// Keeps signatures of bundles apart from every other use of the key.
 pub const NAMESPACE: &str = "evidence-export";
-/// Where the originals lie, and what was made of them.
-pub const ORIGINALS: &str = "data/original/";
-pub const DERIVATIVES: &str = "data/derivative/";
 /// What an unfinished bundle is about, so that it can be gone on with. Not part of a finished one.
 const UNFINISHED: &str = "unfinished.json";
 
@@ -239,108 +235,7 @@ async fn chosen(app: &App, appeal: &Appeal, asked: &Asked) -> Result<Vec<Exhibit
     Ok(exhibits)
 }
 
-fn name_of(e: &Exhibit, profile: Profile) -> String {
-    match profile {
-        Profile::Prosecution => e.name.clone(),
-        Profile::Defence => format!("exhibit.{}", extension(&e.media_type)),
-    }
-}
-
-/// A blob that goes into the bundle.
-struct Source {
-    exhibit: Id,
-    key: String,
-    sha256: Sha256,
-    size: u64,
-    /// Where it goes; what it is can be told from the folder.
-    path: String,
-}
-
-async fn original(app: &App, e: &Exhibit, profile: Profile) -> Result<Source> {
-    let mut tx = app.db.read().await?;
-    let key = db::contents::blob_key(&mut tx, e.agency, e.sha256).await?.ok_or(Error::NotFound)?;
-    let path = format!("{ORIGINALS}{}__{}", e.id, bag::portable_name(&name_of(e, profile)));
-    Ok(Source { exhibit: e.id, key, sha256: e.sha256, size: e.size, path })
-}
-
-/// The picture that people looked at, marked in its name as what it is, when there is one whose hash the log holds.
-async fn derivative(app: &App, e: &Exhibit, profile: Profile) -> Result<Option<Source>> {
-    let mut tx = app.db.read().await?;
-    let Some(x) = db::contents::examination(&mut tx, e.agency, e.sha256).await? else { return Ok(None) };
-    let Some((key, sha256)) = x.view_key.zip(x.view_sha256) else { return Ok(None) };
-    // Made of the same bytes for another exhibit it is not yet this one's: its own history has to tell of it.
-    if !db::log::opens(&mut tx, SubjectKind::Exhibit.as_str(), &e.id.to_string(), "view_sha256", &json!(sha256.to_string())).await? {
-        return Ok(None);
-    }
-    drop(tx);
-    let Some(size) = app.blobs.length(&key).await? else {
-        return Err(Error::Internal(format!("the picture of exhibit {} is missing in the store", e.id)));
-    };
-    let name = name_of(e, profile);
-    let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
-    let path = format!("{DERIVATIVES}{}-D1-VIEW__{}", e.id, bag::portable_name(&format!("{stem}.jpg")));
-    Ok(Some(Source { exhibit: e.id, key, sha256, size, path }))
-}
-
-/// Hashes one blob as the store has it, and copies it on the way if there is a target. One that lies there whole from an earlier
-/// run is only hashed. Returns SHA-512 and CRC-32.
-async fn take(app: &App, from: &Source, target: Option<&Path>, progress: &mut impl FnMut(u64)) -> Result<(String, u32)> {
-    if let Some(path) = target
-        && let Ok(found) = hash_file(path)
-        && found.0 == from.sha256
-    {
-        progress(from.size);
-        return Ok((found.1, 0));
-    }
-    let mut copy = match target {
-        Some(path) => {
-            if let Some(parent) = path.parent() {
-                fs::create_dir_all(parent)?;
-            }
-            let beside = PathBuf::from(format!("{}.part", path.display()));
-            Some((File::create(&beside)?, beside, path))
-        }
-        None => None,
-    };
-    let (mut a, mut b, mut c) = (Hasher256::new(), Sha512::new(), flate2::Crc::new());
-    let mut reader = app.blobs.open_range(&from.key, 0, from.size + 1).await?;
-    while let Some(chunk) = reader.next().await {
-        let chunk = chunk?;
-        a.update(&chunk);
-        b.update(&chunk);
-        c.update(&chunk);
-        if let Some((file, ..)) = &mut copy {
-            file.write_all(&chunk)?;
-        }
-        progress(chunk.len() as u64);
-    }
-    let found = Sha256::from_bytes(a.finalize().into());
-    if found != from.sha256 {
-        if let Some((_, beside, _)) = copy {
-            let _ = fs::remove_file(beside);
-        }
-        return Err(not_what_was_kept(app, from, found).await?);
-    }
-    if let Some((file, beside, path)) = copy {
-        file.sync_all()?;
-        fs::rename(beside, path)?;
-    }
-    Ok((HEXLOWER.encode(&b.finalize()), c.sum()))
-}
-
-/// Nothing leaves the building that is not what was received, or made of it; and that it is not is itself on record.
-async fn not_what_was_kept(app: &App, from: &Source, found: Sha256) -> Result<Error> {
-    let draft = Draft::new(EventType::FixityFailed, Actor::System)
-        .about(SubjectKind::Exhibit, from.exhibit)
-        .fact("derivative", from.path.starts_with(DERIVATIVES).then_some("view"))
-        .private("found", found.to_string());
-    let mut tx = app.db.begin().await?;
-    append(app, &mut tx, draft).await?;
-    tx.commit().await?;
-    Ok(Error::Internal(format!("the stored bytes of exhibit {} are not what was received", from.exhibit)))
-}
-
-fn hash_file(path: &Path) -> Result<(Sha256, String)> {
+pub(super) fn hash_file(path: &Path) -> Result<(Sha256, String)> {
     let mut long = Sha512::new();
     let (sha256, _) = Sha256::of_reader(File::open(path)?, |piece| long.update(piece))?;
     Ok((sha256, HEXLOWER.encode(&long.finalize())))

@@ -3,8 +3,10 @@
 mod asked;
 mod deliver;
 mod export;
+mod payload;
 mod report;
 
 pub use asked::{Asked, Profile, decided_as};
 pub use deliver::{ask_bundle, begin_fetch, deliver, expire_bundles, fetch_is_recorded, make_bundle, ready_bundle};
-pub use export::{DERIVATIVES, EventLine, NAMESPACE, ORIGINALS, Payload, export, moment};
+pub use export::{EventLine, NAMESPACE, Payload, export, moment};
+pub use payload::{DERIVATIVES, ORIGINALS};

@@ -3,7 +3,7 @@
 //! Every batch of entries and every checkpoint is also written, once and never over, to a store that is not the database:
 //! `published/entries/FROM-TO` and `published/checkpoints/SIZE`. A proof is given out only from a checkpoint that lies there. A
 //! database that is behind it, or says something else, was restored or changed by hand: then nothing is signed, and
-//! [`recover`] puts the entries back, byte for byte.
+//! `recover` puts the entries back, byte for byte.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
