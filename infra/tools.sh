@@ -23,6 +23,7 @@ have nginx nginx-light
 have go golang-go
 have curl curl
 have faketime faketime
+PATH="$PATH:/usr/sbin" have clamd clamav-daemon
 have pkg-config pkg-config
 have cc build-essential
 python3 -c 'import venv, ensurepip' 2>/dev/null || missing+=(python3-venv)

@@ -115,6 +115,9 @@ pub struct Examine {
     pub memory_bytes_max: u64,
     pub cpu_seconds_max: u64,
     pub wall_seconds_max: u64,
+    pub proxy_seconds_max: u64,
+    pub trust_list: String,
+    pub scanner: String,
 }
 
 /// Names after `TEMOIN_` that belong to the command line and to the tests; any other unknown one is refused as a

@@ -98,9 +98,11 @@ enum Command {
     },
     /// Print the API's description (OpenAPI 3.1)
     Openapi,
+    /// Read files as the server does, confined, and print what they tell, as JSON
+    Examine(command::Examine),
     /// Examines one file, confined; started by Témoin itself
     #[command(name = examine::SUBCOMMAND, hide = true)]
-    Examine { args: Vec<String> },
+    Confined { args: Vec<String> },
 }
 
 #[derive(Subcommand)]
@@ -134,7 +136,7 @@ fn main() -> ExitCode {
             return if e.use_stderr() { ExitCode::from(3) } else { ExitCode::SUCCESS };
         }
     };
-    if let Command::Examine { args } = &cli.command {
+    if let Command::Confined { args } = &cli.command {
         // No runtime, no threads, no configuration: the child confines itself first.
         return match examine::run_child(args) {
             Ok(()) => ExitCode::SUCCESS,
@@ -183,7 +185,8 @@ async fn run(cli: Cli) -> Result<ExitCode> {
             say!("{}", web::openapi());
             Ok(ExitCode::SUCCESS)
         }
-        Command::Examine { .. } => Ok(ExitCode::from(3)),
+        Command::Examine(c) => command::examine(flags, c).await,
+        Command::Confined { .. } => Ok(ExitCode::from(3)),
     }
 }
 

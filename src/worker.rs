@@ -112,6 +112,8 @@ async fn work(app: Arc<App>, owner: String, claimed: Claimed) {
     let job = async {
         match claimed.job {
             Job::Examine(exhibit) => examine::examine(&app, exhibit).await,
+            Job::Proxy(exhibit) => examine::proxy(&app, exhibit).await,
+            Job::Scan(exhibit) => examine::scan(&app, exhibit).await,
             Job::Restate(submission) => intake::restate(&app, submission).await,
             Job::Erase(erasure) => retain::execute(&app, erasure).await,
             Job::Audit => attest::audit_scheduled(&app).await,
@@ -145,7 +147,7 @@ fn comes_again(app: &App, job: Job) -> Option<i64> {
         Job::Audit => i64::try_from(app.config.audit.every_hours).ok()?.checked_mul(HOUR_US),
         Job::Fixity => Some(FIXITY_EVERY_US),
         Job::Anchor => Some(i64::try_from(app.config.anchors.every_seconds).ok()?.saturating_mul(SECOND_US)),
-        Job::Examine(_) | Job::Restate(_) | Job::Erase(_) | Job::Bundle(_) => None,
+        Job::Examine(_) | Job::Restate(_) | Job::Erase(_) | Job::Bundle(_) | Job::Proxy(_) | Job::Scan(_) => None,
     }
 }
 

@@ -9,6 +9,7 @@ use crate::attest;
 use crate::config::{Config, Flags};
 use crate::db;
 use crate::error::Result;
+use crate::examine;
 
 struct Check {
     name: &'static str,
@@ -41,9 +42,9 @@ pub async fn doctor(flags: &Flags, as_json: bool) -> Result<ExitCode> {
         "ffmpeg",
         ffmpeg,
         if ffmpeg {
-            "found: videos get a poster frame".into()
+            "found: videos get pictures, and a copy where browsers do not play them".into()
         } else {
-            "not found: videos are received, examined and played, but have no poster frame. Install ffmpeg".into()
+            "not found: videos are received, examined and played, but have no pictures and no copies. Install ffmpeg".into()
         },
     );
     let sound = checks.iter().all(|c| c.ok || c.name == "ffmpeg");
@@ -83,6 +84,15 @@ async fn examine_app(app: &App, add: &mut impl FnMut(&'static str, bool, String)
     add("published", guarded.is_ok(), guarded.map_or_else(|e| e.to_string(), |()| "the database and the published log agree".into()));
     add("log", waiting < 10_000, format!("{size} entries, {waiting} events waiting, key {}", app.signer.verifier()));
     add("jobs", failed == 0, format!("{jobs} waiting, {failed} of them failed before"));
+    let confined = examine::confinement(&app.config.examine).await.unwrap_or_default();
+    let all = ["limits", "namespaces", "landlock", "seccomp"];
+    let absent: Vec<&str> = all.into_iter().filter(|c| !confined.iter().any(|have| have == c)).collect();
+    let words = if absent.is_empty() { String::new() } else { format!("; this kernel or container does not allow {}", absent.join(", ")) };
+    add("confinement", confined.len() > 1, format!("files are read by a process confined by {}{words}", confined.join(", ")));
+    if !app.config.examine.scanner.is_empty() {
+        let scanner = examine::scanner_version(&app.config.examine.scanner).await;
+        add("scanner", scanner.is_ok(), scanner.unwrap_or_else(|_| "the virus scanner does not answer: files wait to be scanned".into()));
+    }
     add("clock", true, format!("network time: {}", app.stamp.clock));
     Ok(())
 }

@@ -1,11 +1,10 @@
 //! Bytes, once per agency, and what examination made of them.
 
-use std::collections::HashMap;
-
 use sqlx::FromRow;
 
 use super::{Tx, json, signed, to_json};
 use crate::domain::capture::Found;
+use crate::domain::likeness::Prints;
 use crate::domain::value::{Id, Sha256, Utc};
 use crate::error::Result;
 
@@ -33,8 +32,7 @@ pub async fn set_blob_key(tx: &mut Tx, agency: Id, sha256: Sha256, key: &str) ->
 /// The keys of every blob that a row refers to; of originals also the hash that they must have.
 pub async fn blob_keys(tx: &mut Tx) -> Result<Vec<(String, Option<Sha256>)>> {
     let rows = sql!(all tx, (String, Option<Vec<u8>>),
-        "SELECT blob_key, sha256 FROM content UNION ALL SELECT thumbnail_key, NULL FROM examination WHERE thumbnail_key IS NOT NULL
-         UNION ALL SELECT view_key, NULL FROM examination WHERE view_key IS NOT NULL")?;
+        "SELECT blob_key, sha256 FROM content UNION ALL SELECT blob_key, NULL FROM derivative")?;
     rows.into_iter().map(|(key, sha)| Ok((key, sha.map(|s| super::digest(&s)).transpose()?))).collect()
 }
 
@@ -49,11 +47,7 @@ pub async fn move_blob(tx: &mut Tx, from: &str, to: &str) -> Result<()> {
     if from == to {
         return Ok(());
     }
-    for text in [
-        "UPDATE content SET blob_key = $2 WHERE blob_key = $1",
-        "UPDATE examination SET thumbnail_key = $2 WHERE thumbnail_key = $1",
-        "UPDATE examination SET view_key = $2 WHERE view_key = $1",
-    ] {
+    for text in ["UPDATE content SET blob_key = $2 WHERE blob_key = $1", "UPDATE derivative SET blob_key = $2 WHERE blob_key = $1"] {
         sql!(run tx, text, from.to_owned(), to.to_owned())?;
     }
     Ok(())
@@ -67,10 +61,11 @@ pub struct Examination {
     /// Stable words for what could not be read, and why.
     pub notes: Vec<String>,
     pub reader: String,
-    pub thumbnail_key: Option<String>,
-    pub view_key: Option<String>,
-    pub thumbnail_sha256: Option<Sha256>,
-    pub view_sha256: Option<Sha256>,
+    pub prints: Prints,
+    /// Digest of the picture or the samples alone.
+    pub essence: Option<Sha256>,
+    /// Keyed digest of what tells the device from others of its model.
+    pub device: Option<Sha256>,
 }
 
 #[derive(FromRow)]
@@ -79,15 +74,14 @@ struct Row {
     raw: String,
     notes: String,
     reader: String,
-    thumbnail_key: Option<String>,
-    view_key: Option<String>,
-    thumbnail_sha256: Option<Vec<u8>>,
-    view_sha256: Option<Vec<u8>>,
+    prints: Option<Vec<u8>>,
+    essence: Option<Vec<u8>>,
+    device: Option<Vec<u8>>,
 }
 
 pub async fn examination(tx: &mut Tx, agency: Id, sha256: Sha256) -> Result<Option<Examination>> {
     let row = sql!(maybe tx, Row,
-        "SELECT found, raw, notes, reader, thumbnail_key, view_key, thumbnail_sha256, view_sha256 FROM examination WHERE agency_id = $1 AND sha256 = $2",
+        "SELECT found, raw, notes, reader, prints, essence, device FROM examination WHERE agency_id = $1 AND sha256 = $2",
         agency.blob(), sha256.blob())?;
     row.map(|r| {
         Ok(Examination {
@@ -95,31 +89,38 @@ pub async fn examination(tx: &mut Tx, agency: Id, sha256: Sha256) -> Result<Opti
             raw: r.raw,
             notes: json(&r.notes)?,
             reader: r.reader,
-            thumbnail_key: r.thumbnail_key,
-            view_key: r.view_key,
-            thumbnail_sha256: r.thumbnail_sha256.as_deref().map(super::digest).transpose()?,
-            view_sha256: r.view_sha256.as_deref().map(super::digest).transpose()?,
+            prints: Prints::from_bytes(&r.prints.unwrap_or_default()),
+            essence: r.essence.as_deref().map(super::digest).transpose()?,
+            device: r.device.as_deref().map(super::digest).transpose()?,
         })
     })
     .transpose()
 }
 
-pub async fn insert_examination(tx: &mut Tx, agency: Id, sha256: Sha256, e: &Examination, now: Utc) -> Result<()> {
-    sql!(run tx,
-        "INSERT INTO examination (agency_id, sha256, found, raw, notes, reader, thumbnail_key, view_key, thumbnail_sha256, view_sha256,
-           created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
+/// Records an examination, unless somebody was faster; whether it was recorded.
+pub async fn insert_examination(tx: &mut Tx, agency: Id, sha256: Sha256, e: &Examination, now: Utc) -> Result<bool> {
+    let rows = sql!(run tx,
+        "INSERT INTO examination (agency_id, sha256, found, raw, notes, reader, prints, essence, device, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING",
         agency.blob(), sha256.blob(), to_json(&e.found)?, e.raw.clone(), to_json(&e.notes)?, e.reader.clone(),
-        e.thumbnail_key.clone(), e.view_key.clone(), e.thumbnail_sha256.map(|s| s.blob()), e.view_sha256.map(|s| s.blob()),
-        now.micros())?;
-    Ok(())
+        Some(e.prints.to_bytes()).filter(|p| !p.is_empty()), e.essence.map(|s| s.blob()), e.device.map(|s| s.blob()), now.micros())?;
+    Ok(rows == 1)
 }
 
-type PictureRow = (Vec<u8>, Option<Vec<u8>>, Option<Vec<u8>>);
+/// How many other submissions of an appeal have files of this device.
+pub async fn submissions_with_device(tx: &mut Tx, appeal: Id, agency: Id, device: Sha256, but: Id) -> Result<u64> {
+    let (count,) = sql!(one tx, (i64,),
+        "SELECT COUNT(DISTINCT e.submission_id) FROM examination x JOIN exhibit e ON e.agency_id = x.agency_id AND e.sha256 = x.sha256
+         WHERE x.agency_id = $1 AND x.device = $2 AND e.appeal_id = $3 AND e.submission_id <> $4",
+        agency.blob(), device.blob(), appeal.blob(), but.blob())?;
+    Ok(super::unsigned(count))
+}
 
-/// The hashes of the pictures that were made of each content: thumbnail and view.
-pub async fn pictures(tx: &mut Tx) -> Result<HashMap<Sha256, [Option<Sha256>; 2]>> {
-    let rows = sql!(all tx, PictureRow, "SELECT sha256, thumbnail_sha256, view_sha256 FROM examination")?;
-    let hash = |bytes: Option<Vec<u8>>| bytes.as_deref().map(super::digest).transpose();
-    rows.into_iter().map(|(sha, thumbnail, view)| Ok((super::digest(&sha)?, [hash(thumbnail)?, hash(view)?]))).collect()
+/// Every exhibit of an appeal that this device made.
+pub async fn exhibits_of_device(tx: &mut Tx, appeal: Id, agency: Id, device: Sha256) -> Result<Vec<Id>> {
+    let rows = sql!(all tx, (Vec<u8>,),
+        "SELECT e.id FROM examination x JOIN exhibit e ON e.agency_id = x.agency_id AND e.sha256 = x.sha256
+         WHERE x.agency_id = $1 AND x.device = $2 AND e.appeal_id = $3 ORDER BY e.id",
+        agency.blob(), device.blob(), appeal.blob())?;
+    rows.into_iter().map(|r| super::id(&r.0)).collect()
 }

@@ -268,6 +268,13 @@ pub async fn first_with(tx: &mut Tx, appeal: Id, agency: Id, sha256: Sha256) -> 
     row.map(|r| id(&r.0)).transpose()
 }
 
+/// How many exhibits of an appeal have these bytes.
+pub async fn count_with(tx: &mut Tx, appeal: Id, agency: Id, sha256: Sha256) -> Result<usize> {
+    let (count,) = sql!(one tx, (i64,), "SELECT COUNT(*) FROM exhibit WHERE agency_id = $1 AND sha256 = $2 AND appeal_id = $3",
+        agency.blob(), sha256.blob(), appeal.blob())?;
+    Ok(usize::try_from(count).unwrap_or(0))
+}
+
 /// How many exhibits of an appeal are in each state.
 pub async fn counts(tx: &mut Tx, appeal: Id) -> Result<Vec<(State, u64)>> {
     let rows = sql!(all tx, (String, i64), "SELECT state, COUNT(*) FROM exhibit WHERE appeal_id = $1 GROUP BY state ORDER BY state", appeal.blob())?;

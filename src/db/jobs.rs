@@ -31,15 +31,15 @@ pub struct Claimed {
 pub async fn claim(tx: &mut Tx, owner: &str, now: Utc, until: Utc, limit: i64, long: bool) -> Result<Vec<Claimed>> {
     let text = tx.locking(
         "UPDATE job SET lease_owner = $1, lease_until = $3, attempts = attempts + 1 WHERE id IN (
-           SELECT id FROM job WHERE run_at <= $2 AND lease_until <= $2 AND (kind IN ($6, $7, $8)) = ($5 = 1) ORDER BY priority, run_at, id LIMIT $4)
+           SELECT id FROM job WHERE run_at <= $2 AND lease_until <= $2 AND (kind IN ($6, $7, $8, $9)) = ($5 = 1) ORDER BY priority, run_at, id LIMIT $4)
          RETURNING id, kind, subject, attempts",
         "UPDATE job SET lease_owner = $1, lease_until = $3, attempts = attempts + 1 WHERE id IN (
-           SELECT id FROM job WHERE run_at <= $2 AND lease_until <= $2 AND (kind IN ($6, $7, $8)) = ($5 = 1) ORDER BY priority, run_at, id LIMIT $4
+           SELECT id FROM job WHERE run_at <= $2 AND lease_until <= $2 AND (kind IN ($6, $7, $8, $9)) = ($5 = 1) ORDER BY priority, run_at, id LIMIT $4
            FOR UPDATE SKIP LOCKED)
          RETURNING id, kind, subject, attempts",
     );
     let rows = sql!(all tx, (Vec<u8>, String, String, i64), text, owner.to_owned(), now.micros(), until.micros(), limit,
-        i64::from(long), Job::LONG[0], Job::LONG[1], Job::LONG[2])?;
+        i64::from(long), Job::LONG[0], Job::LONG[1], Job::LONG[2], Job::LONG[3])?;
     // A row that no version of ours wrote must not stop the others; it stays, for people to see.
     let claimed = rows.into_iter().filter_map(|(i, kind, subject, attempts)| {
         let job = Job::parse(&kind, &subject);

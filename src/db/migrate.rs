@@ -14,6 +14,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (3, "published", include_str!("../../migrations/0003_published.sql")),
     (4, "proof", include_str!("../../migrations/0004_proof.sql")),
     (5, "record", include_str!("../../migrations/0005_record.sql")),
+    (6, "facts", include_str!("../../migrations/0006_facts.sql")),
 ];
 
 pub async fn run(db: &Db) -> Result<()> {

@@ -226,13 +226,19 @@ pub async fn remove_content(tx: &mut Tx, agency: Id, sha256: Sha256) -> Result<V
     if used.0 == 1 {
         return Ok(Vec::new());
     }
-    let made = sql!(maybe tx, (Option<String>, Option<String>),
-        "SELECT thumbnail_key, view_key FROM examination WHERE agency_id = $1 AND sha256 = $2", agency.blob(), sha256.blob())?;
+    let mut keys: Vec<String> = super::derivatives::of(tx, agency, sha256).await?.into_iter().map(|d| d.key).collect();
     let original = super::contents::blob_key(tx, agency, sha256).await?;
+    for text in [
+        "DELETE FROM derivative WHERE agency_id = $1 AND sha256 = $2",
+        "DELETE FROM scan WHERE agency_id = $1 AND sha256 = $2",
+        "DELETE FROM likeness WHERE agency_id = $1 AND sha256 = $2",
+    ] {
+        sql!(run tx, text, agency.blob(), sha256.blob())?;
+    }
     sql!(run tx, "DELETE FROM examination WHERE agency_id = $1 AND sha256 = $2", agency.blob(), sha256.blob())?;
     sql!(run tx, "DELETE FROM content WHERE agency_id = $1 AND sha256 = $2", agency.blob(), sha256.blob())?;
-    let (thumbnail, view) = made.unwrap_or_default();
-    Ok([original, thumbnail, view].into_iter().flatten().collect())
+    keys.extend(original);
+    Ok(keys)
 }
 
 /// Makes whoever keeps or destroys this blob take turns, until commit. (On SQLite every writer does already.)
@@ -247,7 +253,7 @@ pub async fn lock_blob(tx: &mut Tx, key: &str) -> Result<()> {
 pub async fn blob_is_used(tx: &mut Tx, key: &str) -> Result<bool> {
     let row = sql!(one tx, (i64,),
         "SELECT CAST(CASE WHEN EXISTS (SELECT 1 FROM content WHERE blob_key = $1)
-           OR EXISTS (SELECT 1 FROM examination WHERE thumbnail_key = $1) OR EXISTS (SELECT 1 FROM examination WHERE view_key = $1)
+           OR EXISTS (SELECT 1 FROM derivative WHERE blob_key = $1)
          THEN 1 ELSE 0 END AS BIGINT)", key.to_owned())?;
     Ok(row.0 == 1)
 }

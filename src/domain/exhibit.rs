@@ -91,11 +91,19 @@ pub enum Quarantine {
     Empty,
     /// Put there by a person, with what came beside it in a flood.
     Flood,
+    /// A virus scanner found something known in it.
+    Infected,
 }
 
 impl Quarantine {
-    pub const ALL: [Quarantine; 5] =
-        [Quarantine::ActiveContent, Quarantine::Archive, Quarantine::UnknownType, Quarantine::Empty, Quarantine::Flood];
+    pub const ALL: [Quarantine; 6] = [
+        Quarantine::ActiveContent,
+        Quarantine::Archive,
+        Quarantine::UnknownType,
+        Quarantine::Empty,
+        Quarantine::Flood,
+        Quarantine::Infected,
+    ];
 
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -104,6 +112,7 @@ impl Quarantine {
             Quarantine::UnknownType => "unknown-type",
             Quarantine::Empty => "empty",
             Quarantine::Flood => "flood",
+            Quarantine::Infected => "infected",
         }
     }
 

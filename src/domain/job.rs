@@ -19,13 +19,17 @@ pub enum Job {
     Anchor,
     /// Make a bundle that somebody asked for.
     Bundle(Id),
+    /// Make the copy of a clip that browsers play.
+    Proxy(Id),
+    /// Have a virus scanner read an exhibit.
+    Scan(Id),
     /// Throw away staged bytes that no acknowledged upload refers to.
     Sweep,
 }
 
 impl Job {
     /// The kinds that read a lot, and may take long.
-    pub const LONG: [&'static str; 3] = ["audit", "fixity", "bundle"];
+    pub const LONG: [&'static str; 4] = ["audit", "fixity", "bundle", "proxy"];
 
     pub fn is_long(&self) -> bool {
         Self::LONG.contains(&self.kind())
@@ -40,13 +44,15 @@ impl Job {
             Job::Fixity => "fixity",
             Job::Anchor => "anchor",
             Job::Bundle(_) => "bundle",
+            Job::Proxy(_) => "proxy",
+            Job::Scan(_) => "scan",
             Job::Sweep => "sweep",
         }
     }
 
     pub fn subject(&self) -> String {
         match self {
-            Job::Examine(id) | Job::Restate(id) | Job::Erase(id) | Job::Bundle(id) => id.to_string(),
+            Job::Examine(id) | Job::Restate(id) | Job::Erase(id) | Job::Bundle(id) | Job::Proxy(id) | Job::Scan(id) => id.to_string(),
             Job::Audit | Job::Fixity | Job::Anchor | Job::Sweep => String::new(),
         }
     }
@@ -56,6 +62,8 @@ impl Job {
             "examine" => subject.parse().ok().map(Job::Examine),
             "restate" => subject.parse().ok().map(Job::Restate),
             "bundle" => subject.parse().ok().map(Job::Bundle),
+            "proxy" => subject.parse().ok().map(Job::Proxy),
+            "scan" => subject.parse().ok().map(Job::Scan),
             "erase" => subject.parse().ok().map(Job::Erase),
             "audit" => Some(Job::Audit),
             "fixity" => Some(Job::Fixity),

@@ -54,7 +54,18 @@ pub fn sniff(head: &[u8]) -> Sniffed {
         }
     }
     if at(0, b"II*\0") || at(0, b"MM\0*") {
-        return media("image/tiff", Photo);
+        return media(tiff_kind(head), Photo);
+    }
+    for (magic, kind) in [
+        (&b"IIU\0"[..], "image/x-panasonic-rw2"),
+        (b"IIRO", "image/x-olympus-orf"),
+        (b"IIRS", "image/x-olympus-orf"),
+        (b"MMOR", "image/x-olympus-orf"),
+        (b"FUJIFILMCCD-RAW", "image/x-fuji-raf"),
+    ] {
+        if at(0, magic) {
+            return media(kind, Photo);
+        }
     }
     if at(0, b"BM") && at(6, &[0, 0, 0, 0]) {
         return media("image/bmp", Photo);
@@ -120,6 +131,40 @@ fn not_media(head: &[u8], at: impl Fn(usize, &[u8]) -> bool) -> Sniffed {
     kept_behind_glass("application/octet-stream", Other, UnknownType)
 }
 
+/// TIFF, or a camera's raw file built on it: told by its marks within the head, so far as they stand there.
+fn tiff_kind(head: &[u8]) -> &'static str {
+    let little = head.starts_with(b"II");
+    let u16_at = |at: usize| {
+        let b = head.get(at..at.checked_add(2)?)?.try_into().ok()?;
+        Some(if little { u16::from_le_bytes(b) } else { u16::from_be_bytes(b) })
+    };
+    let u32_at = |at: usize| {
+        let b = head.get(at..at.checked_add(4)?)?.try_into().ok()?;
+        Some(if little { u32::from_le_bytes(b) } else { u32::from_be_bytes(b) } as usize)
+    };
+    if head.get(8..10) == Some(b"CR") {
+        return "image/x-canon-cr2";
+    }
+    let tags = || {
+        let first = u32_at(4)?;
+        let count = usize::from(u16_at(first)?).min(200);
+        Some((0..count).filter_map(move |n| Some((u16_at(first + 2 + n * 12)?, first + 2 + n * 12))).collect::<Vec<_>>())
+    };
+    let tags = tags().unwrap_or_default();
+    let has = |tag: u16| tags.iter().any(|(t, _)| *t == tag);
+    if has(0xc612) {
+        return "image/x-adobe-dng";
+    }
+    // Directories of further pictures, in a file that a camera's maker names as its own.
+    let make = tags.iter().find(|(t, _)| *t == 0x10f).and_then(|(_, at)| head.get(u32_at(at + 8)?..)).unwrap_or_default();
+    match (has(0x14a), make) {
+        (true, m) if m.starts_with(b"NIKON") => "image/x-nikon-nef",
+        (true, m) if m.starts_with(b"SONY") => "image/x-sony-arw",
+        (true, m) if m.starts_with(b"PENTAX") => "image/x-pentax-pef",
+        _ => "image/tiff",
+    }
+}
+
 /// ISO base media files say what they are in `ftyp`: major brand, then compatible ones.
 fn iso_brand(head: &[u8]) -> Sniffed {
     use Kind::*;
@@ -170,6 +215,17 @@ pub const fn extension(media_type: &str) -> &'static str {
         b"image/heic" => "heic",
         b"image/avif" => "avif",
         b"image/tiff" => "tiff",
+        b"image/x-adobe-dng" => "dng",
+        b"image/x-canon-cr2" => "cr2",
+        b"image/x-canon-cr3" => "cr3",
+        b"image/x-nikon-nef" => "nef",
+        b"image/x-sony-arw" => "arw",
+        b"image/x-panasonic-rw2" => "rw2",
+        b"image/x-olympus-orf" => "orf",
+        b"image/x-fuji-raf" => "raf",
+        b"video/x-matroska" => "mkv",
+        b"video/x-msvideo" => "avi",
+        b"video/mp2t" => "mts",
         b"video/mp4" => "mp4",
         b"video/quicktime" => "mov",
         b"video/webm" => "webm",

@@ -1,90 +1,86 @@
-//! The child's side: limits first, then the file.
-//!
-//! Memory, processor time, output and open files are limited by the kernel (`setrlimit`); a seccomp
-//! filter refuses every new socket, for this process and for ffmpeg, which it may start. A panic, an
-//! abort or a limit ends this process only.
+//! The child's side: confined first, then the file.
 
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
 
-use rlimit::Resource;
-use seccompiler::{SeccompAction, SeccompFilter};
+use nix::sys::resource::{UsageWho, getrusage};
+use serde::{Deserialize, Serialize};
 
-use super::{Outcome, exif, isobmff, pictures};
+use super::{Outcome, cage, credentials, picture, read};
 use crate::error::{Error, Result};
 
 /// Bytes of a photo that are read at all; the largest real ones (raw, 200 Mpx) stay below.
 const PHOTO_BYTES_MAX: u64 = 256 << 20;
 
-/// `args`: media type, bytes of memory, seconds of processor time. Writes one JSON document a line: what the file says
-/// of itself as soon as that is known, and all of it again with the pictures. If a decoder dies, the first line counts.
+/// What the child is to do, as its one argument.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Task {
+    pub media_type: String,
+    pub memory_bytes: u64,
+    pub cpu_seconds: u64,
+    /// A file of certificates whose signatures on content credentials are called listed; empty: none.
+    pub trust: String,
+    /// Make a copy that browsers play, instead.
+    pub proxy: bool,
+}
+
+/// `args`: the task, as JSON. Writes one JSON document a line: what the file says of itself as soon as that is known, and all of it again
+/// with the pictures. If a decoder dies, the first line counts. Of a proxy it writes the bytes.
 pub fn run(args: &[String]) -> Result<()> {
-    let [media_type, memory, cpu] = args else {
-        return Err(Error::Internal("this command is for Témoin itself".into()));
+    let task: Task = match args {
+        [task] => serde_json::from_str(task).map_err(Error::internal)?,
+        _ => return Err(Error::Internal("this command is for Témoin itself".into())),
     };
-    let number = |text: &str| text.parse::<u64>().map_err(Error::internal);
-    confine(number(memory)?, number(cpu)?)?;
-    let mut file = File::open("/dev/stdin")?;
-    read(&mut file, media_type, &say)
-}
-
-fn confine(memory: u64, cpu_s: u64) -> Result<()> {
-    let limits = [(Resource::AS, memory), (Resource::CPU, cpu_s), (Resource::FSIZE, 64 << 20), (Resource::NOFILE, 64), (Resource::CORE, 0)];
-    for (resource, limit) in limits {
-        resource.set(limit, limit)?;
+    // The last file that it opens.
+    let trust = if task.trust.is_empty() { None } else { Some(std::fs::read_to_string(&task.trust)?) };
+    let confined = cage::enter(task.memory_bytes, task.cpu_seconds, task.proxy)?;
+    if task.proxy {
+        return picture::convert(&task.media_type);
     }
-    no_sockets()
+    let mut file = File::open("/dev/stdin")?;
+    let mut out = Outcome { confined: confined.iter().map(|c| (*c).to_owned()).collect(), ..Outcome::default() };
+    examine(&mut file, &task.media_type, trust.as_deref(), &mut out)
 }
 
-/// Refuses with EPERM what opens sockets or reaches into other processes: socket, socketpair, io_uring_setup, _enter
-/// and _register (which could open them, too), ptrace, process_vm_readv, process_vm_writev. The rest stays allowed.
-fn no_sockets() -> Result<()> {
-    #[cfg(target_arch = "x86_64")]
-    const REFUSED: [i64; 8] = [41, 53, 425, 426, 427, 101, 310, 311];
-    #[cfg(target_arch = "aarch64")]
-    const REFUSED: [i64; 8] = [198, 199, 425, 426, 427, 117, 270, 271];
-    let rules: BTreeMap<i64, Vec<seccompiler::SeccompRule>> = REFUSED.into_iter().map(|c| (c, vec![])).collect();
-    let arch = std::env::consts::ARCH.try_into().map_err(Error::internal)?;
-    let filter = SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(1), arch).map_err(Error::internal)?;
-    let program: seccompiler::BpfProgram = filter.try_into().map_err(Error::internal)?;
-    seccompiler::apply_filter(&program).map_err(Error::internal)
-}
-
-fn say(outcome: &Outcome) -> Result<()> {
-    let mut line = serde_json::to_vec(outcome).map_err(Error::internal)?;
+fn say(out: &mut Outcome) -> Result<()> {
+    let peak = |who| getrusage(who).map_or(0, |u| u64::try_from(u.max_rss()).unwrap_or(0));
+    out.peak_kb = peak(UsageWho::RUSAGE_SELF).max(peak(UsageWho::RUSAGE_CHILDREN));
+    let mut line = serde_json::to_vec(out).map_err(Error::internal)?;
     line.push(b'\n');
-    let mut out = std::io::stdout();
-    out.write_all(&line)?;
-    out.flush()?;
+    let mut stdout = std::io::stdout();
+    stdout.write_all(&line)?;
+    stdout.flush()?;
     Ok(())
 }
 
-fn read(file: &mut File, media_type: &str, say: &dyn Fn(&Outcome) -> Result<()>) -> Result<()> {
-    let mut out = Outcome::default();
+fn examine(file: &mut File, media_type: &str, trust: Option<&str>, out: &mut Outcome) -> Result<()> {
     match media_type.split('/').next().unwrap_or_default() {
         "image" => {
             let mut bytes = Vec::new();
             if file.take(PHOTO_BYTES_MAX).read_to_end(&mut bytes).is_err() {
                 out.notes.push("unreadable".into());
-                return say(&out);
+                return say(out);
             }
-            let orientation = exif::read(&bytes, media_type, &mut out);
-            say(&out)?;
-            pictures::of_photo(&bytes, media_type, orientation, &mut out);
+            let read = read::photo(&bytes, media_type, out);
+            say(out)?;
+            picture::of_photo(&bytes, media_type, &read, out);
+            say(out)?;
+            // Last, because a bent file can keep it busy for long.
+            credentials::of_bytes(&bytes, media_type, trust, out);
         }
         "video" | "audio" => {
-            if matches!(media_type, "video/mp4" | "video/quicktime" | "video/3gpp" | "audio/mp4") {
-                isobmff::read_movie(file, &mut out);
+            read::recording(file, media_type, out);
+            say(out)?;
+            if media_type.starts_with("video/") {
+                picture::of_video(media_type, out);
             } else {
-                out.notes.push("metadata-not-read".into());
+                picture::of_audio(media_type, out);
             }
-            say(&out)?;
-            if media_type.starts_with("video/") && file.rewind().is_ok() {
-                pictures::of_video(media_type, &mut out);
-            }
+            say(out)?;
+            file.rewind()?;
+            credentials::of_file(file, media_type, trust, out);
         }
         _ => out.notes.push("not-read".into()),
     }
-    say(&out)
+    say(out)
 }

@@ -9,34 +9,41 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use tokio::io::AsyncReadExt as _;
+use tokio::process::{Child, Command};
 
 use super::Outcome;
+use super::child::Task;
 use crate::app::{App, random};
+use crate::blobs::Staged;
+use crate::config;
+use crate::domain::upload::Midstate;
+use crate::domain::value::Sha256;
 use crate::error::{Error, Result};
 
 /// Bytes of the child's answer; pictures and metadata together come nowhere near.
-const ANSWER_BYTES_MAX: u64 = 16 << 20;
+const ANSWER_BYTES_MAX: u64 = 32 << 20;
+/// Of a proxy.
+const PROXY_BYTES_MAX: u64 = 4 << 30;
+const PIECE_BYTES: usize = 256 << 10;
 
 /// The hidden subcommand by which the program calls itself.
 pub const SUBCOMMAND: &str = "__examine";
 
+/// Examines the bytes under a key.
 pub async fn run(app: &App, key: &str, size: u64, media_type: &str) -> Result<Outcome> {
-    let file = fetch(app, key, size).await?;
-    let limits = &app.config.examine;
-    let mut child = tokio::process::Command::new(std::env::current_exe()?)
-        .arg(SUBCOMMAND)
-        .arg(media_type)
-        .arg(limits.memory_bytes_max.to_string())
-        .arg(limits.cpu_seconds_max.to_string())
-        .env_clear()
-        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
-        .current_dir("/")
-        .stdin(Stdio::from(file))
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn()?;
+    of_file(&app.config.examine, fetch(app, key, size).await?, media_type).await
+}
+
+/// Examines an open file.
+pub async fn of_file(limits: &config::Examine, file: File, media_type: &str) -> Result<Outcome> {
+    let task = Task {
+        media_type: media_type.to_owned(),
+        memory_bytes: limits.memory_bytes_max,
+        cpu_seconds: limits.cpu_seconds_max,
+        trust: limits.trust_list.clone(),
+        proxy: false,
+    };
+    let mut child = spawn(file, &task)?;
     let Some(stdout) = child.stdout.take() else {
         return Err(Error::Internal("the examining process has no output".into()));
     };
@@ -54,11 +61,7 @@ pub async fn run(app: &App, key: &str, size: u64, media_type: &str) -> Result<Ou
         },
         Ok(Ok(_)) => "stopped-at-limit",
     };
-    // With whatever it started: its whole process group.
-    if let Some(group) = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw) {
-        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-    }
-    let _ = child.kill().await;
+    end(&mut child).await;
     tracing::warn!(note, media_type, "an examination was stopped");
     // What it had read before it was stopped still counts.
     let mut outcome = last_outcome(&answer).unwrap_or_default();
@@ -66,9 +69,81 @@ pub async fn run(app: &App, key: &str, size: u64, media_type: &str) -> Result<Ou
     Ok(outcome)
 }
 
+/// By what a process is confined here: an empty picture is read to see.
+pub async fn confinement(limits: &config::Examine) -> Result<Vec<String>> {
+    Ok(of_file(limits, File::open("/dev/null")?, "application/octet-stream").await?.confined)
+}
+
+fn spawn(file: File, task: &Task) -> Result<Child> {
+    Ok(Command::new(std::env::current_exe()?)
+        .arg(SUBCOMMAND)
+        .arg(serde_json::to_string(task).map_err(Error::internal)?)
+        .env_clear()
+        .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+        .current_dir("/")
+        .stdin(Stdio::from(file))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()?)
+}
+
+/// Ends it with whatever it started: its whole process group.
+async fn end(child: &mut Child) {
+    if let Some(group) = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw) {
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+    let _ = child.kill().await;
+}
+
 /// The last whole line of the answer: metadata come first, then again with the pictures.
 fn last_outcome(answer: &[u8]) -> Option<Outcome> {
     answer.split(|b| *b == b'\n').rev().find_map(|line| serde_json::from_slice::<Outcome>(line).ok()).map(Outcome::bounded)
+}
+
+/// Makes the copy that browsers play, straight into the store; gives its hash and length. An error: there is none, and why.
+pub async fn proxy(app: &App, key: &str, size: u64, media_type: &str, staged: &mut Staged) -> Result<(Sha256, u64)> {
+    let limits = &app.config.examine;
+    let task = Task {
+        media_type: media_type.to_owned(),
+        memory_bytes: limits.memory_bytes_max,
+        cpu_seconds: limits.proxy_seconds_max,
+        trust: String::new(),
+        proxy: true,
+    };
+    let mut child = spawn(fetch(app, key, size).await?, &task)?;
+    let Some(mut stdout) = child.stdout.take() else {
+        return Err(Error::Internal("the converting process has no output".into()));
+    };
+    let work = async {
+        let (mut hash, mut total) = (Midstate::default(), 0u64);
+        loop {
+            let mut buffer = Vec::with_capacity(PIECE_BYTES);
+            if stdout.read_buf(&mut buffer).await? == 0 {
+                break;
+            }
+            total += buffer.len() as u64;
+            if total > PROXY_BYTES_MAX {
+                return Err(Error::Internal("the proxy grows too large".into()));
+            }
+            hash.update(&buffer);
+            staged.append(buffer.into()).await?;
+        }
+        let status = child.wait().await?;
+        if status.success() && total > 0 {
+            Ok((hash.finish(), total))
+        } else {
+            Err(Error::Internal(format!("no proxy could be made ({status})")))
+        }
+    };
+    // Twice the processor's time: others use it, too.
+    let done = tokio::time::timeout(Duration::from_secs(limits.proxy_seconds_max.saturating_mul(2)), work).await;
+    let done = done.unwrap_or_else(|_| Err(Error::Internal("the proxy takes too long".into())));
+    if done.is_err() {
+        end(&mut child).await;
+    }
+    done
 }
 
 /// The blob as an open, nameless file: the child can read it and nothing beside it.

@@ -1,73 +1,48 @@
-//! A stored exhibit becomes searchable: its time and place are read, its pictures made.
+//! A stored exhibit becomes searchable: its times and places as claims, pictures for people to look at, fingerprints and the family that
+//! they lead to, indicators.
 //!
-//! The server itself never parses media. `confine` starts one process a file, which limits itself and
-//! loses the network before it reads a byte (`child`); the readers in it are pure: bytes in, facts out.
+//! All of it is read from hostile bytes in a confined process of its own; what that process cannot read, or dies of, becomes an honest
+//! note, and the exhibit stays in the queue. The server itself parses no media. Bytes are examined once for all exhibits that have them.
 
+mod cage;
 mod child;
 mod confine;
-mod exif;
-mod isobmff;
-mod pictures;
+mod credentials;
+mod families;
+mod outcome;
+mod picture;
+mod read;
+mod scan;
+mod zones;
 
-pub use child::run as run_child;
-pub use confine::SUBCOMMAND;
-
-use serde::{Deserialize, Serialize};
+use data_encoding::BASE64;
 
 use crate::app::App;
 use crate::attest;
-use crate::db;
-use crate::db::contents::Examination;
+use crate::db::{self, contents::Examination};
 use crate::domain::actor::Actor;
 use crate::domain::appeal::Appeal;
-use crate::domain::capture::{self, Found, effective_place, effective_time, place_claims, time_claims};
+use crate::domain::capture::{self, effective_place, effective_time, place_claims, time_claims};
 use crate::domain::custody::{Draft, EventType, SubjectKind};
-use crate::domain::exhibit::Exhibit;
+use crate::domain::derivative::{Derivative, Variant};
+use crate::domain::exhibit::{Exhibit, Quarantine};
+use crate::domain::job::Job;
+use crate::domain::likeness::Prints;
 use crate::domain::review::closeness;
-use crate::domain::value::{DAY_US, Id, Sha256, shown};
+use crate::domain::scan::ScanState;
+use crate::domain::value::{Id, Sha256};
 use crate::error::{Error, Result};
 
-/// What the confined process answers.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Outcome {
-    pub found: Found,
-    /// Raw metadata as (path, value), in the file's order.
-    pub raw: Vec<(String, String)>,
-    /// Stable words for what could not be read.
-    pub notes: Vec<String>,
-    /// JPEG, base64.
-    pub thumbnail: Option<String>,
-    pub view: Option<String>,
-}
+pub use child::run as run_child;
+pub use confine::{SUBCOMMAND, confinement, of_file};
+pub use families::similar;
+pub use outcome::{Made, Outcome};
+pub use scan::{scan, version as scanner_version};
+pub use zones::there as zone_there;
 
-impl Outcome {
-    /// The confined process has read hostile bytes: what it says is cut to size before anything is done with it.
-    fn bounded(mut self) -> Self {
-        const CLAIMS_MAX: usize = 32;
-        const RAW_MAX: usize = 600;
-        const TEXT_CHARS_MAX: usize = 400;
-        let cut = |text: &mut String| *text = shown(text, TEXT_CHARS_MAX);
-        self.found.times.truncate(CLAIMS_MAX);
-        self.found.places.truncate(CLAIMS_MAX);
-        self.found.times.iter_mut().for_each(|t| {
-            cut(&mut t.raw);
-            cut(&mut t.path);
-        });
-        self.found.places.iter_mut().for_each(|p| {
-            cut(&mut p.raw);
-            cut(&mut p.path);
-        });
-        self.found.duration_us = self.found.duration_us.map(|d| d.clamp(0, 30 * DAY_US));
-        self.raw.truncate(RAW_MAX);
-        self.raw.iter_mut().for_each(|(path, value)| {
-            cut(path);
-            cut(value);
-        });
-        self.notes.truncate(CLAIMS_MAX);
-        self.notes.iter_mut().for_each(|n| *n = shown(n, 40));
-        self
-    }
-}
+/// Proxies are made when nobody waits for a picture.
+const PRIORITY_PROXY: i64 = 150;
+const PRIORITY_SCAN: i64 = 60;
 
 /// Tool and version that every claim and event names.
 pub fn reader() -> String {
@@ -82,77 +57,112 @@ pub async fn examine(app: &App, exhibit: Id) -> Result<()> {
         return Ok(());
     }
     let appeal = db::appeals::by_id(&mut tx, e.appeal).await?;
+    drop(tx);
+    // The same bytes often come many times at once.
+    let _turn = app.traffic.examining.turn((e.agency, e.sha256)).await;
+    let mut tx = app.db.read().await?;
     let known = db::contents::examination(&mut tx, e.agency, e.sha256).await?;
+    let made = db::derivatives::of(&mut tx, e.agency, e.sha256).await?;
     let key = db::contents::blob_key(&mut tx, e.agency, e.sha256).await?;
     drop(tx);
-    let (examination, new) = match (known, key) {
-        (Some(examination), _) => (examination, false),
-        (None, Some(key)) => (look(app, &e, &key).await?, true),
+    let looked = match (known, key) {
+        (Some(examination), _) => Looked { examination, made, new: false, confined: Vec::new() },
+        (None, Some(key)) => look(app, &e, &key).await?,
         (None, None) => return Err(Error::Internal(format!("exhibit {exhibit} has no content"))),
     };
-    let written = write_down(app, &appeal, exhibit, &examination, new).await;
-    if new && matches!(written, Err(Error::NotFound)) {
+    let written = write_down(app, &appeal, exhibit, &looked).await;
+    if looked.new && matches!(written, Err(Error::NotFound)) {
         // Erased meanwhile: the pictures that were just made go, too.
         let mut tx = app.db.begin().await?;
-        for key in [&examination.thumbnail_key, &examination.view_key].into_iter().flatten() {
-            db::retention::doom(&mut tx, key, app.now()).await?;
+        for d in &looked.made {
+            db::retention::doom(&mut tx, &d.key, app.now()).await?;
         }
         return tx.commit().await;
     }
     written
 }
 
+/// What is known of some bytes.
+struct Looked {
+    examination: Examination,
+    made: Vec<Derivative>,
+    /// Found out just now.
+    new: bool,
+    confined: Vec<String>,
+}
+
 /// Runs the confined process and keeps the pictures that it made.
-async fn look(app: &App, e: &Exhibit, key: &str) -> Result<Examination> {
+async fn look(app: &App, e: &Exhibit, key: &str) -> Result<Looked> {
     let outcome = if e.quarantine.is_some() {
         Outcome { notes: vec!["not-previewed".into()], ..Outcome::default() }
     } else {
         confine::run(app, key, e.size, &e.media_type).await?
     };
-    let keep = async |picture: &Option<String>| -> Result<Option<(String, Sha256)>> {
-        match picture.as_ref().and_then(|p| data_encoding::BASE64.decode(p.as_bytes()).ok()) {
-            Some(bytes) => {
-                let sha256 = Sha256::of(&bytes);
-                Ok(Some((app.blobs.put(bytes.into()).await?, sha256)))
-            }
-            None => Ok(None),
-        }
-    };
-    let (thumbnail, view) = (keep(&outcome.thumbnail).await?.unzip(), keep(&outcome.view).await?.unzip());
-    Ok(Examination {
-        thumbnail_key: thumbnail.0,
-        thumbnail_sha256: thumbnail.1,
-        view_key: view.0,
-        view_sha256: view.1,
+    let mut made = Vec::new();
+    for m in &outcome.made {
+        let Ok(bytes) = BASE64.decode(m.bytes.as_bytes()) else { continue };
+        made.push(Derivative {
+            variant: m.variant,
+            sha256: Some(Sha256::of(&bytes)),
+            size: bytes.len() as u64,
+            media_type: "image/jpeg".into(),
+            width: m.width,
+            height: m.height,
+            how: m.how.clone(),
+            key: app.blobs.put(bytes.into()).await?,
+        });
+    }
+    let prints = outcome.prints.as_ref().and_then(|p| BASE64.decode(p.as_bytes()).ok()).unwrap_or_default();
+    let device = outcome.found.device.key().map(|key| Sha256::from_bytes(app.mac(format!("device|{}|{key}", e.agency).as_bytes())));
+    let reader = std::iter::once(reader()).chain(outcome.tools).collect::<Vec<_>>().join(" ");
+    let examination = Examination {
         found: outcome.found,
         raw: serde_json::to_string(&outcome.raw).map_err(Error::internal)?,
         notes: outcome.notes,
-        reader: reader(),
-    })
+        reader,
+        prints: Prints::from_bytes(&prints),
+        essence: outcome.essence,
+        device,
+    };
+    Ok(Looked { examination, made, new: true, confined: outcome.confined })
 }
 
-/// One transaction: facts, claims, state, custody event.
-async fn write_down(app: &App, appeal: &Appeal, exhibit: Id, x: &Examination, new: bool) -> Result<()> {
-    let now = app.now();
+/// One transaction: facts, claims, family, state, custody event.
+async fn write_down(app: &App, appeal: &Appeal, exhibit: Id, looked: &Looked) -> Result<()> {
+    let (now, x) = (app.now(), &looked.examination);
+    let zone_there = zones::there(&x.found);
+    let near = families::look(app, appeal.id, &x.prints).await?;
     let mut tx = app.db.begin().await?;
     let mut e = db::exhibits::lock(&mut tx, exhibit).await?;
     if e.examined {
         // Committed, because what was read may be another's that is not yet.
         return tx.commit().await;
     }
-    if new {
-        for key in [&x.thumbnail_key, &x.view_key].into_iter().flatten() {
+    if looked.new {
+        for d in &looked.made {
             // The same picture may have been destroyed with another exhibit since we kept it.
-            db::retention::lock_blob(&mut tx, key).await?;
-            if db::retention::was_destroyed(&mut tx, app.blob_mark(key)).await? && app.blobs.length(key).await?.is_none() {
+            db::retention::lock_blob(&mut tx, &d.key).await?;
+            if db::retention::was_destroyed(&mut tx, app.blob_mark(&d.key)).await? && app.blobs.length(&d.key).await?.is_none() {
                 return Err(Error::TryLater);
             }
         }
-        db::contents::insert_examination(&mut tx, e.agency, e.sha256, x, now).await?;
+        if !db::contents::insert_examination(&mut tx, e.agency, e.sha256, x, now).await? {
+            // Another node was faster: what it found counts.
+            return Err(Error::TryLater);
+        }
+        for d in &looked.made {
+            db::derivatives::insert(&mut tx, e.agency, e.sha256, d, now).await?;
+        }
     }
     let (mut times, mut places) = db::exhibits::claims(&mut tx, exhibit).await?;
-    let frame = capture::Frame { zone: &appeal.zone, received_at: e.received_at, reader: &x.reader };
-    for claim in time_claims(&x.found, &frame) {
+    let frame = capture::Frame { zone: &appeal.zone, zone_there, received_at: e.received_at, reader: &x.reader };
+    let mut new = time_claims(&x.found, &frame);
+    if let Some(device) = x.device {
+        let so_far: Vec<_> = times.iter().chain(&new).cloned().collect();
+        let corrections = db::clocks::of_device(&mut tx, appeal.id, device).await?;
+        new.extend(corrections.iter().filter_map(|c| c.claim(&so_far)));
+    }
+    for claim in new {
         db::exhibits::add_time_claim(&mut tx, app.new_id(), exhibit, &claim, now).await?;
         times.push(claim);
     }
@@ -163,7 +173,7 @@ async fn write_down(app: &App, appeal: &Appeal, exhibit: Id, x: &Examination, ne
     e.when = effective_time(&times);
     e.place = effective_place(&places);
     e.state = e.state.examined();
-    e.has_thumbnail = x.thumbnail_key.is_some();
+    e.has_thumbnail = looked.made.iter().any(|d| d.variant == Variant::Thumbnail);
     db::exhibits::set_examined(&mut tx, &e, closeness(appeal, e.when, e.place), now).await?;
     let digest = Sha256::of(serde_json::to_string(&(&x.found, &x.raw, &x.notes)).map_err(Error::internal)?.as_bytes());
     let draft = Draft::new(EventType::ExhibitExamined, Actor::System)
@@ -171,33 +181,106 @@ async fn write_down(app: &App, appeal: &Appeal, exhibit: Id, x: &Examination, ne
         .fact("tool", x.reader.clone())
         .fact("rule", capture::RULE_VERSION)
         .fact("notes", x.notes.clone())
+        .fact("confined", looked.confined.clone())
         .private("result", digest.to_string())
         .private("claims", db::exhibits::claims_digest(&mut tx, exhibit).await?.to_string())
         .private("stands", capture::stands_as(e.when, e.place));
     attest::append(app, &mut tx, draft).await?;
-    if let Some(draft) = made(&e, x) {
+    if let Some(draft) = made(&e, &x.reader, &looked.made) {
         attest::append(app, &mut tx, draft).await?;
     }
-    tx.commit().await
+    families::place(app, &mut tx, &e, x, &near).await?;
+    follow_up(app, &mut tx, &e, looked).await?;
+    tx.commit().await?;
+    app.work.notify_one();
+    Ok(())
+}
+
+/// What is to be done besides: a proxy, a scan; or a quarantine for bytes that were found infected before.
+async fn follow_up(app: &App, tx: &mut db::Tx, e: &Exhibit, looked: &Looked) -> Result<()> {
+    let has_proxy = looked.made.iter().any(|d| d.variant == Variant::Proxy);
+    if e.quarantine.is_none() && !has_proxy && picture::needs_proxy(&e.media_type, &looked.examination.found) {
+        db::jobs::enqueue(tx, app.new_id(), Job::Proxy(e.id), PRIORITY_PROXY, app.now()).await?;
+    }
+    match db::scans::of(tx, e.agency, e.sha256).await? {
+        None if !app.config.examine.scanner.is_empty() => {
+            db::jobs::enqueue(tx, app.new_id(), Job::Scan(e.id), PRIORITY_SCAN, app.now()).await
+        }
+        Some(scan) if scan.state == ScanState::Infected && e.quarantine.is_none() => {
+            db::exhibits::set_quarantine(tx, e.id, Some(Quarantine::Infected)).await?;
+            let draft = Draft::new(EventType::ExhibitQuarantined, Actor::System).about(SubjectKind::Exhibit, e.id);
+            attest::append(app, tx, draft.fact("why", Quarantine::Infected.as_str())).await?;
+            Ok(())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What was made of it for eyes: which pictures, by what, and (closed) what they are and were made of.
-fn made(e: &Exhibit, x: &Examination) -> Option<Draft> {
-    let pictures = [("thumbnail", x.thumbnail_sha256, pictures::THUMBNAIL_PX), ("view", x.view_sha256, pictures::VIEW_PX)];
-    let pictures: Vec<_> = pictures.into_iter().filter_map(|(variant, sha256, edge)| Some((variant, sha256?, edge))).collect();
-    if pictures.is_empty() {
+fn made(e: &Exhibit, tool: &str, derivatives: &[Derivative]) -> Option<Draft> {
+    let mut known: Vec<_> = derivatives.iter().filter_map(|d| Some((d, d.sha256?))).collect();
+    known.sort_by_key(|(d, _)| d.variant);
+    if known.is_empty() {
         return None;
     }
     let mut draft = Draft::new(EventType::DerivativeCreated, Actor::System)
         .about(SubjectKind::Exhibit, e.id)
-        .fact("tool", x.reader.clone())
-        .fact("media", "image/jpeg")
-        .fact("quality", pictures::QUALITY)
-        .fact("variants", pictures.iter().map(|(variant, ..)| *variant).collect::<Vec<_>>())
-        .fact("edges", pictures.iter().map(|(.., edge)| *edge).collect::<Vec<_>>())
+        .fact("tool", tool)
+        .fact("media", known.iter().map(|(d, _)| d.media_type.clone()).collect::<Vec<_>>())
+        .fact("variants", known.iter().map(|(d, _)| d.variant.as_str()).collect::<Vec<_>>())
+        .fact("how", known.iter().map(|(d, _)| d.how.clone()).collect::<Vec<_>>())
         .private("source_sha256", e.sha256.to_string());
-    for (variant, sha256, _) in pictures {
-        draft = draft.private(&format!("{variant}_sha256"), sha256.to_string());
+    for (d, sha256) in known {
+        draft = draft.private(d.variant.opening(), sha256.to_string());
     }
     Some(draft)
+}
+
+/// Makes the copy that browsers play, with its event in the history of every exhibit that has these bytes.
+pub async fn proxy(app: &App, exhibit: Id) -> Result<()> {
+    let mut tx = app.db.read().await?;
+    let Some(e) = db::exhibits::by_id(&mut tx, exhibit).await? else { return Ok(()) };
+    let there = db::derivatives::one(&mut tx, e.agency, e.sha256, Variant::Proxy).await?;
+    let Some(key) = db::contents::blob_key(&mut tx, e.agency, e.sha256).await? else { return Ok(()) };
+    drop(tx);
+    if e.quarantine.is_some() || there.is_some() {
+        return Ok(());
+    }
+    let mut staged = app.blobs.stage(None).await?;
+    let (sha256, size) = match confine::proxy(app, &key, e.size, &e.media_type, &mut staged).await {
+        Ok(made) => made,
+        Err(why) => {
+            staged.discard().await;
+            // Trying again would end the same: the page says that there is none.
+            tracing::warn!(cause = %why, %exhibit, "no proxy was made");
+            return Ok(());
+        }
+    };
+    let key = staged.keep(sha256, size).await?;
+    staged.discard().await;
+    let sound = e.media_type.starts_with("audio/");
+    let proxy = Derivative {
+        variant: Variant::Proxy,
+        key,
+        sha256: Some(sha256),
+        size,
+        media_type: if sound { "audio/mp4" } else { "video/mp4" }.into(),
+        width: 0,
+        height: 0,
+        how: picture::proxy_how(sound),
+    };
+    let mut tx = app.db.begin().await?;
+    db::retention::lock_blob(&mut tx, &proxy.key).await?;
+    if db::exhibits::lock(&mut tx, exhibit).await.is_err() {
+        db::retention::doom(&mut tx, &proxy.key, app.now()).await?;
+        return tx.commit().await;
+    }
+    db::derivatives::insert(&mut tx, e.agency, e.sha256, &proxy, app.now()).await?;
+    for (with, _) in db::exhibits::with_bytes(&mut tx, e.agency, e.sha256).await? {
+        let holder = db::exhibits::by_id(&mut tx, with).await?.ok_or(Error::NotFound)?;
+        if let Some(draft) = made(&holder, &reader(), std::slice::from_ref(&proxy)) {
+            attest::append(app, &mut tx, draft).await?;
+        }
+    }
+    tx.commit().await
 }

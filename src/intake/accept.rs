@@ -81,7 +81,7 @@ pub async fn accept(
     let submission = &db::submissions::by_id(&mut tx, submission.id).await?;
     let sniffed = sniff(&head);
     let (name, name_truncated) = kept_name(&claims.name);
-    let frame = capture::Frame { zone: &appeal.zone, received_at: now, reader: "intake" };
+    let frame = capture::Frame { zone: &appeal.zone, zone_there: None, received_at: now, reader: "intake" };
     let (times, places) = capture::told_claims(&submission.statement, appeal, &name, &frame);
     let exhibit = Exhibit {
         id: app.new_id(),

@@ -29,7 +29,7 @@ async fn one(app: &App, submission: Id, exhibit: Id) -> Result<()> {
     let appeal = db::appeals::by_id(&mut tx, e.appeal).await?;
     let statement = db::submissions::by_id(&mut tx, submission).await?.statement;
     let (mut times, mut places) = db::exhibits::claims(&mut tx, exhibit).await?;
-    let frame = Frame { zone: &appeal.zone, received_at: e.received_at, reader: "intake" };
+    let frame = Frame { zone: &appeal.zone, zone_there: None, received_at: e.received_at, reader: "intake" };
     let told = told_claims(&statement, &appeal, &e.name, &frame);
     let before = times.len() + places.len();
     for claim in told.0.into_iter().filter(|c| c.source == Source::WitnessStatement) {

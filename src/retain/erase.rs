@@ -172,6 +172,10 @@ async fn take_away(app: &App, tx: &mut Tx, e: &Exhibit) -> Result<usize> {
     db::retention::remove_openings(tx, SubjectKind::Exhibit.as_str(), e.id).await?;
     db::retention::remove_likeness(tx, e.id).await?;
     db::retention::remove_exhibit(tx, e.id).await?;
+    db::clocks::forget_basis(tx, e.id).await?;
+    if db::exhibits::first_with(tx, e.appeal, e.agency, e.sha256).await?.is_none() {
+        db::families::forget(tx, e.appeal, e.sha256).await?;
+    }
     if db::retention::submission_is_empty(tx, e.submission).await? {
         let empty = serde_json::to_string(&Statement::default()).map_err(Error::internal)?;
         db::retention::remove_statement(tx, e.submission, &empty).await?;

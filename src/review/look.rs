@@ -6,7 +6,7 @@ use crate::attest;
 use crate::db;
 use crate::domain::actor::{Act, Actor, Person, may};
 use crate::domain::custody::{Draft, EventType, SubjectKind};
-use crate::domain::exhibit::{Exhibit, Kind};
+use crate::domain::exhibit::{Exhibit, Kind, Quarantine};
 use crate::domain::purpose::worded;
 use crate::domain::review::{NOTE_CHARS_MAX, stretches};
 use crate::domain::value::{Id, MINUTE_US, Utc, shown};
@@ -20,7 +20,9 @@ pub enum Look {
     Thumbnail,
     /// The larger picture.
     View,
-    /// The original, played in place.
+    /// A clip's frames, side by side.
+    Sheet,
+    /// The original, played in place; or its proxy.
     Play,
     /// The original, taken away.
     Download,
@@ -32,6 +34,7 @@ impl Look {
             Look::Record => "record",
             Look::Thumbnail => "thumbnail",
             Look::View => "view",
+            Look::Sheet => "sheet",
             Look::Play => "play",
             Look::Download => "original",
         }
@@ -46,6 +49,7 @@ pub struct Looked {
     pub exhibit: Exhibit,
     pub thumbnail: String,
     pub view: String,
+    pub sheet: String,
     /// With which the page tells what of a clip was played.
     pub record: String,
 }
@@ -69,7 +73,13 @@ pub async fn look(app: &App, person: &Person, exhibit: Id, what: Look) -> Result
     watch(app, person, 1).await;
     let now = app.now();
     let token = |look| grant(app, person, e.id, look, now);
-    Ok(Looked { thumbnail: token(Look::Thumbnail), view: token(Look::View), record: token(Look::Record), exhibit: e })
+    Ok(Looked {
+        thumbnail: token(Look::Thumbnail),
+        view: token(Look::View),
+        sheet: token(Look::Sheet),
+        record: token(Look::Record),
+        exhibit: e,
+    })
 }
 
 /// Counts looks that are on record; too many in a minute are told of, once. What is told adds to the record and keeps nobody from
@@ -94,6 +104,10 @@ pub(super) async fn watch(app: &App, person: &Person, looks: u64) {
 /// Records that an original is taken away, for a reason of its own, and returns the token under which its bytes then come.
 pub async fn download(app: &App, person: &Person, exhibit: Id, reason: &str) -> Result<String> {
     let e = one_exhibit(app, person, exhibit).await?;
+    // What a scanner found something in is taken away only by those who answer for it.
+    if e.quarantine == Some(Quarantine::Infected) && !may(person.role, Act::Retain) {
+        return Err(Error::Forbidden);
+    }
     let reason = shown(reason.trim(), NOTE_CHARS_MAX);
     let worded = worded(&reason);
     let draft = if worded {

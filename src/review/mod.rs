@@ -2,14 +2,18 @@
 
 mod appeals;
 mod bulk;
+mod correct;
 mod decide;
+mod family;
 mod identity;
 mod look;
 mod queue;
 
 pub use appeals::{NewAppeal, create_appeal, set_appeal_intake, set_appeal_state};
 pub use bulk::{BURST_MIN, BulkAct, BulkScope, bulk, bulk_count};
+pub use correct::{Stated, correct_clock, state, withdraw_clock};
 pub use decide::decide;
+pub use family::{Family, family, join, part};
 pub use identity::{by_reference, unmask};
 pub use look::{Look, download, look, look_is_recorded, one_exhibit, play, view_ended};
 pub use queue::page;

@@ -52,7 +52,7 @@ pub async fn page(app: &App, person: &Person, appeal: &Appeal, raw: &RawFilter) 
     Ok(Page { rows, next })
 }
 
-async fn record(app: &App, person: &Person, appeal: &Appeal, rows: &[Exhibit]) -> Result<()> {
+pub(super) async fn record(app: &App, person: &Person, appeal: &Appeal, rows: &[Exhibit]) -> Result<()> {
     let ids: Vec<String> = rows.iter().map(|e| e.id.to_string()).collect();
     let draft = Draft::new(EventType::GridViewed, Actor::from(person))
         .about(SubjectKind::Appeal, appeal.id)

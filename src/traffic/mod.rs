@@ -1,19 +1,24 @@
-//! What is under way on this node: whose turn it is at an upload, how far a submission has come, who may still come in.
-//! All of it is in memory and lost with the process, on purpose: nothing here is evidence.
+//! What is under way on this node: whose turn it is at an upload, how far a submission has come, who may still come in,
+//! which contents are like which. All of it is in memory and lost with the process, on purpose: nothing here is evidence.
 
 mod gate;
+mod likenesses;
 mod looks;
+mod once;
 mod progress;
 mod spent;
 mod turns;
 
 pub use gate::{Block, Gate, Pass};
+pub use likenesses::{Known, Likenesses};
 pub use looks::Looks;
+pub use once::Once;
 pub use progress::Progress;
 pub use spent::Spent;
 pub use turns::{Turn, Turns};
 
 use crate::config::Config;
+use crate::domain::value::{Id, Sha256};
 
 pub struct Traffic {
     pub turns: Turns,
@@ -23,6 +28,11 @@ pub struct Traffic {
     pub spent: Spent,
     /// How often staff look.
     pub looks: Looks,
+    /// Fingerprints of the appeals' contents.
+    pub likenesses: Likenesses,
+    /// Contents that are being examined, or scanned.
+    pub examining: Once<(Id, Sha256)>,
+    pub scanning: Once<(Id, Sha256)>,
 }
 
 impl Traffic {
@@ -33,6 +43,9 @@ impl Traffic {
             gate: Gate::new(&config.limits),
             spent: Spent::default(),
             looks: Looks::default(),
+            likenesses: Likenesses::default(),
+            examining: Once::default(),
+            scanning: Once::default(),
         }
     }
 }

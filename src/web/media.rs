@@ -20,6 +20,7 @@ use super::range::Part;
 use crate::attest;
 use crate::db;
 use crate::domain::actor::Person;
+use crate::domain::derivative::Variant;
 use crate::domain::exhibit::Exhibit;
 use crate::domain::media::{extension, playable};
 use crate::domain::value::Id;
@@ -62,15 +63,30 @@ pub async fn view(
     picture(&app, &e, Look::View).await
 }
 
+/// A clip's frames, side by side.
+pub async fn sheet(
+    State(app): State<AppState>,
+    Reviewer(person): Reviewer,
+    PathId(id): PathId,
+    Params(token): Params<Token>,
+) -> Result<Response> {
+    let e = recorded(&app, &person, id, Look::Sheet, &token).await?;
+    picture(&app, &e, Look::Sheet).await
+}
+
 async fn picture(app: &AppState, e: &Exhibit, what: Look) -> Result<Response> {
     if e.quarantine.is_some() {
         return Err(Error::NotFound);
     }
     let mut tx = app.db.read().await?;
-    let x = db::contents::examination(&mut tx, e.agency, e.sha256).await?.ok_or(Error::NotFound)?;
+    let variant = match what {
+        Look::View => Variant::View,
+        Look::Sheet => Variant::Sheet,
+        _ => Variant::Thumbnail,
+    };
+    let made = db::derivatives::one(&mut tx, e.agency, e.sha256, variant).await?.ok_or(Error::NotFound)?;
     drop(tx);
-    let key = if what == Look::View { x.view_key } else { x.thumbnail_key }.ok_or(Error::NotFound)?;
-    let stream = app.blobs.open_range(&key, 0, 8 << 20).await?;
+    let stream = app.blobs.open_range(&made.key, 0, 8 << 20).await?;
     let mut response = Body::from_stream(stream).into_response();
     locked_down(&mut response, "image/jpeg", "no-store");
     Ok(response)
@@ -86,15 +102,22 @@ pub async fn play(
     headers: HeaderMap,
 ) -> Result<Response> {
     let e = one_exhibit(&app, &person, id).await?;
-    if !playable(&e.media_type) || e.quarantine.is_some() {
+    let mut tx = app.db.read().await?;
+    let proxy = db::derivatives::one(&mut tx, e.agency, e.sha256, Variant::Proxy).await?;
+    drop(tx);
+    if !playable(&e.media_type) && proxy.is_none() || e.quarantine.is_some() {
         return Err(Error::NotFound);
     }
     if !look_is_recorded(&app, &person, id, Look::Play, &token.look) {
         let token = review::play(&app, &person, id).await?;
         return Ok(Redirect::to(&format!("/exhibits/{id}/play?look={token}")).into_response());
     }
-    let mut response = bytes(&app, &e, &headers).await?;
-    let kind: &'static str = match e.media_type.as_str() {
+    // Where there is a copy that browsers play, the original is not what they would play.
+    let (mut response, media_type) = match &proxy {
+        Some(proxy) => (stretch(&app, &proxy.key, proxy.size, &headers).await?, proxy.media_type.as_str()),
+        None => (bytes(&app, &e, &headers).await?, e.media_type.as_str()),
+    };
+    let kind: &'static str = match media_type {
         // Chromium plays QuickTime files when they are called MP4, which they nearly are.
         "video/quicktime" | "video/mp4" => "video/mp4",
         "video/webm" => "video/webm",
@@ -169,6 +192,15 @@ pub async fn seen(
 ) -> Result<StatusCode> {
     review::view_ended(&app, &person, id, &told.look, &told.ranges).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// A blob, whole or one range of it.
+async fn stretch(app: &AppState, key: &str, size: u64, headers: &HeaderMap) -> Result<Response> {
+    let part = Part::asked(headers, size)?;
+    let (start, length) = part.stretch();
+    let mut response = Body::from_stream(app.blobs.open_range(key, start, length).await?).into_response();
+    part.describe(&mut response)?;
+    Ok(response)
 }
 
 /// The original's bytes, whole or one range of them.

@@ -81,7 +81,7 @@ async fn changed_rows_and_entries_are_found(pair: Pair) {
             "opening-missing",
         ),
         ("the published log, forgotten", "UPDATE log_head SET published = published + 1000".to_owned(), "published-lost"),
-        ("T13 a picture", "UPDATE examination SET view_sha256 = sha256".to_owned(), "picture-differs"),
+        ("T13 a picture", "UPDATE derivative SET blob_sha256 = sha256".to_owned(), "picture-differs"),
         ("T01 a claim", "UPDATE claim SET body = replace(body, '2', '3')".to_owned(), "claims-differ"),
         ("T01 a size", "UPDATE exhibit SET size = size + 1".to_owned(), "row-differs"),
         ("T02 an entry", format!("UPDATE log_entry SET bytes = {} WHERE idx = 3", text("bytes")), "entry-changed"),
@@ -301,7 +301,7 @@ async fn lost_and_exchanged_bytes_are_found(pair: Pair) {
         assert_eq!(code, 1, "{case_id}: {report}");
         assert_eq!(report["findings"].as_array().unwrap().len(), 1, "{case_id}: {report}");
         // A picture that people look at, likewise.
-        let made = server.query("SELECT lower(hex(view_sha256)) FROM examination LIMIT 1").trim().to_owned();
+        let made = server.query("SELECT lower(hex(blob_sha256)) FROM derivative WHERE variant = 'view' LIMIT 1").trim().to_owned();
         how(&server.path(&format!("media/blobs/{}/{}/{made}", &made[..2], &made[2..4])));
         let (code, report) = server.fixity();
         assert!(code == 1 && words(&report).iter().any(|w| w == "picture-changed"), "{case_id}: {report}");

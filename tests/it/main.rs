@@ -8,6 +8,8 @@ mod bad_input;
 mod bundle;
 mod crash;
 mod erasure;
+mod exiftool;
+mod facts;
 mod files;
 mod flood;
 mod keys;

@@ -112,10 +112,11 @@ struct Read {
 /// Reads the pictures that were made of some bytes; the first one that is not what was made.
 async fn pictures(app: &App, agency: Id, sha256: Sha256) -> Result<Option<&'static str>> {
     let mut tx = app.db.read().await?;
-    let Some(x) = db::contents::examination(&mut tx, agency, sha256).await? else { return Ok(None) };
+    let derivatives = db::derivatives::of(&mut tx, agency, sha256).await?;
     drop(tx);
-    for (variant, key, made) in [("thumbnail", x.thumbnail_key, x.thumbnail_sha256), ("view", x.view_key, x.view_sha256)] {
-        let Some((key, made)) = key.zip(made) else { continue };
+    for d in derivatives {
+        let (variant, key) = (d.variant.as_str(), d.key);
+        let Some(made) = d.sha256 else { continue };
         let read = match app.blobs.length(&key).await {
             Ok(Some(size)) => app.blobs.digest(&key, size).await.map(|(found, _)| found == made),
             Ok(None) => Ok(false),

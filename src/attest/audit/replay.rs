@@ -12,6 +12,7 @@ use crate::db::exhibits::Stands;
 use crate::domain::capture::claims_digest;
 use crate::domain::custody::merkle::{Edge, TILE_WIDTH, TileAt, leaf_hash, tile_level};
 use crate::domain::custody::{Checkpoint, EventType, Opening, Signed, SubjectKind, commitment};
+use crate::domain::derivative::Variant;
 use crate::domain::retention::Standing;
 use crate::domain::value::{Id, Sha256};
 use crate::error::Result;
@@ -88,7 +89,7 @@ pub async fn audit(app: &App) -> Result<Report> {
         replayed.check_rows(&mut report, &rows);
         replayed.check_captures(&mut report, &rows, &db::exhibits::claims_digests(&mut tx).await?);
         replayed.check_unopened(&mut report);
-        replayed.check_pictures(&mut report, &rows, &db::contents::pictures(&mut tx).await?);
+        replayed.check_pictures(&mut report, &rows, &db::derivatives::hashes(&mut tx).await?);
         replayed.check_holds(&mut report, &db::retention::held(&mut tx).await?.into_iter().collect());
     }
     for exhibit in replayed.standing.iter().filter(|(_, s)| s.erased).map(|(id, _)| id) {
@@ -172,7 +173,7 @@ struct Replayed {
     /// How many files each submission handed over.
     handed_over: HashMap<Id, u64>,
     /// The pictures that were made of each exhibit: thumbnail and view.
-    pictured: HashMap<Id, [Option<String>; 2]>,
+    pictured: HashMap<Id, BTreeMap<Variant, String>>,
     /// Where each exhibit was left in time and place, and the digest of its claims.
     captured: HashMap<Id, (String, String)>,
     /// Holds and erasures, of those that have any.
@@ -221,11 +222,11 @@ impl Replayed {
     }
 
     /// What people look at is what the log says was made.
-    fn check_pictures(&self, report: &mut Report, rows: &HashMap<Id, Stands>, pictures: &HashMap<Sha256, [Option<Sha256>; 2]>) {
+    fn check_pictures(&self, report: &mut Report, rows: &HashMap<Id, Stands>, pictures: &HashMap<(Sha256, Variant), Option<Sha256>>) {
         for (id, made) in &self.pictured {
             let Some(row) = rows.get(id) else { continue };
-            let stand = pictures.get(&row.sha256).copied().unwrap_or_default();
-            if made.iter().zip(stand).any(|(made, stands)| made.is_some() && *made != stands.map(|s| s.to_string())) {
+            let stands = |v| pictures.get(&(row.sha256, v)).copied().flatten().map(|s| s.to_string());
+            if made.iter().any(|(variant, made)| stands(*variant).as_ref() != Some(made)) {
                 report.add("picture-differs", format!("exhibit {id}: the table names another picture than the log says was made"));
             }
         }
@@ -280,8 +281,8 @@ fn check_openings(
         }
     }
     if let Some(exhibit) = subject.filter(|_| envelope["type"] == EventType::DerivativeCreated.as_str()) {
-        let text = |path: &str| opened(path).and_then(Value::as_str).map(str::to_owned);
-        replayed.pictured.insert(exhibit, [text("thumbnail_sha256"), text("view_sha256")]);
+        let made = Variant::ALL.into_iter().filter_map(|v| Some((v, opened(v.opening())?.as_str()?.to_owned())));
+        replayed.pictured.entry(exhibit).or_default().extend(made);
     }
     match (envelope.get("type").and_then(Value::as_str), subject) {
         (Some("submission.closed"), Some(submission)) => {

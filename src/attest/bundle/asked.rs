@@ -32,7 +32,7 @@ impl Profile {
     /// Whether an opening goes along. To the defence only what is named here: what a witness called the file and said of it, and what
     /// staff wrote, can name the witness; a kind of event that comes later stays closed until somebody has thought about it.
     pub(super) fn discloses(self, kind: &str, path: &str) -> bool {
-        const TO_THE_DEFENCE: [&str; 14] = [
+        const TO_THE_DEFENCE: [&str; 16] = [
             "sha256",
             "size",
             "received_at",
@@ -46,6 +46,8 @@ impl Profile {
             "source_sha256",
             "thumbnail_sha256",
             "view_sha256",
+            "sheet_sha256",
+            "proxy_sha256",
             "exhibits",
         ];
         self == Profile::Prosecution

@@ -16,6 +16,7 @@ use crate::attest::append;
 use crate::db;
 use crate::domain::actor::Actor;
 use crate::domain::custody::{Draft, EventType, SubjectKind, bag};
+use crate::domain::derivative::Variant;
 use crate::domain::exhibit::Exhibit;
 use crate::domain::media::extension;
 use crate::domain::value::{Id, Sha256};
@@ -54,10 +55,12 @@ pub async fn original(app: &App, e: &Exhibit, profile: Profile) -> Result<Source
 /// The picture that people looked at, marked in its name as what it is, when there is one whose hash the log holds.
 pub async fn derivative(app: &App, e: &Exhibit, profile: Profile) -> Result<Option<Source>> {
     let mut tx = app.db.read().await?;
-    let Some(x) = db::contents::examination(&mut tx, e.agency, e.sha256).await? else { return Ok(None) };
-    let Some((key, sha256)) = x.view_key.zip(x.view_sha256) else { return Ok(None) };
+    let Some(view) = db::derivatives::one(&mut tx, e.agency, e.sha256, Variant::View).await? else { return Ok(None) };
+    let (key, Some(sha256)) = (view.key, view.sha256) else { return Ok(None) };
     // Made of the same bytes for another exhibit it is not yet this one's: its own history has to tell of it.
-    if !db::log::opens(&mut tx, SubjectKind::Exhibit.as_str(), &e.id.to_string(), "view_sha256", &json!(sha256.to_string())).await? {
+    if !db::log::opens(&mut tx, SubjectKind::Exhibit.as_str(), &e.id.to_string(), Variant::View.opening(), &json!(sha256.to_string()))
+        .await?
+    {
         return Ok(None);
     }
     drop(tx);

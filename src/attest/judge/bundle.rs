@@ -17,6 +17,7 @@ use super::{Exit, Finding, GivenFile, Trust, Verdict, signature, stamps};
 use crate::attest::bundle::{DERIVATIVES, EventLine, NAMESPACE, ORIGINALS, moment};
 use crate::domain::custody::timestamp::Roots;
 use crate::domain::custody::{Checkpoint, LogProof, Policy, VerifierKey, bag, commitment, merkle, strict};
+use crate::domain::derivative::Variant;
 use crate::domain::value::{Sha256, Utc};
 
 const TEXT_BYTES_MAX: u64 = 64 << 20;
@@ -97,7 +98,7 @@ impl Event {
 
     /// Whether this event says that a picture with this hash was made.
     fn makes(&self, sha256: &str) -> bool {
-        self.kind() == "derivative.created" && ["thumbnail_sha256", "view_sha256"].iter().any(|path| self.opened(path) == Some(sha256))
+        self.kind() == "derivative.created" && Variant::ALL.iter().any(|v| self.opened(v.opening()) == Some(sha256))
     }
 
     fn exhibit(&self) -> &str {

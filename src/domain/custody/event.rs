@@ -54,8 +54,16 @@ event_types! {
     ExhibitExamined = "exhibit.examined",
     /// A picture was made of it, for eyes.
     DerivativeCreated = "derivative.created",
-    /// The same bytes had come before.
+    /// The same had come before: the same bytes, or what shows the same.
     DuplicateLinked = "duplicate.linked",
+    /// An investigator joined what the program had not.
+    FamilyJoined = "family.joined",
+    /// An investigator parted it from its family.
+    FamilyParted = "family.parted",
+    /// A virus scanner read it.
+    ExhibitScanned = "exhibit.scanned",
+    /// An investigator said more about time and place, or about its device's clock.
+    ExhibitCorrected = "exhibit.corrected",
     /// The witness said more about time and place after it had come.
     ExhibitRestated = "exhibit.restated",
     /// An exhibit was opened, or one of its pictures was shown.

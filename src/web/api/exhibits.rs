@@ -9,8 +9,11 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::db;
-use crate::domain::capture::{PlaceClaim, TimeClaim};
+use crate::domain::capture::{Device, PlaceClaim, Shape, Stream, TimeClaim};
+use crate::domain::contradiction;
 use crate::domain::exhibit::{Exhibit, Kind, Quarantine, State as ExhibitState};
+use crate::domain::family::Relation;
+use crate::domain::indicator::Seen;
 use crate::domain::review::{Decision, RawFilter};
 use crate::domain::value::{Id, Sha256, Utc};
 use crate::error::{Error, Result};
@@ -137,9 +140,29 @@ pub struct OneAnswer {
     place_claims: Vec<PlaceClaim>,
     /// Stable words for what examination could not read.
     notes: Vec<String>,
+    /// What made it, as the file says.
+    device: Device,
+    /// Size as stored, orientation, rotation.
+    shape: Shape,
+    duration_us: Option<i64>,
+    streams: Vec<Stream>,
+    /// Observations about how it was made; never a verdict.
+    indicators: Vec<Seen>,
+    /// Other contents of its family: first exhibit, relation, bits apart.
+    family: Vec<RelativeAnswer>,
+    /// Tool and version that read it.
+    reader: Option<String>,
     /// Raw metadata as (path, value).
     #[schema(value_type = Vec<Vec<String>>)]
     raw: Value,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct RelativeAnswer {
+    #[schema(value_type = String)]
+    exhibit: Id,
+    relation: Relation,
+    distance: u32,
 }
 
 /// One exhibit: every claim of time and place, and the raw metadata
@@ -150,8 +173,36 @@ pub async fn one(State(app): State<AppState>, Reviewer(person): Reviewer, PathId
     let mut tx = app.db.read().await?;
     let (time_claims, place_claims) = db::exhibits::claims(&mut tx, e.id).await?;
     let x = db::contents::examination(&mut tx, e.agency, e.sha256).await?;
-    let (notes, raw) = x.map_or((Vec::new(), Value::Array(Vec::new())), |x| (x.notes, serde_json::from_str(&x.raw).unwrap_or_default()));
-    Ok(Json(OneAnswer { exhibit: ExhibitAnswer::new(e, &looked.thumbnail), time_claims, place_claims, notes, raw }))
+    let mut family = Vec::new();
+    if let Some(own) = db::families::member(&mut tx, e.appeal, e.sha256).await? {
+        for m in db::families::members(&mut tx, own.family).await?.into_iter().filter(|m| m.sha256 != e.sha256) {
+            let first = db::exhibits::first_with(&mut tx, e.appeal, e.agency, m.sha256).await?;
+            family.extend(first.map(|exhibit| RelativeAnswer { exhibit, relation: m.relation, distance: m.distance }));
+        }
+    }
+    let others = match x.as_ref().and_then(|x| x.device) {
+        Some(device) => db::contents::submissions_with_device(&mut tx, e.appeal, e.agency, device, e.submission).await?,
+        None => 0,
+    };
+    drop(tx);
+    let indicators = x.as_ref().map(|x| contradiction::all(&e.name, &x.found, &time_claims, &place_claims, others)).unwrap_or_default();
+    let raw = x.as_ref().map_or_else(|| Value::Array(Vec::new()), |x| serde_json::from_str(&x.raw).unwrap_or_default());
+    let reader = x.as_ref().map(|x| x.reader.clone());
+    let (notes, found) = x.map(|x| (x.notes, x.found)).unwrap_or_default();
+    Ok(Json(OneAnswer {
+        exhibit: ExhibitAnswer::new(e, &looked.thumbnail),
+        time_claims,
+        place_claims,
+        notes,
+        device: found.device,
+        shape: found.shape,
+        duration_us: found.duration_us,
+        streams: found.streams,
+        indicators,
+        family,
+        reader,
+        raw,
+    }))
 }
 
 #[derive(Serialize, ToSchema)]

@@ -8,19 +8,27 @@ use i18n_embed_fl::fl;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::facts::{self, Line};
 use super::queue::when_words;
 use super::{kind_words, state_words};
-use crate::db;
-use crate::domain::actor::{Act, may};
-use crate::domain::capture::{PlaceClaim, PlaceStatus, TimeClaim};
-use crate::domain::exhibit::Kind;
+use crate::db::{self, contents::Examination};
+use crate::domain::actor::{Act, Person, may};
+use crate::domain::capture::{Grade, PlaceClaim, PlaceStatus, Source, TimeClaim, WITHDRAWN};
+use crate::domain::clock::Correction;
+use crate::domain::contradiction;
+use crate::domain::derivative::Variant;
+use crate::domain::exhibit::{Exhibit, Kind};
+use crate::domain::family::Relation;
 use crate::domain::media::playable;
 use crate::domain::purpose::PurposeCode;
 use crate::domain::retention::Basis;
 use crate::domain::review::Decision;
+use crate::domain::scan::{Scan, ScanState};
 use crate::domain::submission::Statement;
+use crate::domain::value::SECOND_US;
 use crate::error::{Error, Result};
-use crate::review::{self, Look};
+use crate::examine;
+use crate::review::{self, Family, Look};
 use crate::web::account::purpose_words;
 use crate::web::extract::{AppState, Decider, Frame, Params, PathId, Reviewer, own_appeal};
 use crate::web::respond::page;
@@ -40,6 +48,18 @@ struct Earlier {
     decision: String,
     note: String,
     at: String,
+}
+
+/// What the file tells, beside its claims.
+struct Facts {
+    lines: Vec<Line>,
+    checked: Vec<String>,
+    reader: String,
+    rule: u32,
+    family: Family,
+    device_known: bool,
+    /// Corrections of its device's clock that count.
+    corrections: Vec<String>,
 }
 
 #[derive(Template)]
@@ -63,6 +83,11 @@ struct ExhibitPage {
     when: String,
     place: String,
     view: Option<String>,
+    sheet: Option<String>,
+    /// Whether a copy is played, and with which steps it was made.
+    proxy: Option<String>,
+    /// What a virus scanner says, when there is one.
+    scan: Option<String>,
     record: String,
     play: bool,
     is_video: bool,
@@ -72,6 +97,7 @@ struct ExhibitPage {
     places: Vec<PlaceClaim>,
     notes: Vec<String>,
     raw: Vec<(String, String)>,
+    facts: Facts,
     events: Vec<Event>,
     earlier: Vec<Earlier>,
     /// By whom, when, why.
@@ -94,13 +120,36 @@ impl ExhibitPage {
             PlaceStatus::RemovedByPhone => fl!(t, "place-removed"),
             PlaceStatus::Zero => fl!(t, "place-zero"),
             PlaceStatus::Impossible => fl!(t, "place-impossible"),
+            PlaceStatus::NoHemisphere => fl!(t, "place-no-hemisphere"),
+            PlaceStatus::Withdrawn => fl!(t, "claim-withdrawn"),
         }
+    }
+
+    fn relation(&self, relation: Relation) -> String {
+        facts::relation_words(self.t, relation)
+    }
+
+    fn source(&self, source: Source) -> String {
+        facts::source_words(self.t, source)
+    }
+
+    fn zone_from(&self, word: &str) -> String {
+        facts::zone_words(self.t, word)
+    }
+
+    fn grade(&self, grade: Grade) -> String {
+        facts::grade_words(self.t, grade)
+    }
+
+    fn note(&self, note: &str) -> String {
+        facts::note_words(self.t, note)
     }
 
     fn problem(&self, word: &str) -> String {
         let t = self.t;
         match word {
             "clock-not-set" => fl!(t, "time-clock-not-set"),
+            WITHDRAWN => fl!(t, "claim-withdrawn"),
             "in-the-future" => fl!(t, "time-in-the-future"),
             _ => fl!(t, "time-unreadable"),
         }
@@ -118,14 +167,18 @@ pub async fn show(State(app): State<AppState>, Reviewer(person): Reviewer, frame
     let contact_given = !std::mem::take(&mut statement.contact).is_empty();
     let (times, places) = db::exhibits::claims(&mut tx, e.id).await?;
     let x = db::contents::examination(&mut tx, e.agency, e.sha256).await?;
+    let made = db::derivatives::of(&mut tx, e.agency, e.sha256).await?;
+    let scan = db::scans::of(&mut tx, e.agency, e.sha256).await?;
     let decisions = db::exhibits::decisions(&mut tx, e.id).await?;
     let names: Vec<(String, String)> = db::accounts::list(&mut tx).await?.into_iter().map(|a| (a.id.to_string(), a.name)).collect();
     let entries = db::log::of_subject(&mut tx, "exhibit", &e.id.to_string()).await?;
     let hold = db::retention::hold(&mut tx, e.id).await?;
     let erasure = db::retention::open_for(&mut tx, e.id).await?.is_some();
     drop(tx);
-    let viewable = e.quarantine.is_none() && x.as_ref().is_some_and(|x| x.view_key.is_some());
-    let can_play = playable(&e.media_type) && e.quarantine.is_none();
+    let shown = |variant| e.quarantine.is_none() && made.iter().any(|d| d.variant == variant);
+    let proxy = made.iter().find(|d| d.variant == Variant::Proxy && e.quarantine.is_none()).map(|d| d.how.clone());
+    let can_play = (playable(&e.media_type) || proxy.is_some()) && e.quarantine.is_none();
+    let facts = facts_of(&app, &person, &e, x.as_ref(), (&times, &places), t).await?;
     let (notes, raw) = x.map_or_else(Default::default, |x| (x.notes, serde_json::from_str(&x.raw).unwrap_or_default()));
     page(&ExhibitPage {
         t,
@@ -142,9 +195,13 @@ pub async fn show(State(app): State<AppState>, Reviewer(person): Reviewer, frame
         when: when_words(t, e.when, &appeal.zone),
         place: e.place.map_or_else(
             || fl!(t, "place-unknown"),
-            |p| format!("{:.5}, {:.5} ± {:.0} m ({})", p.point.lat, p.point.lon, p.radius_m, p.source.as_str()),
+            |p| format!("{:.5}, {:.5} ± {:.0} m ({})", p.point.lat, p.point.lon, p.radius_m, facts::source_words(t, p.source)),
         ),
-        view: viewable.then_some(looked.view),
+        view: shown(Variant::View).then_some(looked.view),
+        sheet: shown(Variant::Sheet).then_some(looked.sheet),
+        proxy,
+        scan: scan_words(&app, t, scan),
+        facts,
         record: looked.record,
         play: can_play,
         is_video: e.kind == Kind::Video,
@@ -170,6 +227,54 @@ pub async fn show(State(app): State<AppState>, Reviewer(person): Reviewer, frame
         media_type: e.media_type,
         name: e.name,
         frame,
+    })
+}
+
+/// The indicators, the family and the device of an exhibit that is being looked at.
+async fn facts_of(
+    app: &AppState,
+    person: &Person,
+    e: &Exhibit,
+    x: Option<&Examination>,
+    (times, places): (&[TimeClaim], &[PlaceClaim]),
+    t: &'static FluentLanguageLoader,
+) -> Result<Facts> {
+    let device = x.and_then(|x| x.device);
+    let mut tx = app.db.read().await?;
+    let (others, corrections) = match device {
+        Some(device) => (
+            db::contents::submissions_with_device(&mut tx, e.appeal, e.agency, device, e.submission).await?,
+            db::clocks::of_device(&mut tx, e.appeal, device).await?,
+        ),
+        None => (0, Vec::new()),
+    };
+    drop(tx);
+    let similar = match x {
+        Some(x) => examine::similar(app, e.appeal, &x.prints).await?,
+        None => Vec::new(),
+    };
+    let family = review::family(app, person, e, similar).await?;
+    let seen = x.map(|x| contradiction::all(&e.name, &x.found, times, places, others)).unwrap_or_default();
+    let correction = |c: Correction| format!("{:+} s ± {} s · {} · {}", c.delta_us / SECOND_US, c.doubt_us / SECOND_US, c.by, c.reason);
+    Ok(Facts {
+        checked: if x.is_some() { facts::checked(t, &seen) } else { Vec::new() },
+        lines: facts::lines(t, seen),
+        reader: x.map(|x| x.reader.clone()).unwrap_or_default(),
+        rule: contradiction::RULE_VERSION,
+        family,
+        device_known: device.is_some(),
+        corrections: corrections.into_iter().map(correction).collect(),
+    })
+}
+
+fn scan_words(app: &AppState, t: &FluentLanguageLoader, scan: Option<Scan>) -> Option<String> {
+    let Some(scan) = scan else {
+        return (!app.config.examine.scanner.is_empty()).then(|| fl!(t, "scan-waits"));
+    };
+    Some(match scan.state {
+        ScanState::Clean => fl!(t, "scan-clean", engine = scan.engine),
+        ScanState::Infected => fl!(t, "scan-infected", signature = scan.signature, engine = scan.engine),
+        ScanState::TooLarge => fl!(t, "scan-too-large", engine = scan.engine),
     })
 }
 

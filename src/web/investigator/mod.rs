@@ -2,8 +2,11 @@
 
 pub mod appeals;
 pub mod bulk;
+pub mod correct;
 pub mod exhibit;
 pub mod exports;
+mod facts;
+pub mod family;
 pub mod queue;
 
 use i18n_embed::fluent::FluentLanguageLoader;

@@ -1,0 +1,221 @@
+//! Claims: what was found or told, with the doubt that belongs to it.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Found, Grade, PlaceStatus, Source, TimeFound, time_in_name};
+use crate::domain::appeal::Appeal;
+use crate::domain::submission::{Answer, Statement};
+use crate::domain::value::{DAY_US, HOUR_US, MINUTE_US, SECOND_US, Utc};
+
+/// A claim of time: its interval when it has one, else what is wrong with it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TimeClaim {
+    pub source: Source,
+    pub raw: String,
+    pub path: String,
+    pub reader: String,
+    #[schema(value_type = Option<String>)]
+    pub from: Option<Utc>,
+    #[schema(value_type = Option<String>)]
+    pub to: Option<Utc>,
+    pub grade: Grade,
+    /// Where the zone came from: `stated`, `gps`, `place`, `appeal`, `utc` or `none`.
+    pub zone_from: String,
+    /// Why this claim cannot be used, in one stable word.
+    pub problem: Option<String>,
+}
+
+/// A claim of place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PlaceClaim {
+    pub source: Source,
+    pub raw: String,
+    pub path: String,
+    pub reader: String,
+    pub status: PlaceStatus,
+    pub lat: Option<f64>,
+    pub lon: Option<f64>,
+    pub radius_m: Option<f64>,
+    pub altitude_m: Option<f64>,
+    pub direction_deg: Option<f64>,
+    /// Whether the direction is the compass's.
+    #[serde(default)]
+    pub magnetic: bool,
+}
+
+/// What the appeal lends to a claim that lacks it.
+pub struct Frame<'a> {
+    pub zone: &'a str,
+    /// The zone at the place that the file itself states.
+    pub zone_there: Option<&'a str>,
+    pub received_at: Utc,
+    pub reader: &'a str,
+}
+
+/// Times before this are clocks that were never set. 1990-01-01.
+const EARLIEST: Utc = Utc::from_micros(631_152_000 * SECOND_US);
+
+/// Turns what was found into claims of time.
+///
+/// A wall clock with an offset is grade A; satellite time is grade A; a wall clock whose difference
+/// from satellite time is a whole quarter of an hour (±2 min) is grade B, and so is one that takes the zone
+/// of the file's own place (clocks travel: two minutes of doubt, and both readings of an hour that happens twice);
+/// one without any zone takes the appeal's and is grade C with an hour's doubt; a container's header clock is meant
+/// to be UTC, often is not and may be stamped at either end, so it is grade C, wide by its duration.
+pub fn time_claims(found: &Found, frame: &Frame<'_>) -> Vec<TimeClaim> {
+    let gps = found.times.iter().find(|t| t.source == Source::ExifGps).and_then(|t| t.local.as_deref()).and_then(|l| to_utc(l, 0));
+    let duration = found.duration_us.unwrap_or(0).max(0);
+    found
+        .times
+        .iter()
+        .map(|t| {
+            let (interval, grade, zone_from) = interval_of(t, gps, duration, frame);
+            let problem = match interval {
+                None => Some("unreadable"),
+                Some((from, _)) if from < EARLIEST => Some("clock-not-set"),
+                Some((from, _)) if from > frame.received_at.plus(DAY_US) => Some("in-the-future"),
+                Some(_) => None,
+            };
+            TimeClaim {
+                source: t.source,
+                raw: t.raw.clone(),
+                path: t.path.clone(),
+                reader: frame.reader.to_owned(),
+                from: interval.map(|i| i.0),
+                to: interval.map(|i| i.1),
+                grade,
+                zone_from: zone_from.to_owned(),
+                problem: problem.map(str::to_owned),
+            }
+        })
+        .collect()
+}
+
+type Interval = (Utc, Utc);
+
+fn interval_of(t: &TimeFound, gps: Option<Utc>, duration: i64, frame: &Frame<'_>) -> (Option<Interval>, Grade, &'static str) {
+    let Some(local) = t.local.as_deref() else {
+        return (None, Grade::C, "none");
+    };
+    let around = |at: Utc, before: i64, after: i64| Some((at.plus(-before), at.plus(after)));
+    if t.date_only {
+        // Some time of that day, wherever.
+        let day = in_zone(local, frame.zone).map(|(a, b)| (a.plus(-HOUR_US), b.plus(25 * HOUR_US)));
+        return (day, if t.source == Source::FileName { Grade::D } else { Grade::C }, "appeal");
+    }
+    match t.source {
+        Source::ExifGps => (to_utc(local, 0).and_then(|at| around(at, SECOND_US, SECOND_US)), Grade::A, "utc"),
+        Source::ContainerHeader => {
+            let doubt = duration.max(MINUTE_US);
+            (to_utc(local, 0).and_then(|at| around(at, doubt, doubt)), Grade::C, "utc")
+        }
+        Source::FileName if t.offset_min == Some(0) => {
+            (to_utc(local, 0).and_then(|at| around(at, MINUTE_US, MINUTE_US + duration)), Grade::D, "utc")
+        }
+        Source::FileName => (
+            in_zone(local, frame.zone).and_then(|(a, b)| Some((around(a, MINUTE_US, 0)?.0, around(b, 0, MINUTE_US + duration)?.1))),
+            Grade::D,
+            "appeal",
+        ),
+        _ => {
+            if let Some(offset) = t.offset_min {
+                let at = to_utc(local, offset);
+                return (at.and_then(|at| around(at, SECOND_US, SECOND_US + duration)), Grade::A, "stated");
+            }
+            if let Some(offset) = gps.and_then(|g| derived_offset(local, g)) {
+                let at = to_utc(local, offset);
+                return (at.and_then(|at| around(at, 2 * MINUTE_US, 2 * MINUTE_US + duration)), Grade::B, "gps");
+            }
+            if let Some(zone) = frame.zone_there {
+                let there = in_zone(local, zone);
+                return (there.map(|(a, b)| (a.plus(-2 * MINUTE_US), b.plus(2 * MINUTE_US + duration))), Grade::B, "place");
+            }
+            (in_zone(local, frame.zone).map(|(a, b)| (a.plus(-HOUR_US), b.plus(HOUR_US + duration))), Grade::C, "appeal")
+        }
+    }
+}
+
+/// The zone offset in minutes that explains the distance between a wall clock and satellite time, if
+/// it is a whole quarter of an hour within 14 hours. Otherwise the file's two clocks disagree.
+fn derived_offset(local: &str, gps: Utc) -> Option<i32> {
+    let difference = to_utc(local, 0)?.micros() - gps.micros();
+    let quarter = 15 * MINUTE_US;
+    let steps = (difference + quarter / 2).div_euclid(quarter);
+    let rest = (difference - steps * quarter).abs();
+    (rest <= 2 * MINUTE_US && steps.abs() <= 14 * 4).then(|| i32::try_from(steps * 15).ok())?
+}
+
+fn to_utc(local: &str, offset_min: i32) -> Option<Utc> {
+    let civil: jiff::civil::DateTime = local.parse().ok()?;
+    let at = civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
+    Some(Utc::from_micros(at.as_microsecond()).plus(-i64::from(offset_min) * MINUTE_US))
+}
+
+/// A wall clock in a named zone. An hour that happens twice, or not at all, widens to both readings.
+pub fn in_zone(local: &str, zone: &str) -> Option<(Utc, Utc)> {
+    let civil: jiff::civil::DateTime = local.parse().ok()?;
+    let zone = jiff::tz::TimeZone::get(zone).ok()?;
+    let ambiguous = zone.to_ambiguous_zoned(civil);
+    let earlier = ambiguous.clone().earlier().ok()?.timestamp().as_microsecond();
+    let later = ambiguous.later().ok()?.timestamp().as_microsecond();
+    Some((Utc::from_micros(earlier.min(later)), Utc::from_micros(earlier.max(later))))
+}
+
+pub fn place_claims(found: &Found, reader: &str) -> Vec<PlaceClaim> {
+    found
+        .places
+        .iter()
+        .map(|p| PlaceClaim {
+            source: p.source,
+            raw: p.raw.clone(),
+            path: p.path.clone(),
+            reader: reader.to_owned(),
+            status: p.status,
+            lat: p.point.map(|q| q.lat),
+            lon: p.point.map(|q| q.lon),
+            radius_m: p.radius_m,
+            altitude_m: p.altitude_m,
+            direction_deg: p.direction_deg,
+            magnetic: p.magnetic,
+        })
+        .collect()
+}
+
+/// Claims that need no look into the file: what the witness stated, and what the name implies.
+pub fn told_claims(statement: &Statement, appeal: &Appeal, name: &str, frame: &Frame<'_>) -> (Vec<TimeClaim>, Vec<PlaceClaim>) {
+    let named = Found { times: time_in_name(name).into_iter().collect(), ..Found::default() };
+    let mut times = time_claims(&named, frame);
+    if let (Some(from), Some(to)) = (statement.from, statement.to) {
+        times.push(TimeClaim {
+            source: Source::WitnessStatement,
+            raw: format!("{from}/{to}"),
+            path: "statement".into(),
+            reader: frame.reader.to_owned(),
+            from: Some(from),
+            to: Some(to),
+            grade: Grade::D,
+            zone_from: "stated".into(),
+            problem: (from > frame.received_at.plus(DAY_US)).then(|| "in-the-future".to_owned()),
+        });
+    }
+    let told = match (statement.point, statement.at_place) {
+        (Some(point), _) => Some((point, statement.radius_m.unwrap_or(100.0))),
+        (None, Answer::Yes) => Some((appeal.area.centre, appeal.area.radius_m)),
+        (None, _) => None,
+    };
+    let places = told.map(|(point, radius)| PlaceClaim {
+        source: Source::WitnessStatement,
+        raw: statement.place_words.clone(),
+        path: "statement".into(),
+        reader: frame.reader.to_owned(),
+        status: PlaceStatus::Stated,
+        lat: Some(point.lat),
+        lon: Some(point.lon),
+        radius_m: Some(radius),
+        altitude_m: None,
+        direction_deg: None,
+        magnetic: false,
+    });
+    (times, places.into_iter().collect())
+}

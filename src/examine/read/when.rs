@@ -1,0 +1,77 @@
+//! Dates as files write them.
+
+/// `YYYY:MM:DD HH:MM:SS` (also with `-`, `/`, `.` or `T`) to `YYYY-MM-DDTHH:MM:SS[.fraction]`, if it is a real date.
+pub fn exif_date(raw: &str, fraction: &str) -> Option<String> {
+    let (date, time) = raw.trim().split_once([' ', 'T'])?;
+    let date = date.replace([':', '/', '.'], "-");
+    let fraction = if fraction.is_empty() { String::new() } else { format!(".{fraction}") };
+    civil(&format!("{date}T{}{fraction}", time.trim()))
+}
+
+/// The text, if it is a civil date and time.
+fn civil(local: &str) -> Option<String> {
+    local.parse::<jiff::civil::DateTime>().ok()?;
+    Some(local.to_owned())
+}
+
+/// ISO 8601 as XMP, QuickTime and Matroska write it: a date, perhaps a time with a fraction, perhaps an offset. Returns the wall
+/// clock, minutes east of UTC, and whether there was only a date.
+pub fn iso(text: &str) -> Option<(String, Option<i32>, bool)> {
+    let text = text.trim().trim_end_matches('\0');
+    let Some((date, rest)) = text.split_once(['T', ' ']) else {
+        return civil(&format!("{}T00:00:00", text.replace([':', '/'], "-"))).map(|local| (local, None, true));
+    };
+    let split = rest.find(['Z', '+', '-']).unwrap_or(rest.len());
+    let (time, zone) = rest.split_at(split);
+    let seconds = if time.matches(':').count() == 1 { ":00" } else { "" };
+    let local = civil(&format!("{}T{}{seconds}", date.replace([':', '/'], "-"), time.trim()))?;
+    Some((local, minutes_east(zone), false))
+}
+
+/// `+02:00`, `+0200`, `+02` or `Z` in minutes.
+pub fn minutes_east(text: &str) -> Option<i32> {
+    let text = text.trim().trim_end_matches('\0');
+    if text == "Z" {
+        return Some(0);
+    }
+    let (sign, rest) = match text.split_at_checked(1)? {
+        ("+", rest) => (1, rest),
+        ("-", rest) => (-1, rest),
+        _ => return None,
+    };
+    let (hours, minutes) = match rest.split_once(':') {
+        Some(parts) => parts,
+        None if rest.len() == 4 => rest.split_at_checked(2)?,
+        None => (rest, "00"),
+    };
+    let two = |t: &str| (t.len() == 2 && t.bytes().all(|b| b.is_ascii_digit())).then(|| t.parse::<i32>().ok())?;
+    let (hours, minutes) = (two(hours)?, two(minutes)?);
+    ((0..=14).contains(&hours) && (0..60).contains(&minutes)).then_some(sign * (hours * 60 + minutes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offsets() {
+        assert_eq!(minutes_east("+02:00"), Some(120));
+        assert_eq!(minutes_east("-0330"), Some(-210));
+        assert_eq!(minutes_east("Z"), Some(0));
+        for wrong in ["", "02:00", "+2", "+99:00", "+é", "+1é:00"] {
+            assert_eq!(minutes_east(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn dates() {
+        assert_eq!(exif_date("2026:07:14 22:10:03", "12").as_deref(), Some("2026-07-14T22:10:03.12"));
+        for wrong in ["0000:00:00 00:00:00", "    :  :     :  :  ", "2026:02:30 10:00:00", ""] {
+            assert_eq!(exif_date(wrong, ""), None, "{wrong}");
+        }
+        assert_eq!(iso("2026-07-14T22:10:03+0200"), Some(("2026-07-14T22:10:03".into(), Some(120), false)));
+        assert_eq!(iso("2026-07-14T22:10"), Some(("2026-07-14T22:10:00".into(), None, false)));
+        assert_eq!(iso("2026-07-14"), Some(("2026-07-14T00:00:00".into(), None, true)));
+        assert_eq!(iso("nonsense"), None);
+    }
+}
