@@ -86,6 +86,7 @@ async fn one(config: &Config, path: &PathBuf, zone: &str) -> Result<serde_json::
         "indicators": indicators,
         "notes": out.notes,
         "essence": out.essence,
+        "prints": out.prints,
         "made": out.made.iter().map(|m| json!({"variant": m.variant, "width": m.width, "height": m.height, "how": m.how})).collect::<Vec<_>>(),
         "raw": out.raw,
     }))

@@ -50,6 +50,13 @@ pub fn ffmpeg(demuxer: &str, before: &[&str], after: &[&str]) -> Command {
     command
 }
 
+/// ffmpeg's own name and version, for the record.
+pub fn tool() -> Option<String> {
+    let said = Command::new("ffmpeg").arg("-version").stdin(Stdio::null()).output().ok()?;
+    let said = String::from_utf8_lossy(&said.stdout).into_owned();
+    said.split_whitespace().nth(2).map(|version| format!("ffmpeg/{version}"))
+}
+
 /// What an output is, or why there is none: `no-ffmpeg`, `no-poster`.
 fn run(mut command: Command) -> Result<(Vec<u8>, String), &'static str> {
     let done = command.output().map_err(|_| "no-ffmpeg")?;

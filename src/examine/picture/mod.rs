@@ -47,6 +47,7 @@ pub fn of_photo(bytes: &[u8], media_type: &str, read: &Picture, out: &mut Outcom
 /// Poster, contact sheet and fingerprints of a clip. `media_type` chooses the reader.
 pub fn of_video(media_type: &str, out: &mut Outcome) {
     let Some(demuxer) = clip::demuxer(media_type) else { return out.notes.push("no-poster".into()) };
+    out.tools.extend(clip::tool());
     let done = clip::frames(demuxer, out);
     match done {
         Ok(frames) => {
@@ -64,6 +65,7 @@ pub fn of_video(media_type: &str, out: &mut Outcome) {
 /// The waveform of a sound.
 pub fn of_audio(media_type: &str, out: &mut Outcome) {
     let Some(demuxer) = sound::demuxer(media_type) else { return out.notes.push("no-preview".into()) };
+    out.tools.extend(clip::tool());
     match sound::waveform(demuxer) {
         Ok(picture) => {
             keep(&Decoded { picture: DynamicImage::ImageRgb8(picture), profile: None, pixels: None }, "waveform", out);
