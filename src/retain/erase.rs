@@ -173,6 +173,8 @@ async fn take_away(app: &App, tx: &mut Tx, e: &Exhibit) -> Result<usize> {
     db::retention::remove_likeness(tx, e.id).await?;
     db::retention::remove_exhibit(tx, e.id).await?;
     db::clocks::forget_basis(tx, e.id).await?;
+    // Nobody is put into a family with it meanwhile.
+    db::families::take_turn(tx, e.appeal).await?;
     if db::exhibits::first_with(tx, e.appeal, e.agency, e.sha256).await?.is_none() {
         db::families::forget(tx, e.appeal, e.sha256).await?;
     }

@@ -110,8 +110,10 @@ pub async fn join(app: &App, person: &Person, exhibit: Id, other: Id, reason: &s
     let reason = reason_of(person, reason)?;
     let now = app.now();
     let mut tx = app.db.begin().await?;
-    let e = own(&mut tx, person, exhibit).await?;
+    // Always in the same order, so that two who join the same two the other way round do not wait for one another.
+    own(&mut tx, person, exhibit.min(other)).await?;
     let to = own(&mut tx, person, other).await?;
+    let e = own(&mut tx, person, exhibit).await?;
     if e.appeal != to.appeal || e.sha256 == to.sha256 {
         return Err(Error::Invalid { field: "other", why: "another content of the same appeal".into() });
     }
