@@ -44,8 +44,12 @@ pub async fn withdraw(tx: &mut Tx, appeal: Id, correction: Id, now: Utc) -> Resu
     Ok(rows == 1)
 }
 
-/// Takes away the words of corrections that an erased exhibit was the basis of.
+/// Takes away the words of corrections that an erased exhibit was the basis of, and corrections of devices of which nothing is left.
 pub async fn forget_basis(tx: &mut Tx, exhibit: Id) -> Result<()> {
+    sql!(run tx,
+        "DELETE FROM device_clock WHERE NOT EXISTS (
+           SELECT 1 FROM examination x JOIN exhibit e ON e.agency_id = x.agency_id AND e.sha256 = x.sha256
+           WHERE x.device = device_clock.device AND e.appeal_id = device_clock.appeal_id)")?;
     sql!(run tx, "UPDATE device_clock SET reason = '' WHERE basis = $1", exhibit.blob())?;
     Ok(())
 }

@@ -14,6 +14,16 @@ pub async fn blob_key(tx: &mut Tx, agency: Id, sha256: Sha256) -> Result<Option<
     Ok(row.map(|r| r.0))
 }
 
+/// Holds the row of some bytes until commit, so that whoever takes the last exhibit with them away sees the others go.
+pub async fn lock(tx: &mut Tx, agency: Id, sha256: Sha256) -> Result<()> {
+    let text = tx.locking(
+        "SELECT sha256 FROM content WHERE agency_id = $1 AND sha256 = $2",
+        "SELECT sha256 FROM content WHERE agency_id = $1 AND sha256 = $2 FOR UPDATE",
+    );
+    sql!(maybe tx, (Vec<u8>,), text, agency.blob(), sha256.blob())?;
+    Ok(())
+}
+
 /// Records new bytes. Returns the key that holds them, which is another's if that one was faster.
 pub async fn insert(tx: &mut Tx, agency: Id, sha256: Sha256, size: u64, key: &str, now: Utc) -> Result<String> {
     sql!(run tx,

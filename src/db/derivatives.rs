@@ -35,14 +35,14 @@ pub async fn one(tx: &mut Tx, agency: Id, sha256: Sha256, variant: Variant) -> R
     Ok(of(tx, agency, sha256).await?.into_iter().find(|d| d.variant == variant))
 }
 
-/// Records a derivative; the first one of its variant stays.
-pub async fn insert(tx: &mut Tx, agency: Id, sha256: Sha256, d: &Derivative, now: Utc) -> Result<()> {
-    sql!(run tx,
+/// Records a derivative, unless there is one of its variant; whether it was recorded.
+pub async fn insert(tx: &mut Tx, agency: Id, sha256: Sha256, d: &Derivative, now: Utc) -> Result<bool> {
+    let rows = sql!(run tx,
         "INSERT INTO derivative (agency_id, sha256, variant, blob_key, blob_sha256, size, media_type, width, height, how, created_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
         agency.blob(), sha256.blob(), d.variant.as_str(), d.key.clone(), d.sha256.map(|s| s.blob()), signed(d.size), d.media_type.clone(),
         i64::from(d.width), i64::from(d.height), d.how.clone(), now.micros())?;
-    Ok(())
+    Ok(rows == 1)
 }
 
 type HashRow = (Vec<u8>, String, Option<Vec<u8>>);

@@ -290,13 +290,16 @@ pub async fn add_place_claim(tx: &mut Tx, new: Id, exhibit: Id, claim: &PlaceCla
 }
 
 async fn add_claim(tx: &mut Tx, new: Id, exhibit: Id, about: &'static str, body: String, now: Utc) -> Result<()> {
-    sql!(run tx, "INSERT INTO claim (id, exhibit_id, about, body, created_at) VALUES ($1, $2, $3, $4, $5)",
+    // Whoever adds claims holds the exhibit, so that no two take the same number.
+    sql!(run tx,
+        "INSERT INTO claim (id, exhibit_id, about, body, created_at, n)
+         VALUES ($1, $2, $3, $4, $5, (SELECT COALESCE(MAX(n), 0) + 1 FROM claim WHERE exhibit_id = $2))",
         new.blob(), exhibit.blob(), about, body, now.micros())?;
     Ok(())
 }
 
 pub async fn claims(tx: &mut Tx, exhibit: Id) -> Result<(Vec<TimeClaim>, Vec<PlaceClaim>)> {
-    let rows = sql!(all tx, (String, String), "SELECT about, body FROM claim WHERE exhibit_id = $1 ORDER BY id", exhibit.blob())?;
+    let rows = sql!(all tx, (String, String), "SELECT about, body FROM claim WHERE exhibit_id = $1 ORDER BY n, id", exhibit.blob())?;
     let (mut times, mut places) = (Vec::new(), Vec::new());
     for (about, body) in rows {
         match about.as_str() {

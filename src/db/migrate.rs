@@ -15,6 +15,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (4, "proof", include_str!("../../migrations/0004_proof.sql")),
     (5, "record", include_str!("../../migrations/0005_record.sql")),
     (6, "facts", include_str!("../../migrations/0006_facts.sql")),
+    (7, "order", include_str!("../../migrations/0007_order.sql")),
 ];
 
 pub async fn run(db: &Db) -> Result<()> {

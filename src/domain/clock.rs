@@ -27,7 +27,8 @@ impl Correction {
         format!("correction/{}", self.id)
     }
 
-    /// The corrected claim of an exhibit, made from what the device's own clock says best, if it says anything.
+    /// The corrected claim of an exhibit, made from what the device's own clock says best, if it says anything. A clock that was set right by
+    /// satellite in the file itself needs no other.
     pub fn claim(&self, claims: &[TimeClaim]) -> Option<TimeClaim> {
         let clock = |source| {
             matches!(
@@ -39,7 +40,7 @@ impl Correction {
                     | Source::RecordedText
             )
         };
-        let best = claims.iter().filter(|c| clock(c.source) && c.from.is_some()).min_by_key(|c| c.grade)?;
+        let best = claims.iter().filter(|c| clock(c.source) && c.from.is_some() && c.zone_from != "gps").min_by_key(|c| c.grade)?;
         let (from, to) = best.from.zip(best.to)?;
         Some(TimeClaim {
             source: Source::ClockCorrection,

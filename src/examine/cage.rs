@@ -10,7 +10,7 @@ use std::fs::File;
 
 use landlock::{
     ABI, Access as _, AccessFs, CompatLevel, Compatible as _, PathBeneath, PathFd, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _,
-    RulesetStatus, make_bitflags,
+    RulesetStatus, Scope, make_bitflags,
 };
 use nix::sched::{CloneFlags, unshare};
 use rlimit::Resource;
@@ -52,8 +52,11 @@ fn files() -> bool {
     const PROGRAMS: [&str; 6] = ["/usr", "/bin", "/lib", "/lib64", "/etc/ld.so.cache", "/nix/store"];
     const DEVICES: [&str; 3] = ["/dev/null", "/dev/urandom", "/dev/zero"];
     let rules = || -> std::result::Result<RulesetStatus, landlock::RulesetError> {
-        let mut ruleset =
-            Ruleset::default().set_compatibility(CompatLevel::BestEffort).handle_access(AccessFs::from_all(ABI::V3))?.create()?;
+        let mut ruleset = Ruleset::default()
+            .set_compatibility(CompatLevel::BestEffort)
+            .handle_access(AccessFs::from_all(ABI::V5))?
+            .scope(Scope::Signal)?
+            .create()?;
         let run = make_bitflags!(AccessFs::{Execute | ReadFile | ReadDir});
         let read = make_bitflags!(AccessFs::{ReadFile | Execute});
         for path in PROGRAMS {
@@ -76,12 +79,14 @@ fn files() -> bool {
 }
 
 /// Refuses with EPERM what opens sockets or reaches into other processes: socket, socketpair, io_uring_setup, _enter
-/// and _register (which could open them, too), ptrace, process_vm_readv, process_vm_writev. The rest stays allowed.
+/// and _register (which could open them, too), ptrace, process_vm_readv and _writev; kill, rt_sigqueueinfo and rt_tgsigqueueinfo,
+/// pidfd_open, _getfd and _send_signal; setsid and setpgid, by which it would leave the group that is ended with it. The rest stays
+/// allowed.
 fn no_sockets() -> Result<()> {
     #[cfg(target_arch = "x86_64")]
-    const REFUSED: [i64; 8] = [41, 53, 425, 426, 427, 101, 310, 311];
+    const REFUSED: [i64; 16] = [41, 53, 425, 426, 427, 101, 310, 311, 62, 129, 297, 434, 438, 424, 112, 109];
     #[cfg(target_arch = "aarch64")]
-    const REFUSED: [i64; 8] = [198, 199, 425, 426, 427, 117, 270, 271];
+    const REFUSED: [i64; 16] = [198, 199, 425, 426, 427, 117, 270, 271, 129, 138, 240, 434, 438, 424, 157, 154];
     let rules: BTreeMap<i64, Vec<seccompiler::SeccompRule>> = REFUSED.into_iter().map(|c| (c, vec![])).collect();
     let arch = std::env::consts::ARCH.try_into().map_err(Error::internal)?;
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(1), arch).map_err(Error::internal)?;

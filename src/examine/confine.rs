@@ -44,6 +44,7 @@ pub async fn of_file(limits: &config::Examine, file: File, media_type: &str) -> 
         proxy: false,
     };
     let mut child = spawn(file, &task)?;
+    let group = group_of(&child);
     let Some(stdout) = child.stdout.take() else {
         return Err(Error::Internal("the examining process has no output".into()));
     };
@@ -56,12 +57,15 @@ pub async fn of_file(limits: &config::Examine, file: File, media_type: &str) -> 
         Err(_) => "stopped-too-slow",
         Ok(Err(_)) => "stopped",
         Ok(Ok(status)) if status.success() => match last_outcome(&answer) {
-            Some(outcome) => return Ok(outcome),
+            Some(outcome) => {
+                end_group(group);
+                return Ok(outcome);
+            }
             None => "answered-nonsense",
         },
         Ok(Ok(_)) => "stopped-at-limit",
     };
-    end(&mut child).await;
+    end(&mut child, group).await;
     tracing::warn!(note, media_type, "an examination was stopped");
     // What it had read before it was stopped still counts.
     let mut outcome = last_outcome(&answer).unwrap_or_default();
@@ -89,11 +93,22 @@ fn spawn(file: File, task: &Task) -> Result<Child> {
         .spawn()?)
 }
 
-/// Ends it with whatever it started: its whole process group.
-async fn end(child: &mut Child) {
-    if let Some(group) = child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw) {
+type Group = Option<rustix::process::Pid>;
+
+/// The process group that it leads, while it still has a number.
+fn group_of(child: &Child) -> Group {
+    child.id().and_then(|id| i32::try_from(id).ok()).and_then(rustix::process::Pid::from_raw)
+}
+
+/// Ends whatever it started and left behind, however it ended itself.
+fn end_group(group: Group) {
+    if let Some(group) = group {
         let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
     }
+}
+
+async fn end(child: &mut Child, group: Group) {
+    end_group(group);
     let _ = child.kill().await;
 }
 
@@ -113,6 +128,7 @@ pub async fn proxy(app: &App, key: &str, size: u64, media_type: &str, staged: &m
         proxy: true,
     };
     let mut child = spawn(fetch(app, key, size).await?, &task)?;
+    let group = group_of(&child);
     let Some(mut stdout) = child.stdout.take() else {
         return Err(Error::Internal("the converting process has no output".into()));
     };
@@ -140,8 +156,9 @@ pub async fn proxy(app: &App, key: &str, size: u64, media_type: &str, staged: &m
     // Twice the processor's time: others use it, too.
     let done = tokio::time::timeout(Duration::from_secs(limits.proxy_seconds_max.saturating_mul(2)), work).await;
     let done = done.unwrap_or_else(|_| Err(Error::Internal("the proxy takes too long".into())));
-    if done.is_err() {
-        end(&mut child).await;
+    match done {
+        Ok(_) => end_group(group),
+        Err(_) => end(&mut child, group).await,
     }
     done
 }

@@ -26,14 +26,17 @@ pub fn of_file(file: &mut std::fs::File, media_type: &str, trust: Option<&str>, 
 fn judge(mut stream: impl Read + Seek + Send, media_type: &str, trust: Option<&str>, out: &mut Outcome) {
     out.tools.push(format!("c2pa/{}", c2pa::VERSION));
     // Cheap first: a bent TIFF keeps the crate busy for a minute to say "none".
-    if !marked(&mut stream).unwrap_or(false) {
-        return;
+    match marked(&mut stream) {
+        Ok(true) => {}
+        Ok(false) => return out.found.checked.push("credentials".into()),
+        Err(_) => return,
     }
     let mut read = |strict| context(trust, strict).and_then(|c| Reader::from_context(c).with_stream(media_type, &mut stream));
     let first = read(true);
     let again = first.as_ref().is_ok_and(believes_its_stamp);
     // An expired certificate under a stamp of an unlisted authority: looked at again, believing the stamp, and never called listed.
     let (reader, strict) = if again { (read(false), false) } else { (first, true) };
+    out.found.checked.push("credentials".into());
     match reader {
         Ok(reader) => tell(&reader, strict, out),
         Err(Error::RemoteManifestUrl(url)) => {

@@ -44,10 +44,9 @@ async fn catch_up(app: &App, appeal: Id, known: &mut Known) -> Result<()> {
     Ok(())
 }
 
-/// Gives a content its place among the others of its appeal, in the transaction that writes its examination down. What came since it was
+/// Gives a content its place among the others of its appeal, in the transaction that writes its examination down and has the appeal's turn. What came since it was
 /// looked at is looked at here.
 pub async fn place(app: &App, tx: &mut Tx, e: &Exhibit, x: &Examination, looked: &Looked) -> Result<()> {
-    db::families::take_turn(tx, e.appeal).await?;
     let mut since = Known::default();
     for (seq, sha256, prints) in db::families::likenesses_after(tx, e.appeal, looked.upto).await? {
         since.add(seq, sha256, &prints);
@@ -64,14 +63,16 @@ pub async fn place(app: &App, tx: &mut Tx, e: &Exhibit, x: &Examination, looked:
     let mut near = looked.near.clone();
     near.extend(since.near(&x.prints));
     near.sort_by_key(|c| c.distance);
-    for candidate in near.into_iter().filter(|c| c.sha256 != e.sha256) {
-        // It may have been erased since it came into the index.
-        if db::families::is_indexed(tx, e.appeal, candidate.sha256).await? {
-            candidates.push(candidate);
-        }
-    }
+    candidates.extend(near.into_iter().filter(|c| c.sha256 != e.sha256));
     let apart = db::families::apart(tx, e.appeal, e.sha256).await?;
-    let Some(candidate) = chosen(&candidates, &apart) else { return Ok(()) };
+    // The best may have been erased since it came into the index: then the next.
+    let candidate = loop {
+        let Some(best) = chosen(&candidates, &apart) else { return Ok(()) };
+        if db::families::is_indexed(tx, e.appeal, best.sha256).await? {
+            break best;
+        }
+        candidates.retain(|c| c.sha256 != best.sha256);
+    };
     join(app, tx, e, candidate).await?;
     let Some(other) = db::exhibits::first_with(tx, e.appeal, e.agency, candidate.sha256).await? else { return Ok(()) };
     let draft = Draft::new(EventType::DuplicateLinked, Actor::System)

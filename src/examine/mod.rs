@@ -133,6 +133,8 @@ async fn write_down(app: &App, appeal: &Appeal, exhibit: Id, looked: &Looked) ->
     let zone_there = zones::there(&x.found);
     let near = families::look(app, appeal.id, &x.prints).await?;
     let mut tx = app.db.begin().await?;
+    // First the appeal's turn, then the exhibit, here and wherever both are held: families and corrected clocks concern several exhibits.
+    db::families::take_turn(&mut tx, appeal.id).await?;
     let mut e = db::exhibits::lock(&mut tx, exhibit).await?;
     if e.examined {
         // Committed, because what was read may be another's that is not yet.
@@ -206,7 +208,7 @@ async fn follow_up(app: &App, tx: &mut db::Tx, e: &Exhibit, looked: &Looked) -> 
         None if !app.config.examine.scanner.is_empty() => {
             db::jobs::enqueue(tx, app.new_id(), Job::Scan(e.id), PRIORITY_SCAN, app.now()).await
         }
-        Some(scan) if scan.state == ScanState::Infected && e.quarantine.is_none() => {
+        Some(scan) if scan.state == ScanState::Infected && e.quarantine != Some(Quarantine::Infected) => {
             db::exhibits::set_quarantine(tx, e.id, Some(Quarantine::Infected)).await?;
             let draft = Draft::new(EventType::ExhibitQuarantined, Actor::System).about(SubjectKind::Exhibit, e.id);
             attest::append(app, tx, draft.fact("why", Quarantine::Infected.as_str())).await?;
@@ -249,6 +251,11 @@ pub async fn proxy(app: &App, exhibit: Id) -> Result<()> {
     let mut staged = app.blobs.stage(None).await?;
     let (sha256, size) = match confine::proxy(app, &key, e.size, &e.media_type, &mut staged).await {
         Ok(made) => made,
+        // The store or the disk: later.
+        Err(Error::TryLater) => {
+            staged.discard().await;
+            return Err(Error::TryLater);
+        }
         Err(why) => {
             staged.discard().await;
             // Trying again would end the same: the page says that there is none.
@@ -270,12 +277,17 @@ pub async fn proxy(app: &App, exhibit: Id) -> Result<()> {
         how: picture::proxy_how(sound),
     };
     let mut tx = app.db.begin().await?;
+    let there = db::exhibits::lock(&mut tx, exhibit).await;
     db::retention::lock_blob(&mut tx, &proxy.key).await?;
-    if db::exhibits::lock(&mut tx, exhibit).await.is_err() {
+    if db::retention::was_destroyed(&mut tx, app.blob_mark(&proxy.key)).await? && app.blobs.length(&proxy.key).await?.is_none() {
+        return Err(Error::TryLater);
+    }
+    // Erased meanwhile, or another node was faster: this copy goes.
+    if matches!(there, Err(Error::NotFound)) || !db::derivatives::insert(&mut tx, e.agency, e.sha256, &proxy, app.now()).await? {
         db::retention::doom(&mut tx, &proxy.key, app.now()).await?;
         return tx.commit().await;
     }
-    db::derivatives::insert(&mut tx, e.agency, e.sha256, &proxy, app.now()).await?;
+    there?;
     for (with, _) in db::exhibits::with_bytes(&mut tx, e.agency, e.sha256).await? {
         let holder = db::exhibits::by_id(&mut tx, with).await?.ok_or(Error::NotFound)?;
         if let Some(draft) = made(&holder, &reader(), std::slice::from_ref(&proxy)) {

@@ -53,9 +53,12 @@ impl Outcome {
         found.places.truncate(CLAIMS_MAX);
         found.seen.truncate(2 * CLAIMS_MAX);
         found.streams.truncate(CLAIMS_MAX);
+        found.checked.retain(|c| matches!(c.as_str(), "metadata" | "thumbnail" | "credentials"));
+        found.checked.truncate(3);
         found.times.iter_mut().for_each(|t| {
             cut(&mut t.raw);
             cut(&mut t.path);
+            t.local = t.local.take().filter(|l| l.len() <= 40);
         });
         found.places.iter_mut().for_each(|p| {
             cut(&mut p.raw);
@@ -78,12 +81,17 @@ impl Outcome {
             cut(value);
         });
         self.notes.truncate(CLAIMS_MAX);
-        self.notes.iter_mut().for_each(|n| *n = shown(n, 40));
+        // These stand in the log in clear: words of ours, or nothing.
+        self.notes.retain(|n| n.len() <= 40 && n.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'));
         self.made.truncate(Variant::ALL.len());
-        self.made.iter_mut().for_each(|m| cut(&mut m.how));
+        let plain = |text: &str| text.len() <= 80 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b" -+./,;()".contains(&b));
+        self.made.retain(|m| plain(&m.how));
+        self.confined.retain(|c| matches!(c.as_str(), "limits" | "namespaces" | "landlock" | "seccomp"));
         self.confined.truncate(4);
         self.tools.truncate(8);
-        self.tools.iter_mut().for_each(|t| *t = shown(t, 100));
+        self.tools.retain(|t| plain(t));
+        const PRINTS_CHARS_MAX: usize = 64 << 10;
+        self.prints = self.prints.filter(|p| p.len() <= PRINTS_CHARS_MAX);
         self
     }
 }

@@ -1,6 +1,8 @@
 //! The virus scanner, clamd, where one is configured. Bytes go to it as a stream; what it did not read to the end is not called clean.
 //! While it is away the job waits, and the exhibit's page says so.
 
+use std::time::Duration;
+
 use clamav_client::tokio as clamd;
 use futures_util::StreamExt as _;
 
@@ -15,6 +17,10 @@ use crate::domain::scan::{Scan, ScanState, read_answer};
 use crate::domain::value::{Id, shown};
 use crate::error::{Error, Result};
 
+/// How long a scanner may take to say what it is, and to read the largest file.
+const GREETING: Duration = Duration::from_secs(10);
+const SCAN: Duration = Duration::from_secs(600);
+
 /// Scans an exhibit's bytes, once for all exhibits that have them.
 pub async fn scan(app: &App, exhibit: Id) -> Result<()> {
     if app.config.examine.scanner.is_empty() {
@@ -22,10 +28,12 @@ pub async fn scan(app: &App, exhibit: Id) -> Result<()> {
     }
     let mut tx = app.db.read().await?;
     let Some(e) = db::exhibits::by_id(&mut tx, exhibit).await? else { return Ok(()) };
+    drop(tx);
+    let _turn = app.traffic.scanning.turn((e.agency, e.sha256)).await;
+    let mut tx = app.db.read().await?;
     let known = db::scans::of(&mut tx, e.agency, e.sha256).await?;
     let Some(key) = db::contents::blob_key(&mut tx, e.agency, e.sha256).await? else { return Ok(()) };
     drop(tx);
-    let _turn = app.traffic.scanning.turn((e.agency, e.sha256)).await;
     let scan = match known {
         Some(scan) => scan,
         None => {
@@ -43,7 +51,7 @@ pub async fn scan(app: &App, exhibit: Id) -> Result<()> {
         .fact("tool", scan.engine.clone())
         .private("signature", scan.signature.clone());
     attest::append(app, &mut tx, draft).await?;
-    if scan.state == ScanState::Infected && e.quarantine.is_none() {
+    if scan.state == ScanState::Infected && e.quarantine != Some(Quarantine::Infected) {
         db::exhibits::set_quarantine(&mut tx, e.id, Some(Quarantine::Infected)).await?;
         let draft = Draft::new(EventType::ExhibitQuarantined, Actor::System).about(SubjectKind::Exhibit, e.id);
         attest::append(app, &mut tx, draft.fact("why", Quarantine::Infected.as_str())).await?;
@@ -53,11 +61,14 @@ pub async fn scan(app: &App, exhibit: Id) -> Result<()> {
 
 /// Whether the scanner answers, and what it is: for people who look after it.
 pub async fn version(address: &str) -> Result<String> {
-    let answer = match connect(address)? {
-        To::Socket(path) => clamd::get_version(clamd::Socket { socket_path: path }).await,
-        To::Host(host) => clamd::get_version(clamd::Tcp { host_address: host }).await,
+    let ask = async {
+        match connect(address)? {
+            To::Socket(path) => clamd::get_version(clamd::Socket { socket_path: path }).await,
+            To::Host(host) => clamd::get_version(clamd::Tcp { host_address: host }).await,
+        }
+        .map_err(|e| away(&e))
     };
-    let answer = answer.map_err(|e| away(&e))?;
+    let answer = tokio::time::timeout(GREETING, ask).await.map_err(|e| away(&e))??;
     Ok(shown(String::from_utf8_lossy(&answer).trim_matches(['\0', '\n', ' ']), 100))
 }
 
@@ -81,11 +92,15 @@ fn away(e: &dyn std::fmt::Display) -> Error {
 
 async fn ask(address: &str, bytes: Reader) -> Result<(ScanState, String)> {
     let bytes = bytes.map(|piece| piece.map_err(|e| std::io::Error::other(e.to_string())));
-    let answer = match connect(address)? {
-        To::Socket(path) => clamd::scan_stream(bytes, clamd::Socket { socket_path: path }, None).await,
-        To::Host(host) => clamd::scan_stream(bytes, clamd::Tcp { host_address: host }, None).await,
+    // It answers first of all whether it is there.
+    version(address).await?;
+    let ask = async {
+        match connect(address)? {
+            To::Socket(path) => Ok(clamd::scan_stream(bytes, clamd::Socket { socket_path: path }, None).await),
+            To::Host(host) => Ok(clamd::scan_stream(bytes, clamd::Tcp { host_address: host }, None).await),
+        }
     };
-    let answer = match answer {
+    let answer = match tokio::time::timeout(SCAN, ask).await.map_err(|e| away(&e))?? {
         Ok(answer) => String::from_utf8_lossy(&answer).into_owned(),
         // It closes the connection on what is larger than it takes, often before its answer can be read.
         Err(e) if matches!(e.kind(), std::io::ErrorKind::BrokenPipe | std::io::ErrorKind::ConnectionReset) => {

@@ -166,6 +166,8 @@ async fn standing(tx: &mut Tx, exhibit: Id) -> Result<(Standing, Vec<u64>)> {
 
 /// Everything about an exhibit that is not the log: rows and openings go, blobs are doomed. Returns how many blobs.
 async fn take_away(app: &App, tx: &mut Tx, e: &Exhibit) -> Result<usize> {
+    // Two exhibits with the same bytes, erased at once: the second has to see that the first is gone.
+    db::contents::lock(tx, e.agency, e.sha256).await?;
     for export in db::retention::exports_of(tx, e.id).await? {
         db::retention::remove_manifest_openings(tx, &export).await?;
     }

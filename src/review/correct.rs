@@ -136,6 +136,8 @@ async fn add(app: &App, tx: &mut Tx, person: &Person, appeal: &Appeal, exhibit: 
 pub async fn correct_clock(app: &App, person: &Person, exhibit: Id, truth: Utc, doubt_us: i64, reason: &str) -> Result<usize> {
     let reason = reason_of(person, reason)?;
     let mut tx = app.db.begin_apart().await?;
+    let seen = db::exhibits::by_id(&mut tx, exhibit).await?.ok_or(Error::NotFound)?;
+    db::families::take_turn(&mut tx, seen.appeal).await?;
     let e = db::exhibits::lock(&mut tx, exhibit).await?;
     if e.agency != person.agency {
         return Err(Error::NotFound);
@@ -189,6 +191,8 @@ fn withdrawn(corrections: &[Correction], times: &[TimeClaim]) -> Vec<TimeClaim> 
 pub async fn withdraw_clock(app: &App, person: &Person, exhibit: Id, reason: &str) -> Result<usize> {
     let reason = reason_of(person, reason)?;
     let mut tx = app.db.begin_apart().await?;
+    let seen = db::exhibits::by_id(&mut tx, exhibit).await?.ok_or(Error::NotFound)?;
+    db::families::take_turn(&mut tx, seen.appeal).await?;
     let e = db::exhibits::lock(&mut tx, exhibit).await?;
     if e.agency != person.agency {
         return Err(Error::NotFound);

@@ -89,8 +89,9 @@ fn reason_of(person: &Person, reason: &str) -> Result<String> {
 pub async fn part(app: &App, person: &Person, exhibit: Id, reason: &str) -> Result<()> {
     let reason = reason_of(person, reason)?;
     let mut tx = app.db.begin().await?;
+    let seen = db::exhibits::by_id(&mut tx, exhibit).await?.ok_or(Error::NotFound)?;
+    db::families::take_turn(&mut tx, seen.appeal).await?;
     let e = own(&mut tx, person, exhibit).await?;
-    db::families::take_turn(&mut tx, e.appeal).await?;
     let Some(member) = db::families::member(&mut tx, e.appeal, e.sha256).await? else { return Err(Error::Conflict) };
     let others: Vec<Sha256> =
         db::families::members(&mut tx, member.family).await?.into_iter().map(|m| m.sha256).filter(|s| *s != e.sha256).collect();
@@ -110,6 +111,8 @@ pub async fn join(app: &App, person: &Person, exhibit: Id, other: Id, reason: &s
     let reason = reason_of(person, reason)?;
     let now = app.now();
     let mut tx = app.db.begin().await?;
+    let seen = db::exhibits::by_id(&mut tx, exhibit).await?.ok_or(Error::NotFound)?;
+    db::families::take_turn(&mut tx, seen.appeal).await?;
     // Always in the same order, so that two who join the same two the other way round do not wait for one another.
     own(&mut tx, person, exhibit.min(other)).await?;
     let to = own(&mut tx, person, other).await?;
@@ -117,7 +120,6 @@ pub async fn join(app: &App, person: &Person, exhibit: Id, other: Id, reason: &s
     if e.appeal != to.appeal || e.sha256 == to.sha256 {
         return Err(Error::Invalid { field: "other", why: "another content of the same appeal".into() });
     }
-    db::families::take_turn(&mut tx, e.appeal).await?;
     let target = match db::families::member(&mut tx, to.appeal, to.sha256).await? {
         Some(member) => member.family,
         None => {
@@ -143,8 +145,8 @@ pub async fn join(app: &App, person: &Person, exhibit: Id, other: Id, reason: &s
     db::families::unpart(&mut tx, e.appeal, e.sha256, to.sha256).await?;
     let draft = Draft::new(EventType::FamilyJoined, Actor::from(person))
         .about(SubjectKind::Exhibit, e.id)
-        .about(SubjectKind::Exhibit, to.id)
         .fact("moved", moving.len())
+        .private("of", to.id.to_string())
         .private("reason", reason);
     attest::append(app, &mut tx, draft).await?;
     tx.commit().await

@@ -19,9 +19,9 @@ use super::extract::{AppState, Params, PathId, Reviewer};
 use super::range::Part;
 use crate::attest;
 use crate::db;
-use crate::domain::actor::Person;
+use crate::domain::actor::{Act, Person, may};
 use crate::domain::derivative::Variant;
-use crate::domain::exhibit::Exhibit;
+use crate::domain::exhibit::{Exhibit, Quarantine};
 use crate::domain::media::{extension, playable};
 use crate::domain::value::Id;
 use crate::error::{Error, Result};
@@ -165,6 +165,10 @@ pub async fn original(
         review::download(&app, &person, id, &reason).await?;
     }
     let e = one_exhibit(&app, &person, id).await?;
+    // It may have been scanned since the reason was given.
+    if e.quarantine == Some(Quarantine::Infected) && !may(person.role, Act::Retain) {
+        return Err(Error::Forbidden);
+    }
     let mut response = bytes(&app, &e, &headers).await?;
     locked_down(&mut response, "application/octet-stream", "no-store");
     let name = format!("attachment; filename=\"exhibit-{}.{}\"", e.id, extension(&e.media_type));

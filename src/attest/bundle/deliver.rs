@@ -20,6 +20,7 @@ use crate::domain::actor::{Act, Actor, Person, may};
 use crate::domain::appeal::Appeal;
 use crate::domain::custody::zip::{Member, Piece, layout};
 use crate::domain::custody::{Draft, EventType, SubjectKind};
+use crate::domain::exhibit::Quarantine;
 use crate::domain::job::Job;
 use crate::domain::value::{DAY_US, HOUR_US, Id, Sha256};
 use crate::error::{Error, Result};
@@ -54,8 +55,13 @@ pub async fn ask_bundle(app: &App, person: &Person, appeal: &Appeal, asked: &Ask
     let mut bytes_all = 0;
     for exhibit in &asked.exhibits {
         let found = db::exhibits::by_id(&mut tx, *exhibit).await?.filter(|e| e.appeal == appeal.id);
-        bytes_all +=
-            found.ok_or_else(|| Error::Invalid { field: "exhibits", why: format!("{exhibit} is not an exhibit of this appeal") })?.size;
+        let found =
+            found.ok_or_else(|| Error::Invalid { field: "exhibits", why: format!("{exhibit} is not an exhibit of this appeal") })?;
+        // What a scanner found something in leaves only with those who answer for it.
+        if found.quarantine == Some(Quarantine::Infected) && !may(person.role, Act::Retain) {
+            return Err(Error::Forbidden);
+        }
+        bytes_all += found.size;
     }
     let id = app.new_id();
     let text = serde_json::to_string(asked).map_err(Error::internal)?;

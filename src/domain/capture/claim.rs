@@ -123,13 +123,13 @@ fn interval_of(t: &TimeFound, gps: Option<Utc>, duration: i64, frame: &Frame<'_>
                 let at = to_utc(local, offset);
                 return (at.and_then(|at| around(at, SECOND_US, SECOND_US + duration)), Grade::A, "stated");
             }
-            if let Some(offset) = gps.and_then(|g| derived_offset(local, g)) {
+            if let Some(offset) = gps.and_then(|g| derived_offset(local, g, frame.zone_there)) {
                 let at = to_utc(local, offset);
                 return (at.and_then(|at| around(at, 2 * MINUTE_US, 2 * MINUTE_US + duration)), Grade::B, "gps");
             }
-            if let Some(zone) = frame.zone_there {
-                let there = in_zone(local, zone);
-                return (there.map(|(a, b)| (a.plus(-2 * MINUTE_US), b.plus(2 * MINUTE_US + duration))), Grade::B, "place");
+            // (A zone that this machine's table does not know is none.)
+            if let Some((a, b)) = frame.zone_there.and_then(|zone| in_zone(local, zone)) {
+                return (Some((a.plus(-2 * MINUTE_US), b.plus(2 * MINUTE_US + duration))), Grade::B, "place");
             }
             (in_zone(local, frame.zone).map(|(a, b)| (a.plus(-HOUR_US), b.plus(HOUR_US + duration))), Grade::C, "appeal")
         }
@@ -138,12 +138,17 @@ fn interval_of(t: &TimeFound, gps: Option<Utc>, duration: i64, frame: &Frame<'_>
 
 /// The zone offset in minutes that explains the distance between a wall clock and satellite time, if
 /// it is a whole quarter of an hour within 14 hours. Otherwise the file's two clocks disagree.
-fn derived_offset(local: &str, gps: Utc) -> Option<i32> {
+fn derived_offset(local: &str, gps: Utc, zone_there: Option<&str>) -> Option<i32> {
     let difference = to_utc(local, 0)?.micros() - gps.micros();
     let quarter = 15 * MINUTE_US;
     let steps = (difference + quarter / 2).div_euclid(quarter);
     let rest = (difference - steps * quarter).abs();
-    (rest <= 2 * MINUTE_US && steps.abs() <= 14 * 4).then(|| i32::try_from(steps * 15).ok())?
+    let minutes = i32::try_from(steps * 15).ok()?;
+    // Zones are whole or half hours from UTC, but for three; and where the place is known, they are its own.
+    let real = minutes % 30 == 0 || [345, 525, 765].contains(&minutes);
+    let there = zone_there.and_then(|zone| in_zone(local, zone));
+    let own = there.is_none_or(|(a, b)| to_utc(local, minutes).is_some_and(|at| at == a || at == b));
+    (rest <= 2 * MINUTE_US && minutes.abs() <= 14 * 60 && real && own).then_some(minutes)
 }
 
 fn to_utc(local: &str, offset_min: i32) -> Option<Utc> {

@@ -132,4 +132,7 @@ pub struct Found {
     /// What of it tells how it was made.
     #[serde(default)]
     pub seen: Vec<Seen>,
+    /// Which looks came to their end: `metadata`, `thumbnail`, `credentials`. What is not among them was not looked at.
+    #[serde(default)]
+    pub checked: Vec<String>,
 }

@@ -224,7 +224,7 @@ pub fn samples(demuxer: &str) -> Option<Sha256> {
 pub fn still(bytes: &[u8]) -> decode::Result {
     let declared = crate::examine::read::heif_size(bytes).ok_or("undecodable")?;
     let after = ["-frames:v", "1", "-f", "image2pipe", "-c:v", "png", "pipe:1"];
-    let (picture, _) = run(ffmpeg("mov", &[], &after))?;
+    let (picture, _) = run(ffmpeg("mov", &["-noautorotate"], &after))?;
     let picture = image::load_from_memory_with_format(&picture, image::ImageFormat::Png).map_err(|_| "no-preview")?;
     if (picture.width(), picture.height()) != (declared.0, declared.1) {
         return Err("no-preview");

@@ -12,8 +12,9 @@ const SIDE: u32 = 64;
 const ALIKE: f64 = 0.9;
 
 /// Compares at 64 × 64 grey, in all eight orientations: programs turn a picture and forget its thumbnail.
-pub fn compare(own: &[u8], thumbnail: &DynamicImage, applied: u8, out: &mut Outcome) {
-    let Ok(small) = decode::jpeg(own, 512) else { return };
+/// False when the small one cannot be read.
+pub fn compare(own: &[u8], thumbnail: &DynamicImage, applied: u8, out: &mut Outcome) -> bool {
+    let Ok(small) = decode::jpeg(own, 512) else { return false };
     // Cameras fill thumbnails of another shape with black bars: only the middle is compared.
     let large = grey(thumbnail);
     let alike = |o: u8| {
@@ -30,6 +31,7 @@ pub fn compare(own: &[u8], thumbnail: &DynamicImage, applied: u8, out: &mut Outc
         let seen = format!("{:.2} (1.00: the same), upright as stated {:.2}", best, alike(applied));
         out.found.seen.push(Seen::new(Indicator::ThumbnailDiffers, seen, "EXIF-thumbnail:JPEGInterchangeFormat"));
     }
+    true
 }
 
 /// The part of a thumbnail that has the large picture's shape, from its middle.

@@ -35,8 +35,9 @@ pub fn of_photo(bytes: &[u8], media_type: &str, read: &Picture, out: &mut Outcom
             // Every pixel says more than the bytes that some program packed them into.
             out.essence = decoded.pixels.or(out.essence);
             let thumbnail = keep(&decoded, "decoded, turned upright, scaled", out);
-            if let Some(own) = &read.thumbnail {
-                embedded::compare(own, &thumbnail, read.orientation, out);
+            // (Where there is none, that was looked at, too.)
+            if read.thumbnail.as_ref().is_none_or(|own| embedded::compare(own, &thumbnail, read.orientation, out)) {
+                out.found.checked.push("thumbnail".into());
             }
             set_prints(prints::of_picture(&thumbnail), out);
         }
@@ -53,7 +54,7 @@ pub fn of_video(media_type: &str, out: &mut Outcome) {
         Ok(frames) => {
             keep(&frames.poster, "frame of the clip, scaled", out);
             if let Some(sheet) = clip::sheet(&frames) {
-                add(Variant::Sheet, &sheet.picture, None, &format!("frames at {} s", sheet.at.join(", ")), out);
+                add(Variant::Sheet, &sheet.picture, None, &format!("{} frames, rows of 4", sheet.at.len()), out);
             }
             set_prints(frames.prints, out);
         }

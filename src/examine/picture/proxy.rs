@@ -44,7 +44,7 @@ pub fn convert(media_type: &str) -> Result<()> {
     if sound {
         after.push("-vn");
     } else {
-        after.extend(["-map", "0:v:0", "-c:v", "libx264", "-preset", "veryfast", "-crf", PROXY_CRF, "-vf", &scale]);
+        after.extend(["-map", "0:v:0", "-c:v", "libx264", "-threads", "2", "-preset", "veryfast", "-crf", PROXY_CRF, "-vf", &scale]);
     }
     after.extend(["-movflags", "frag_keyframe+empty_moov+default_base_moof", "-f", "mp4", "pipe:1"]);
     let done = ffmpeg(reader, &[], &after).stdout(Stdio::inherit()).stderr(Stdio::null()).status()?;

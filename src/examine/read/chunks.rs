@@ -6,6 +6,8 @@ use std::io::Read as _;
 const CHUNKS_MAX: usize = 200_000;
 /// Bytes of a compressed text when unpacked.
 const TEXT_BYTES_MAX: u64 = 4 << 20;
+/// Of all texts together.
+const TEXTS_BYTES_MAX: usize = 16 << 20;
 
 /// A picture's metadata blocks, and what makes the picture.
 #[derive(Default)]
@@ -24,7 +26,7 @@ pub struct Parts<'a> {
 /// A PNG's chunks.
 pub fn png(bytes: &[u8]) -> Parts<'_> {
     let mut p = Parts::default();
-    let mut at = 8usize;
+    let (mut at, mut unpacked) = (8usize, 0);
     for _ in 0..CHUNKS_MAX {
         let Some((kind, body)) = png_chunk(bytes, at) else { break };
         match kind {
@@ -33,7 +35,7 @@ pub fn png(bytes: &[u8]) -> Parts<'_> {
                 p.size = side(0).zip(side(4));
             }
             b"eXIf" => p.exif = Some(body.to_vec()),
-            b"tEXt" | b"zTXt" | b"iTXt" => png_text(kind, body, &mut p),
+            b"tEXt" | b"zTXt" | b"iTXt" if unpacked < TEXTS_BYTES_MAX => unpacked += png_text(kind, body, &mut p),
             b"tIME" => {
                 if let [y0, y1, m, d, h, i, s] = body {
                     let year = u16::from_be_bytes([*y0, *y1]);
@@ -61,8 +63,9 @@ fn png_chunk(bytes: &[u8], at: usize) -> Option<(&[u8; 4], &[u8])> {
     Some((kind, bytes.get(at + 8..at.checked_add(8)?.checked_add(length)?)?))
 }
 
-fn png_text(kind: &[u8; 4], body: &[u8], p: &mut Parts<'_>) {
-    let Some(end) = body.iter().position(|b| *b == 0) else { return };
+/// Takes in a text; tells how long it is unpacked.
+fn png_text(kind: &[u8; 4], body: &[u8], p: &mut Parts<'_>) -> usize {
+    let Some(end) = body.iter().position(|b| *b == 0) else { return 0 };
     let name = String::from_utf8_lossy(&body[..end]).into_owned();
     let rest = &body[end + 1..];
     let value = match kind {
@@ -75,7 +78,8 @@ fn png_text(kind: &[u8; 4], body: &[u8], p: &mut Parts<'_>) {
             text.and_then(|t| if compressed { inflated(t) } else { Some(t.to_vec()) })
         }
     };
-    let Some(value) = value else { return };
+    let Some(value) = value else { return 0 };
+    let length = value.len();
     if name == "XML:com.adobe.xmp" {
         p.xmp.push(value);
     } else if let Some(profile) = name.strip_prefix("Raw profile type ") {
@@ -89,8 +93,9 @@ fn png_text(kind: &[u8; 4], body: &[u8], p: &mut Parts<'_>) {
             }
         }
     } else {
-        p.texts.push((name, String::from_utf8_lossy(&value).into_owned()));
+        p.texts.push((name, String::from_utf8_lossy(&value[..length.min(64 << 10)]).into_owned()));
     }
+    length
 }
 
 fn inflated(bytes: &[u8]) -> Option<Vec<u8>> {

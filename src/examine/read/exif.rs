@@ -15,6 +15,7 @@ use crate::examine::Outcome;
 const BLOCK_BYTES_MAX: usize = 16 << 20;
 const VALUE_CHARS_MAX: usize = 400;
 const FIELDS_MAX: usize = 600;
+const DISPLAYED_MAX: usize = 2_000;
 
 /// What both readers found.
 pub struct Fields {
@@ -34,7 +35,7 @@ pub fn fields(block: &[u8], out: &mut Outcome) -> Fields {
         Ok(exif) => {
             for field in exif.fields().take(FIELDS_MAX) {
                 let name = format!("{}:{}", if field.ifd_num == In::PRIMARY { "EXIF" } else { "EXIF-thumbnail" }, field.tag);
-                out.raw.push((name, shown(&field.display_value().to_string(), VALUE_CHARS_MAX)));
+                out.raw.push((name, displayed(field)));
                 first.extend(as_ours(field));
             }
         }
@@ -45,6 +46,25 @@ pub fn fields(block: &[u8], out: &mut Outcome) -> Fields {
         out.notes.push("readers-disagree".into());
     }
     fields
+}
+
+/// A value as people read it; of long ones only how long they are, since writing them out takes their length many times over.
+fn displayed(field: &exif::Field) -> String {
+    let length = match &field.value {
+        exif::Value::Byte(b) | exif::Value::Undefined(b, _) => b.len(),
+        exif::Value::Ascii(parts) => parts.iter().map(Vec::len).sum(),
+        exif::Value::SByte(v) => v.len(),
+        exif::Value::Short(v) => v.len(),
+        exif::Value::Long(v) => v.len(),
+        exif::Value::SShort(v) => v.len(),
+        exif::Value::SLong(v) => v.len(),
+        exif::Value::Rational(v) => v.len(),
+        exif::Value::SRational(v) => v.len(),
+        exif::Value::Float(v) => v.len(),
+        exif::Value::Double(v) => v.len(),
+        exif::Value::Unknown(..) => 0,
+    };
+    if length > DISPLAYED_MAX { format!("({length} values)") } else { shown(&field.display_value().to_string(), VALUE_CHARS_MAX) }
 }
 
 /// What is held against one another: dates, place, device.
@@ -156,6 +176,8 @@ pub fn facts(fields: &Fields, out: &mut Outcome) {
 }
 
 fn times(f: &Fields, out: &mut Outcome) {
+    // OffsetTime belongs to the last change; it counts when that is the moment of the picture as well.
+    let changed = f.text(Ifd::Main, 0x132);
     let stated = f.text(Ifd::Exif, 0x9010);
     // (Date, its fraction, its offset.) Some programs keep them in the main directory.
     let sets = [
@@ -165,7 +187,7 @@ fn times(f: &Fields, out: &mut Outcome) {
     for (source, name, date, fraction, offset) in sets {
         let Some((ifd, raw)) = [Ifd::Exif, Ifd::Main].into_iter().find_map(|ifd| Some((ifd, f.text(ifd, date)?))) else { continue };
         let fraction: String = f.text(ifd, fraction).unwrap_or_default().chars().take_while(char::is_ascii_digit).take(9).collect();
-        let offset = f.text(ifd, offset).or_else(|| stated.clone());
+        let offset = f.text(ifd, offset).or_else(|| stated.clone().filter(|_| changed.as_ref() == Some(&raw)));
         out.found.times.push(TimeFound {
             source,
             local: exif_date(&raw, &fraction),

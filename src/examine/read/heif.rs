@@ -2,6 +2,11 @@
 
 use super::boxes::{Boxes, child, u16_at, u32_at};
 
+/// Tiles of a picture; the largest real ones have a few hundred.
+const ITEMS_MAX: usize = 2_000;
+/// Of an item that tells of the picture.
+const METADATA_BYTES_MAX: usize = 16 << 20;
+
 /// The bytes of the EXIF item, from its TIFF header on: the one that describes the primary item, else the first.
 pub fn exif(bytes: &[u8]) -> Option<Vec<u8>> {
     let data = item_of(bytes, |kind, _| kind == b"Exif")?;
@@ -31,7 +36,15 @@ pub fn essence(bytes: &[u8]) -> Vec<&[u8]> {
     let Some(iloc) = child(meta, b"iloc") else { return Vec::new() };
     let items = child(meta, b"iinf").map(items).unwrap_or_default();
     let pictures = items.iter().filter(|i| matches!(&i.kind, b"hvc1" | b"av01" | b"jpeg" | b"avc1"));
-    pictures.filter_map(|i| extents(iloc, i.id)).flatten().filter_map(|(at, length)| bytes.get(at..at.checked_add(length)?)).collect()
+    // Pieces may lie over one another; more than the file holds is not read.
+    let mut left = bytes.len();
+    let mut all = Vec::new();
+    for (at, length) in pictures.take(ITEMS_MAX).filter_map(|i| extents(iloc, i.id)).flatten() {
+        let Some(piece) = at.checked_add(length).and_then(|end| bytes.get(at..end)).filter(|p| p.len() <= left) else { break };
+        left -= piece.len();
+        all.push(piece);
+    }
+    all
 }
 
 /// Whether content credentials lie in it: the `uuid` box that C2PA defines.
@@ -59,7 +72,11 @@ fn item_of(bytes: &[u8], wanted: impl Fn(&[u8; 4], &[u8]) -> bool) -> Option<Vec
     for (at, length) in extents(iloc, item.id)? {
         // A length of nothing means up to the end.
         let end = if length == 0 { held.len() } else { at.checked_add(length)?.min(held.len()) };
-        data.extend_from_slice(held.get(at..end)?);
+        let piece = held.get(at..end)?;
+        if data.len() + piece.len() > METADATA_BYTES_MAX {
+            return None;
+        }
+        data.extend_from_slice(piece);
     }
     Some(data)
 }
@@ -112,7 +129,7 @@ fn extents(iloc: &[u8], wanted: u32) -> Option<Vec<(usize, usize)>> {
 }
 
 fn located(iloc: &[u8], wanted: u32) -> Option<(usize, Vec<(usize, usize)>)> {
-    const EXTENTS_MAX: usize = 10_000;
+    const EXTENTS_MAX: usize = 64;
     let version = *iloc.first()?;
     let sizes = u16_at(iloc, 4)?;
     let size = |shift: u16| usize::from(sizes >> shift & 0xf);

@@ -8,6 +8,8 @@ use std::collections::HashSet;
 const DIRECTORIES_MAX: usize = 32;
 const ENTRIES_MAX: u16 = 1_000;
 const VALUE_BYTES_MAX: usize = 64 << 10;
+/// Of all values together: they may lie over one another.
+const VALUES_BYTES_MAX: usize = 2 << 20;
 
 /// Which directory a field stands in.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -60,7 +62,7 @@ pub fn fields(data: &[u8]) -> Vec<Field> {
     };
     let tiff = Tiff { data, little };
     let mut out = Vec::new();
-    let mut seen = HashSet::new();
+    let (mut seen, mut total) = (HashSet::new(), 0);
     let mut waiting: Vec<(Ifd, usize)> = tiff.u32(4).map(|at| (Ifd::Main, at as usize)).into_iter().collect();
     while let Some((ifd, at)) = waiting.pop() {
         if seen.len() >= DIRECTORIES_MAX || !seen.insert(at) {
@@ -69,6 +71,13 @@ pub fn fields(data: &[u8]) -> Vec<Field> {
         let Some(count) = tiff.u16(at) else { continue };
         for n in 0..count.min(ENTRIES_MAX) {
             let Some((tag, value)) = entry(&tiff, at + 2 + usize::from(n) * 12) else { continue };
+            total += match &value {
+                Value::Text(bytes) => bytes.len(),
+                Value::Numbers(numbers) => 16 * numbers.len(),
+            };
+            if total > VALUES_BYTES_MAX {
+                return out;
+            }
             if let Value::Numbers(numbers) = &value {
                 let to = |ifd| numbers.iter().take(8).filter_map(move |(n, _)| Some((ifd, usize::try_from(*n).ok()?)));
                 match (ifd, tag) {

@@ -110,6 +110,7 @@ pub fn photo(bytes: &[u8], media_type: &str, out: &mut Outcome) -> Picture {
         picture.orientation = 1;
     }
     picture.orientation = picture.orientation.max(1);
+    out.found.checked.push("metadata".into());
     picture
 }
 
@@ -199,8 +200,9 @@ pub fn recording(file: &mut (impl Read + Seek), media_type: &str, out: &mut Outc
         "video/mp2t" => recordings::transport_stream(file, out),
         "audio/mpeg" => recordings::id3(file, out),
         "audio/ogg" | "audio/flac" => recordings::vorbis(file, out),
-        _ => out.notes.push("metadata-not-read".into()),
+        _ => return out.notes.push("metadata-not-read".into()),
     }
+    out.found.checked.push("metadata".into());
 }
 
 #[cfg(test)]

@@ -159,7 +159,9 @@ fn user_data(udta: &[u8], out: &mut Outcome) {
                 let text = body.get(4..(4 + length).min(body.len())).unwrap_or_default();
                 let value = String::from_utf8_lossy(text).into_owned();
                 if name == b"xyz" {
-                    place(&value, text, "moov/udta/©xyz", out);
+                    // Emptied, its length is gone as well: then all of it counts.
+                    let emptied = !body.is_empty() && body.iter().all(|b| *b == 0);
+                    place(&value, if emptied { body } else { text }, "moov/udta/©xyz", out);
                 }
                 told(&format!("©{}", String::from_utf8_lossy(name)), &value, "moov/udta", out);
             }
@@ -244,6 +246,10 @@ fn listed_values(meta: &[u8], out: &mut Outcome) {
 
 /// 3GPP TS 26.244: name, role, longitude, latitude and altitude in 16.16 fixed point.
 fn location_box(body: &[u8], out: &mut Outcome) {
+    if body.len() > 12 && body.iter().all(|b| *b == 0) {
+        let emptied = PlaceFound::of(Source::ContainerLocation, PlaceStatus::RemovedByPhone);
+        return out.found.places.push(PlaceFound { path: "moov/udta/loci".into(), ..emptied });
+    }
     let rest = body.get(6..).unwrap_or_default();
     let Some(end) = rest.iter().position(|b| *b == 0) else { return };
     let fixed = |n: usize| u32_at(rest, end + 2 + 4 * n).map(|v| f64::from(v.cast_signed()) / 65_536.0);

@@ -77,7 +77,7 @@ fn chunk(name: [u8; 4], body: &[u8], out: &mut Outcome) {
     match &name {
         b"avih" => {
             if let (Some(per_frame), Some(frames)) = (u32_at(0), u32_at(16)) {
-                out.found.duration_us = Some(i64::from(per_frame) * i64::from(frames));
+                out.found.duration_us = i64::from(per_frame).checked_mul(i64::from(frames));
             }
             (out.found.shape.width, out.found.shape.height) = (u32_at(32), u32_at(36));
         }
@@ -126,6 +126,8 @@ pub fn transport_stream(file: &mut (impl Read + Seek), out: &mut Outcome) {
     if file.by_ref().take(HEAD_BYTES).read_to_end(&mut head).is_err() {
         return out.notes.push("unreadable".into());
     }
+    // Between the packets' headers and the codec's emulation bytes the entries would be read askew.
+    let head = without_packets(&head);
     let Some(at) = head.windows(4).position(|w| w == b"MDPM") else { return };
     let entries = head.get(at + 5..).unwrap_or_default().chunks_exact(5);
     let value = |tag: u8| entries.clone().take(64).find(|e| e[0] == tag).map(|e| [e[1], e[2], e[3], e[4]]);
@@ -133,8 +135,31 @@ pub fn transport_stream(file: &mut (impl Read + Seek), out: &mut Outcome) {
     let raw = format!("{y0:02x}{y1:02x}:{month:02x}:{day:02x} {hour:02x}:{minute:02x}:{second:02x}");
     let sign = if zone & 0x20 == 0 { 1 } else { -1 };
     let offset = sign * (i32::from(zone >> 1 & 0x0f) * 60 + if zone & 1 == 1 { 30 } else { 0 });
-    let read = exif_date(&raw, "").map(|local| (local, Some(offset), false));
+    // With summer time on, recorders differ in what the offset means: then it means nothing here.
+    let read = exif_date(&raw, "").map(|local| (local, (zone & 0x40 == 0).then_some(offset), false));
     time(Source::RecordedText, &raw, "H.264/MDPM", read, out);
+}
+
+/// The payload of a transport stream's packets (188 bytes, or 192 with a time stamp), without the codec's emulation bytes.
+fn without_packets(stream: &[u8]) -> Vec<u8> {
+    let (size, skip) = if stream.first() == Some(&0x47) { (188, 0) } else { (192, 4) };
+    let mut out = Vec::with_capacity(stream.len());
+    for packet in stream.chunks_exact(size).map(|p| &p[skip..]) {
+        // An adaptation field stands before the payload; a packet that begins a frame has a header of its own, which does no harm here.
+        let start = match packet[3] >> 4 & 3 {
+            1 => 4,
+            3 => 5 + usize::from(packet[4]),
+            _ => continue,
+        };
+        out.extend_from_slice(packet.get(start..).unwrap_or_default());
+    }
+    let mut zeros = 0;
+    out.retain(|b| {
+        let emulation = zeros >= 2 && *b == 3;
+        zeros = if *b == 0 { zeros + 1 } else { 0 };
+        !emulation
+    });
+    out
 }
 
 /// Tags in front of MP3 sound.

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
 
 use crate::db;
+use crate::domain::actor::Person;
 use crate::domain::capture::in_zone;
 use crate::domain::value::{Id, Point, SECOND_US, Utc};
 use crate::error::{Error, Result};
@@ -28,9 +29,9 @@ pub struct CaptureForm {
     reason: String,
 }
 
-async fn zone_of(app: &AppState, exhibit: Id) -> Result<String> {
+async fn zone_of(app: &AppState, person: &Person, exhibit: Id) -> Result<String> {
     let mut tx = app.db.read().await?;
-    let e = db::exhibits::by_id(&mut tx, exhibit).await?.ok_or(Error::NotFound)?;
+    let e = db::exhibits::by_id(&mut tx, exhibit).await?.filter(|e| e.agency == person.agency).ok_or(Error::NotFound)?;
     Ok(db::appeals::by_id(&mut tx, e.appeal).await?.zone)
 }
 
@@ -45,13 +46,16 @@ pub async fn state(
     PathId(id): PathId,
     Form(form): Form<CaptureForm>,
 ) -> Result<Response> {
-    let zone = zone_of(&app, id).await?;
+    let zone = zone_of(&app, &person, id).await?;
+    let withdraw = form.act == "withdraw";
     let time = match (form.from.trim(), form.to.trim()) {
+        _ if withdraw => None,
         ("", "") => None,
         (from, "") => Some(local(from, &zone, "from")?),
         (from, to) => Some((local(from, &zone, "from")?.0, local(to, &zone, "to")?.1)),
     };
     let place = match form.point.trim() {
+        _ if withdraw => None,
         "" => None,
         text => {
             let wrong = || Error::Invalid { field: "point", why: "latitude and longitude in degrees, as 48.8566, 2.3522".into() };
@@ -63,7 +67,7 @@ pub async fn state(
             Some((point, radius.ok_or(Error::Invalid { field: "radius_m", why: "metres, 1 to 100000".into() })?))
         }
     };
-    review::state(&app, &person, id, Stated { time, place, withdraw: form.act == "withdraw", reason: form.reason }).await?;
+    review::state(&app, &person, id, Stated { time, place, withdraw, reason: form.reason }).await?;
     Ok(Redirect::to(&format!("/exhibits/{id}#times")).into_response())
 }
 
@@ -88,7 +92,7 @@ pub async fn clock(
     if form.act == "withdraw" {
         review::withdraw_clock(&app, &person, id, &form.reason).await?;
     } else {
-        let (truth, later) = local(&form.truth, &zone_of(&app, id).await?, "truth")?;
+        let (truth, later) = local(&form.truth, &zone_of(&app, &person, id).await?, "truth")?;
         let doubt: i64 = form.doubt_s.trim().parse().map_err(|_| Error::Invalid { field: "doubt_s", why: "seconds".into() })?;
         let doubt_us = doubt.checked_mul(SECOND_US).ok_or(Error::Invalid { field: "doubt_s", why: "seconds".into() })?;
         // An hour that happens twice adds to the doubt.

@@ -54,6 +54,8 @@ struct Earlier {
 struct Facts {
     lines: Vec<Line>,
     checked: Vec<String>,
+    /// What could not be looked at.
+    unchecked: Vec<String>,
     reader: String,
     rule: u32,
     family: Family,
@@ -139,6 +141,10 @@ impl ExhibitPage {
 
     fn grade(&self, grade: Grade) -> String {
         facts::grade_words(self.t, grade)
+    }
+
+    fn behind_glass(&self, why: &str) -> String {
+        facts::quarantine_words(self.t, why)
     }
 
     fn note(&self, note: &str) -> String {
@@ -256,8 +262,10 @@ async fn facts_of(
     let family = review::family(app, person, e, similar).await?;
     let seen = x.map(|x| contradiction::all(&e.name, &x.found, times, places, others)).unwrap_or_default();
     let correction = |c: Correction| format!("{:+} s ± {} s · {} · {}", c.delta_us / SECOND_US, c.doubt_us / SECOND_US, c.by, c.reason);
+    let (checked, unchecked) = x.map(|x| facts::checked(t, &seen, &x.found.checked)).unwrap_or_default();
     Ok(Facts {
-        checked: if x.is_some() { facts::checked(t, &seen) } else { Vec::new() },
+        checked,
+        unchecked,
         lines: facts::lines(t, seen),
         reader: x.map(|x| x.reader.clone()).unwrap_or_default(),
         rule: contradiction::RULE_VERSION,

@@ -28,6 +28,10 @@ pub fn note_words(t: &FluentLanguageLoader, note: &str) -> String {
     words(t, "note", note)
 }
 
+pub fn quarantine_words(t: &FluentLanguageLoader, why: &str) -> String {
+    words(t, "behind-glass", why)
+}
+
 pub fn relation_words(t: &FluentLanguageLoader, relation: Relation) -> String {
     words(t, "relation", relation.as_str())
 }
@@ -59,31 +63,41 @@ pub fn lines(t: &FluentLanguageLoader, seen: Vec<Seen>) -> Vec<Line> {
         .collect()
 }
 
-/// What was looked for and not found; so that silence is not taken for an answer.
-pub fn checked(t: &FluentLanguageLoader, seen: &[Seen]) -> Vec<String> {
+/// What was looked for and not found, and what could not be looked at; so that silence is not taken for an answer. `done` are the looks that
+/// came to their end; what follows from claims and names is always looked at.
+pub fn checked(t: &FluentLanguageLoader, seen: &[Seen], done: &[String]) -> (Vec<String>, Vec<String>) {
     use Indicator::*;
     let any = |list: &[Indicator]| seen.iter().any(|s| list.contains(&s.what));
-    [
+    let mut lists = (Vec::new(), Vec::new());
+    for (key, needs, found) in [
         (
             "checked-credentials",
+            "credentials",
             any(&[CredentialsTrusted, CredentialsUnknown, CredentialsBroken, CredentialsRedacted, CredentialsElsewhere, CredentialsUnread]),
         ),
-        ("checked-editor", any(&[EditorNamed, EditHistory, DerivedFrom])),
-        ("checked-thumbnail", any(&[ThumbnailDiffers])),
-        ("checked-messenger", any(&[MessengerCopy, Screenshot, ScreenRecording])),
-        ("checked-clocks", any(&[ClocksDisagree, ClockWrong, TimeAndWitness])),
-        ("checked-places", any(&[PlacesDisagree, PlaceAndWitness])),
-        ("checked-device", any(&[SameDevice])),
-    ]
-    .into_iter()
-    .filter(|(_, found)| !found)
-    .map(|(key, _)| t.get(key))
-    .collect()
+        ("checked-editor", "metadata", any(&[EditorNamed, EditHistory, DerivedFrom])),
+        ("checked-thumbnail", "thumbnail", any(&[ThumbnailDiffers])),
+        ("checked-messenger", "metadata", any(&[MessengerCopy, Screenshot, ScreenRecording])),
+        ("checked-clocks", "metadata", any(&[ClocksDisagree, ClockWrong, TimeAndWitness])),
+        ("checked-places", "metadata", any(&[PlacesDisagree, PlaceAndWitness])),
+        ("checked-device", "metadata", any(&[SameDevice])),
+    ] {
+        if found {
+            continue;
+        }
+        if done.iter().any(|d| d == needs) {
+            lists.0.push(t.get(key));
+        } else {
+            lists.1.push(t.get(&format!("un{key}")));
+        }
+    }
+    lists
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::exhibit::Quarantine;
     use crate::web::language::Language;
 
     #[test]
@@ -101,6 +115,9 @@ mod tests {
             }
             for r in Relation::ALL {
                 assert_ne!(relation_words(t, r), r.as_str());
+            }
+            for q in Quarantine::ALL {
+                assert_ne!(quarantine_words(t, q.as_str()), q.as_str());
             }
             for note in [
                 "exif-damaged",
