@@ -96,7 +96,7 @@ async fn ask(address: &str, bytes: Reader) -> Result<(ScanState, String)> {
     version(address).await?;
     let ask = async {
         match connect(address)? {
-            To::Socket(path) => Ok(clamd::scan_stream(bytes, clamd::Socket { socket_path: path }, None).await),
+            To::Socket(path) => Ok::<_, Error>(clamd::scan_stream(bytes, clamd::Socket { socket_path: path }, None).await),
             To::Host(host) => Ok(clamd::scan_stream(bytes, clamd::Tcp { host_address: host }, None).await),
         }
     };
