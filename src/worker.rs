@@ -30,6 +30,9 @@ pub async fn run(app: Arc<App>) {
     let owner = format!("{}/{}", app.config.node, std::process::id());
     let mut running = JoinSet::new();
     let long = Arc::new(AtomicBool::new(false));
+    if let Err(e) = examine::catch_up_scans(&app).await {
+        tracing::warn!(cause = %e, "what came before there was a virus scanner is not scanned");
+    }
     if let Err(e) = begin(&app).await {
         tracing::warn!(cause = %e, "jobs of an earlier run come back when their leases end");
     }

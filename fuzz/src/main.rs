@@ -4,26 +4,19 @@
 #![no_main]
 #![allow(dead_code, unused_imports)]
 
+#[path = "../../src/domain"]
 mod domain {
-    #[path = "../../../src/domain/appeal.rs"]
     pub mod appeal;
-    #[path = "../../../src/domain/capture/mod.rs"]
     pub mod capture;
-    #[path = "../../../src/domain/derivative.rs"]
     pub mod derivative;
-    #[path = "../../../src/domain/exhibit.rs"]
     pub mod exhibit;
-    #[path = "../../../src/domain/indicator.rs"]
     pub mod indicator;
-    #[path = "../../../src/domain/submission.rs"]
     pub mod submission;
-    #[path = "../../../src/domain/value.rs"]
     pub mod value;
 }
+#[path = "../../src/examine"]
 mod examine {
-    #[path = "../../../src/examine/outcome.rs"]
     mod outcome;
-    #[path = "../../../src/examine/read/mod.rs"]
     pub mod read;
     pub use outcome::{Made, Outcome};
 }

@@ -31,6 +31,9 @@ pub async fn doctor(flags: &Flags, as_json: bool) -> Result<ExitCode> {
                     "the public address is not https: fine on this machine, not in public".into(),
                 );
             }
+            if let Err(e) = examine::check(&config.examine) {
+                add("examination", false, e.to_string());
+            }
             match App::open(config).await {
                 Err(e) => add("start", false, e.to_string()),
                 Ok(app) => examine_app(&app, &mut add).await?,
@@ -87,8 +90,13 @@ async fn examine_app(app: &App, add: &mut impl FnMut(&'static str, bool, String)
     let confined = examine::confinement(&app.config.examine).await.unwrap_or_default();
     let all = ["limits", "namespaces", "landlock", "seccomp"];
     let absent: Vec<&str> = all.into_iter().filter(|c| !confined.iter().any(|have| have == c)).collect();
-    let words = if absent.is_empty() { String::new() } else { format!("; this kernel or container does not allow {}", absent.join(", ")) };
-    add("confinement", confined.len() > 1, format!("files are read by a process confined by {}{words}", confined.join(", ")));
+    let mut words =
+        if absent.is_empty() { String::new() } else { format!("; this kernel or container does not allow {}", absent.join(", ")) };
+    let files_kept = !absent.contains(&"landlock");
+    if !files_kept {
+        words.push_str(": what a hostile file takes over could read what the server's own account can");
+    }
+    add("confinement", confined.len() > 1 && files_kept, format!("files are read by a process confined by {}{words}", confined.join(", ")));
     if !app.config.examine.scanner.is_empty() {
         let scanner = examine::scanner_version(&app.config.examine.scanner).await;
         add("scanner", scanner.is_ok(), scanner.unwrap_or_else(|_| "the virus scanner does not answer: files wait to be scanned".into()));

@@ -15,10 +15,11 @@ use crate::domain::actor::Actor;
 use crate::domain::custody::{Draft, EventType};
 use crate::domain::value::Sha256;
 use crate::error::{Error, Result};
-use crate::{retain, web, worker as jobs};
+use crate::{examine, retain, web, worker as jobs};
 
 pub async fn serve(flags: &Flags, with_demo: bool, with_worker: bool) -> Result<ExitCode> {
     let config = Config::load(flags)?;
+    examine::check(&config.examine)?;
     let app = App::open(config).await?;
     let listener =
         TcpListener::bind(&app.config.listen).await.map_err(|e| Error::Internal(format!("cannot listen on {}: {e}", app.config.listen)))?;
@@ -42,7 +43,9 @@ pub async fn serve(flags: &Flags, with_demo: bool, with_worker: bool) -> Result<
 }
 
 pub async fn worker(flags: &Flags) -> Result<ExitCode> {
-    let app = App::open(Config::load(flags)?).await?;
+    let config = Config::load(flags)?;
+    examine::check(&config.examine)?;
+    let app = App::open(config).await?;
     attest::guard(&app).await?;
     started(&app, "worker").await?;
     say!("Témoin {} works", env!("CARGO_PKG_VERSION"));

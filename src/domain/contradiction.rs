@@ -6,7 +6,7 @@ use super::indicator::{Indicator, Seen};
 use super::value::{MINUTE_US, Point, Utc};
 
 /// Version of these rules; shown beside what they found.
-pub const RULE_VERSION: u32 = 1;
+pub const RULE_VERSION: u32 = 2;
 
 /// Two clocks of one file may differ by so much: fixes are old, recordings are stamped at their end.
 const CLOCKS_US: i64 = 10 * MINUTE_US;
@@ -53,7 +53,13 @@ fn usable(c: &TimeClaim) -> Option<(Utc, Utc)> {
 
 fn clocks(times: &[TimeClaim]) -> Option<Seen> {
     let own: Vec<_> = times.iter().filter(|c| of_the_file(c.source)).filter_map(|c| Some((c, usable(c)?))).collect();
-    let pairs = own.iter().enumerate().flat_map(|(n, a)| own[n + 1..].iter().map(move |b| (a, b, gap(a.1, b.1))));
+    // (A disputed satellite time reaches over both clocks: how far is how much they disagree.)
+    let apart = |a: &TimeClaim, b: &TimeClaim, (x, y): ((Utc, Utc), (Utc, Utc))| {
+        let camera = |c: &TimeClaim| c.source == Source::ExifOriginal;
+        let wide = [(a, b, x), (b, a, y)].into_iter().find(|(c, other, _)| c.zone_from == "disputed" && camera(other));
+        gap(x, y).max(wide.map_or(0, |(_, _, i)| i.1.micros() - i.0.micros()))
+    };
+    let pairs = own.iter().enumerate().flat_map(|(n, a)| own[n + 1..].iter().map(move |b| (a, b, apart(a.0, b.0, (a.1, b.1)))));
     let (a, b, apart) = pairs.max_by_key(|p| p.2).filter(|p| p.2 > CLOCKS_US)?;
     Some(Seen::new(
         Indicator::ClocksDisagree,

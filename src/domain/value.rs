@@ -12,6 +12,9 @@ use sha2::Digest as _;
 pub struct Id([u8; 16]);
 
 impl Id {
+    /// Comes before every other.
+    pub const FIRST: Id = Id([0; 16]);
+
     /// Builds an id from a moment and ten random bytes; both are passed in, so that tests can fix them.
     pub fn new(at: Utc, random: [u8; 10]) -> Self {
         let millis = u64::try_from(at.micros() / 1000).unwrap_or(0);

@@ -93,3 +93,45 @@ fn no_sockets() -> Result<()> {
     let program: seccompiler::BpfProgram = filter.try_into().map_err(Error::internal)?;
     seccompiler::apply_filter(&program).map_err(Error::internal)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind::PermissionDenied;
+    use std::net::{TcpStream, UdpSocket};
+    use std::os::unix::net::UnixStream;
+    use std::process::Command;
+
+    use super::*;
+
+    /// A cage is never left: this runs in a process of its own, started by the test below.
+    #[test]
+    #[ignore = "run by nothing_gets_out_of_the_cage, in a process of its own"]
+    fn inside() {
+        let confined = enter(512 << 20, 5, false).unwrap();
+        let denied = |what: &str, done: std::io::Result<()>| {
+            assert_eq!(done.map_err(|e| e.kind()), Err(PermissionDenied), "{what}");
+        };
+        denied("tcp", TcpStream::connect("127.0.0.1:9").map(drop));
+        denied("udp", UdpSocket::bind("127.0.0.1:0").map(drop));
+        denied("unix", UnixStream::pair().map(drop));
+        denied("its parent", rustix::process::test_kill_process(rustix::process::getppid().unwrap()).map_err(Into::into));
+        assert!(Vec::<u8>::new().try_reserve_exact(1 << 30).is_err(), "memory");
+        if confined.contains(&"landlock") {
+            denied("reading", File::open("/etc/passwd").map(drop));
+            denied("listing", std::fs::read_dir("/tmp").map(drop));
+            denied("writing", File::create(std::env::temp_dir().join("temoin-escaped")).map(drop));
+            denied("programs elsewhere", Command::new(std::env::current_exe().unwrap()).status().map(drop));
+        }
+        say!("caged by {}", confined.join(", "));
+    }
+
+    #[test]
+    fn nothing_gets_out_of_the_cage() {
+        let own = std::env::current_exe().unwrap();
+        let inside = ["--ignored", "--exact", "examine::cage::tests::inside", "--nocapture"];
+        let run = Command::new(own).args(inside).output().unwrap();
+        let said = String::from_utf8_lossy(&run.stdout);
+        assert!(run.status.success() && said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&run.stderr));
+        assert!(said.contains("caged by limits") && said.contains("seccomp"), "{said}");
+    }
+}

@@ -47,6 +47,19 @@ fn judge(mut stream: impl Read + Seek + Send, media_type: &str, trust: Option<&s
     }
 }
 
+/// Whether a configured trust list can be read and has certificates in it; none is fine.
+pub fn check_trust_list(path: &str) -> crate::error::Result<()> {
+    let wrong = |why: String| Err(crate::error::Error::Internal(format!("examine.trust_list {path}: {why}")));
+    if path.is_empty() {
+        return Ok(());
+    }
+    match std::fs::read_to_string(path) {
+        Err(e) => wrong(e.to_string()),
+        Ok(pem) if !pem.contains("-----BEGIN CERTIFICATE-----") => wrong("there is no PEM certificate in it".into()),
+        Ok(pem) => context(Some(&pem), true).map(|_| ()).or_else(|e| wrong(e.to_string())),
+    }
+}
+
 fn context(trust: Option<&str>, strict: bool) -> Result<Context, Error> {
     let mut settings = Settings::new()
         .with_value("verify.verify_timestamp_trust", strict)?
@@ -174,4 +187,92 @@ fn marked(stream: &mut (impl Read + Seek)) -> io::Result<bool> {
         buffer.copy_within(end - kept..end, 0);
     }
     Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use c2pa::{Builder, BuilderIntent, DigitalSourceType, EphemeralSigner, Signer as _};
+
+    use super::*;
+    use crate::domain::capture::PlaceFound;
+    use crate::domain::capture::Source;
+
+    fn jpeg() -> Vec<u8> {
+        let mut out = Vec::new();
+        let picture = image::RgbImage::from_fn(96, 64, |x, y| image::Rgb([x as u8, y as u8, (x * y) as u8]));
+        image::codecs::jpeg::JpegEncoder::new(&mut out).encode_image(&picture).unwrap();
+        out
+    }
+
+    fn signer() -> (EphemeralSigner, String) {
+        let signer = EphemeralSigner::new("camera.temoin.example").unwrap();
+        let authority = signer.certs().unwrap().pop().unwrap();
+        let pem = data_encoding::BASE64.encode(&authority);
+        (signer, format!("-----BEGIN CERTIFICATE-----\n{pem}\n-----END CERTIFICATE-----\n"))
+    }
+
+    /// A file as its camera signs it, or (`edit`) as the next program does, with what it was given as its parent.
+    fn signed(signer: &EphemeralSigner, source: &[u8], edit: bool) -> Vec<u8> {
+        let settings = Settings::new().with_value("verify.verify_after_sign", false).unwrap();
+        let definition = r#"{"claim_generator_info":[{"name":"Camera"}]}"#;
+        let mut builder = Builder::from_context(Context::new().with_settings(settings).unwrap()).with_definition(definition).unwrap();
+        builder.set_intent(if edit { BuilderIntent::Edit } else { BuilderIntent::Create(DigitalSourceType::DigitalCapture) });
+        let mut out = Cursor::new(Vec::new());
+        builder.sign(signer, "image/jpeg", &mut Cursor::new(source), &mut out).unwrap();
+        out.into_inner()
+    }
+
+    fn seen(bytes: &[u8], trust: Option<&str>, emptied: bool) -> Vec<Indicator> {
+        let mut out = Outcome::default();
+        if emptied {
+            out.found.places.push(PlaceFound::of(Source::ExifGps, PlaceStatus::RemovedByPhone));
+        }
+        of_bytes(bytes, "image/jpeg", trust, &mut out);
+        assert!(out.found.checked.contains(&"credentials".to_owned()));
+        out.found.seen.into_iter().map(|s| s.what).collect()
+    }
+
+    /// One byte of the picture, near its end, is another.
+    fn changed(mut bytes: Vec<u8>) -> Vec<u8> {
+        let at = bytes.len() - 20;
+        bytes[at] ^= 1;
+        bytes
+    }
+
+    #[test]
+    fn who_signed_and_whether_it_holds() {
+        let (signer, authority) = signer();
+        let (_, stranger) = self::signer();
+        let file = signed(&signer, &jpeg(), false);
+        assert_eq!(seen(&jpeg(), None, false), []);
+        assert_eq!(seen(&file, None, false), [Indicator::CredentialsUnknown], "without a list nobody is listed");
+        assert_eq!(seen(&file, Some(&stranger), false), [Indicator::CredentialsUnknown]);
+        assert_eq!(seen(&file, Some(&authority), false), [Indicator::CredentialsTrusted]);
+        let changed = changed(file);
+        assert_eq!(seen(&changed, Some(&authority), false), [Indicator::CredentialsBroken]);
+        assert_eq!(seen(&changed, Some(&authority), true), [Indicator::CredentialsRedacted], "as when a phone has emptied the place");
+    }
+
+    #[test]
+    fn what_it_was_made_from_is_walked() {
+        let (signer, authority) = signer();
+        let parent = signed(&signer, &jpeg(), false);
+        let whole = signed(&signer, &parent, true);
+        assert_eq!(seen(&whole, Some(&authority), false), [Indicator::CredentialsTrusted]);
+        let broken = changed(parent);
+        let later = signed(&signer, &broken, true);
+        assert_eq!(seen(&later, Some(&authority), false), [Indicator::CredentialsTrusted, Indicator::CredentialsAncestor]);
+    }
+
+    #[test]
+    fn a_trust_list_is_one_or_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("list.pem");
+        let of = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            check_trust_list(path.to_str().unwrap())
+        };
+        assert!(of(&signer().1).is_ok() && check_trust_list("").is_ok());
+        assert!(of("nothing").is_err() && check_trust_list("/nowhere/list.pem").is_err());
+    }
 }

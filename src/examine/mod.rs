@@ -19,6 +19,7 @@ use data_encoding::BASE64;
 
 use crate::app::App;
 use crate::attest;
+use crate::config;
 use crate::db::{self, contents::Examination};
 use crate::domain::actor::Actor;
 use crate::domain::appeal::Appeal;
@@ -37,12 +38,18 @@ pub use child::run as run_child;
 pub use confine::{SUBCOMMAND, confinement, of_file};
 pub use families::similar;
 pub use outcome::{Made, Outcome};
-pub use scan::{scan, version as scanner_version};
+pub use scan::{catch_up as catch_up_scans, scan, version as scanner_version};
 pub use zones::there as zone_there;
 
 /// Proxies are made when nobody waits for a picture.
 const PRIORITY_PROXY: i64 = 150;
 const PRIORITY_SCAN: i64 = 60;
+
+/// What cannot work as it is configured, said at the start rather than beside every exhibit.
+pub fn check(config: &config::Examine) -> Result<()> {
+    credentials::check_trust_list(&config.trust_list)?;
+    scan::check_address(&config.scanner)
+}
 
 /// Tool and version that every claim and event names.
 pub fn reader() -> String {

@@ -13,13 +13,38 @@ use crate::db;
 use crate::domain::actor::Actor;
 use crate::domain::custody::{Draft, EventType, SubjectKind};
 use crate::domain::exhibit::Quarantine;
+use crate::domain::job::Job;
 use crate::domain::scan::{Scan, ScanState, read_answer};
 use crate::domain::value::{Id, shown};
 use crate::error::{Error, Result};
 
+use super::PRIORITY_SCAN;
+
 /// How long a scanner may take to say what it is, and to read the largest file.
 const GREETING: Duration = Duration::from_secs(10);
+/// Exhibits per transaction.
+const BATCH: i64 = 500;
 const SCAN: Duration = Duration::from_secs(600);
+
+/// What came before there was a scanner is scanned, too.
+pub async fn catch_up(app: &App) -> Result<()> {
+    if app.config.examine.scanner.is_empty() {
+        return Ok(());
+    }
+    let mut after = Id::FIRST;
+    loop {
+        let mut tx = app.db.begin().await?;
+        let ids = db::scans::unscanned(&mut tx, after, BATCH).await?;
+        for id in &ids {
+            db::jobs::enqueue(&mut tx, app.new_id(), Job::Scan(*id), PRIORITY_SCAN, app.now()).await?;
+        }
+        tx.commit().await?;
+        match ids.last() {
+            Some(last) => after = *last,
+            None => return Ok(()),
+        }
+    }
+}
 
 /// Scans an exhibit's bytes, once for all exhibits that have them.
 pub async fn scan(app: &App, exhibit: Id) -> Result<()> {
@@ -57,6 +82,10 @@ pub async fn scan(app: &App, exhibit: Id) -> Result<()> {
         attest::append(app, &mut tx, draft.fact("why", Quarantine::Infected.as_str())).await?;
     }
     tx.commit().await
+}
+
+pub fn check_address(address: &str) -> Result<()> {
+    if address.is_empty() { Ok(()) } else { connect(address).map(|_| ()) }
 }
 
 /// Whether the scanner answers, and what it is: for people who look after it.

@@ -8,6 +8,7 @@ mod family;
 mod identity;
 mod look;
 mod queue;
+mod release;
 
 pub use appeals::{NewAppeal, create_appeal, set_appeal_intake, set_appeal_state};
 pub use bulk::{BURST_MIN, BulkAct, BulkScope, bulk, bulk_count};
@@ -17,3 +18,4 @@ pub use family::{Family, family, join, part};
 pub use identity::{by_reference, unmask};
 pub use look::{Look, download, look, look_is_recorded, one_exhibit, play, view_ended};
 pub use queue::page;
+pub use release::release;

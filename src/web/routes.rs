@@ -48,6 +48,7 @@ pub fn router(app: AppState) -> Router {
         .route("/exhibits/{id}/original", get(media::original).post(media::ask_original))
         .route("/exhibits/{id}/contact", post(investigator::exhibit::contact))
         .route("/exhibits/{id}/hold", post(supervisor::hold))
+        .route("/exhibits/{id}/release", post(supervisor::release))
         .route("/exhibits/{id}/erasure", post(supervisor::request))
         .route("/erasures", get(supervisor::erasures))
         .route("/erasures/{id}", post(supervisor::judge))

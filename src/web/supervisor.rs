@@ -1,4 +1,5 @@
-//! The supervisor's page: what is to be erased, and who agrees. And the forms on an exhibit's page that ask for it, or forbid it.
+//! The supervisor's page: what is to be erased, and who agrees. And the forms on an exhibit's page that ask for it, or forbid it, or take
+//! an exhibit out from behind glass after a virus scanner's false alarm.
 
 use askama::Template;
 use axum::extract::{Form, State};
@@ -11,6 +12,7 @@ use crate::db;
 use crate::domain::retention::{APPROVALS, Basis};
 use crate::error::{Error, Result};
 use crate::retain;
+use crate::review;
 use crate::web::extract::{AppState, Frame, PathId, Requesting, Retaining};
 use crate::web::respond::page;
 
@@ -119,6 +121,23 @@ pub async fn hold(
         _ => return Err(Error::Invalid { field: "act", why: "set or release".into() }),
     }
     Ok(Redirect::to(&format!("/exhibits/{id}#retention")).into_response())
+}
+
+#[derive(Deserialize)]
+pub struct ReleaseForm {
+    #[serde(default)]
+    reason: String,
+}
+
+/// What a virus scanner put behind glass comes out again.
+pub async fn release(
+    State(app): State<AppState>,
+    Retaining(person): Retaining,
+    PathId(id): PathId,
+    Form(given): Form<ReleaseForm>,
+) -> Result<Response> {
+    review::release(&app, &person, id, &given.reason).await?;
+    Ok(Redirect::to(&format!("/exhibits/{id}#scan")).into_response())
 }
 
 #[derive(Deserialize)]

@@ -20,7 +20,7 @@ pub struct TimeClaim {
     #[schema(value_type = Option<String>)]
     pub to: Option<Utc>,
     pub grade: Grade,
-    /// Where the zone came from: `stated`, `gps`, `place`, `appeal`, `utc` or `none`.
+    /// Where the zone came from: `stated`, `gps`, `place`, `appeal`, `utc` or `none`; `disputed` where the file's clocks disagree.
     pub zone_from: String,
     /// Why this claim cannot be used, in one stable word.
     pub problem: Option<String>,
@@ -61,16 +61,18 @@ const EARLIEST: Utc = Utc::from_micros(631_152_000 * SECOND_US);
 /// A wall clock with an offset is grade A; satellite time is grade A; a wall clock whose difference
 /// from satellite time is a whole quarter of an hour (±2 min) is grade B, and so is one that takes the zone
 /// of the file's own place (clocks travel: two minutes of doubt, and both readings of an hour that happens twice);
+/// where no zone explains the distance, satellite time is grade B and reaches over both (a fix may be old, a clock wrong), up to a day;
 /// one without any zone takes the appeal's and is grade C with an hour's doubt; a container's header clock is meant
 /// to be UTC, often is not and may be stamped at either end, so it is grade C, wide by its duration.
 pub fn time_claims(found: &Found, frame: &Frame<'_>) -> Vec<TimeClaim> {
     let gps = found.times.iter().find(|t| t.source == Source::ExifGps).and_then(|t| t.local.as_deref()).and_then(|l| to_utc(l, 0));
+    let clocks = Clocks { gps, disputed: gps.and_then(|g| disputed(found, g, frame)) };
     let duration = found.duration_us.unwrap_or(0).max(0);
     found
         .times
         .iter()
         .map(|t| {
-            let (interval, grade, zone_from) = interval_of(t, gps, duration, frame);
+            let (interval, grade, zone_from) = interval_of(t, &clocks, duration, frame);
             let problem = match interval {
                 None => Some("unreadable"),
                 Some((from, _)) if from < EARLIEST => Some("clock-not-set"),
@@ -94,7 +96,29 @@ pub fn time_claims(found: &Found, frame: &Frame<'_>) -> Vec<TimeClaim> {
 
 type Interval = (Utc, Utc);
 
-fn interval_of(t: &TimeFound, gps: Option<Utc>, duration: i64, frame: &Frame<'_>) -> (Option<Interval>, Grade, &'static str) {
+/// What the file's satellite time says, and where it and the camera's own clock cannot both be right.
+struct Clocks {
+    gps: Option<Utc>,
+    /// How the camera's clock reads, earliest and latest.
+    disputed: Option<Interval>,
+}
+
+/// Satellite time that is further from the camera's than this is an old fix, or the camera is wrong: nobody can tell which.
+const AGREE_US: i64 = 2 * MINUTE_US;
+
+fn disputed(found: &Found, gps: Utc, frame: &Frame<'_>) -> Option<Interval> {
+    let camera = found.times.iter().find(|t| t.source == Source::ExifOriginal && !t.date_only)?;
+    let local = camera.local.as_deref()?;
+    let read = match camera.offset_min {
+        Some(offset) => to_utc(local, offset).map(|at| (at, at)).filter(|(at, _)| (at.micros() - gps.micros()).abs() > AGREE_US)?,
+        None if derived_offset(local, gps, frame.zone_there).is_some() => return None,
+        None => frame.zone_there.and_then(|zone| in_zone(local, zone)).or_else(|| in_zone(local, frame.zone))?,
+    };
+    // A clock that was never set disputes nothing.
+    (read.0 >= EARLIEST && read.0 <= frame.received_at.plus(DAY_US)).then_some(read)
+}
+
+fn interval_of(t: &TimeFound, clocks: &Clocks, duration: i64, frame: &Frame<'_>) -> (Option<Interval>, Grade, &'static str) {
     let Some(local) = t.local.as_deref() else {
         return (None, Grade::C, "none");
     };
@@ -105,7 +129,17 @@ fn interval_of(t: &TimeFound, gps: Option<Utc>, duration: i64, frame: &Frame<'_>
         return (day, if t.source == Source::FileName { Grade::D } else { Grade::C }, "appeal");
     }
     match t.source {
-        Source::ExifGps => (to_utc(local, 0).and_then(|at| around(at, SECOND_US, SECOND_US)), Grade::A, "utc"),
+        Source::ExifGps => {
+            let own = to_utc(local, 0).and_then(|at| around(at, SECOND_US, SECOND_US));
+            match (own, clocks.disputed) {
+                (Some((from, to)), Some((earliest, latest))) => {
+                    let both = (from.min(earliest), to.max(latest));
+                    let near = both.1.micros() - both.0.micros() <= DAY_US;
+                    (Some(if near { both } else { (from, to) }), Grade::B, "disputed")
+                }
+                _ => (own, Grade::A, "utc"),
+            }
+        }
         Source::ContainerHeader => {
             let doubt = duration.max(MINUTE_US);
             (to_utc(local, 0).and_then(|at| around(at, doubt, doubt)), Grade::C, "utc")
@@ -123,13 +157,14 @@ fn interval_of(t: &TimeFound, gps: Option<Utc>, duration: i64, frame: &Frame<'_>
                 let at = to_utc(local, offset);
                 return (at.and_then(|at| around(at, SECOND_US, SECOND_US + duration)), Grade::A, "stated");
             }
-            if let Some(offset) = gps.and_then(|g| derived_offset(local, g, frame.zone_there)) {
+            if let Some(offset) = clocks.gps.and_then(|g| derived_offset(local, g, frame.zone_there)) {
                 let at = to_utc(local, offset);
                 return (at.and_then(|at| around(at, 2 * MINUTE_US, 2 * MINUTE_US + duration)), Grade::B, "gps");
             }
             // (A zone that this machine's table does not know is none.)
             if let Some((a, b)) = frame.zone_there.and_then(|zone| in_zone(local, zone)) {
-                return (Some((a.plus(-2 * MINUTE_US), b.plus(2 * MINUTE_US + duration))), Grade::B, "place");
+                let grade = if clocks.disputed.is_some() { Grade::C } else { Grade::B };
+                return (Some((a.plus(-2 * MINUTE_US), b.plus(2 * MINUTE_US + duration))), grade, "place");
             }
             (in_zone(local, frame.zone).map(|(a, b)| (a.plus(-HOUR_US), b.plus(HOUR_US + duration))), Grade::C, "appeal")
         }

@@ -56,6 +56,18 @@ mod tests {
         assert_eq!((claims[0].grade, claims[0].zone_from.as_str()), (Grade::B, "gps"));
         let claims = time_claims(&camera("2026-07-14T22:17:30"), &frame());
         assert_eq!(claims[0].grade, Grade::C, "seven minutes off is no zone");
+        assert_eq!((claims[1].grade, claims[1].zone_from.as_str()), (Grade::B, "disputed"));
+        assert_eq!((claims[1].from, claims[1].to), (Some(at("2026-07-14T20:10:29Z")), Some(at("2026-07-14T20:17:30Z"))));
+        // An old fix does not become the time of a picture whose own clock says its zone.
+        let old = Found {
+            times: vec![time(Source::ExifOriginal, "2026-07-14T22:10:00", Some(120)), time(Source::ExifGps, "2026-07-14T17:00:00", None)],
+            ..Found::default()
+        };
+        let claims = time_claims(&old, &frame());
+        assert_eq!((claims[0].grade, claims[1].grade, claims[1].to), (Grade::A, Grade::B, Some(at("2026-07-14T20:10:00Z"))));
+        // A clock that was never set casts no doubt on the satellites.
+        let unset = camera("1980-01-01T00:00:00");
+        assert_eq!(time_claims(&unset, &frame())[1].grade, Grade::A);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::{Grade, PlaceClaim, PlaceStatus, Source, TimeClaim};
 use crate::domain::value::{Point, Sha256, Utc};
 
 /// Version of the rule; stored with what it chose, so that it can be computed again.
-pub const RULE_VERSION: u32 = 3;
+pub const RULE_VERSION: u32 = 4;
 
 /// The time that the queue sorts and filters by.
 #[derive(Clone, Copy, Debug, PartialEq)]

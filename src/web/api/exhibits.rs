@@ -148,14 +148,18 @@ pub struct OneAnswer {
     streams: Vec<Stream>,
     /// Observations about how it was made; never a verdict.
     indicators: Vec<Seen>,
-    /// Other contents of its family: first exhibit, relation, bits apart.
+    /// Other contents of its family, up to 200: first exhibit, relation, bits apart.
     family: Vec<RelativeAnswer>,
+    /// How many contents its family has, this one included; 1 without one.
+    family_size: usize,
     /// Tool and version that read it.
     reader: Option<String>,
     /// Raw metadata as (path, value).
     #[schema(value_type = Vec<Vec<String>>)]
     raw: Value,
 }
+
+const RELATIVES_MAX: usize = 200;
 
 #[derive(Serialize, ToSchema)]
 pub struct RelativeAnswer {
@@ -173,9 +177,11 @@ pub async fn one(State(app): State<AppState>, Reviewer(person): Reviewer, PathId
     let mut tx = app.db.read().await?;
     let (time_claims, place_claims) = db::exhibits::claims(&mut tx, e.id).await?;
     let x = db::contents::examination(&mut tx, e.agency, e.sha256).await?;
-    let mut family = Vec::new();
+    let (mut family, mut family_size) = (Vec::new(), 1);
     if let Some(own) = db::families::member(&mut tx, e.appeal, e.sha256).await? {
-        for m in db::families::members(&mut tx, own.family).await?.into_iter().filter(|m| m.sha256 != e.sha256) {
+        let members = db::families::members(&mut tx, own.family).await?;
+        family_size = members.len();
+        for m in members.into_iter().filter(|m| m.sha256 != e.sha256).take(RELATIVES_MAX) {
             let first = db::exhibits::first_with(&mut tx, e.appeal, e.agency, m.sha256).await?;
             family.extend(first.map(|exhibit| RelativeAnswer { exhibit, relation: m.relation, distance: m.distance }));
         }
@@ -200,6 +206,7 @@ pub async fn one(State(app): State<AppState>, Reviewer(person): Reviewer, PathId
         streams: found.streams,
         indicators,
         family,
+        family_size,
         reader,
         raw,
     }))
