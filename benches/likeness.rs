@@ -226,6 +226,81 @@ fn recall() {
     }
 }
 
+type Recode = (&'static str, &'static [&'static str], &'static str);
+
+const RECODES: [Recode; 6] = [
+    ("640 px wide, CRF 32, a keyframe in 250", &["-vf", "scale=640:-2", "-c:v", "libx264", "-crf", "32", "-g", "250"], "mp4"),
+    (
+        "messenger-like: 480 px, 20 frames/s, 400 kbit/s",
+        &["-vf", "scale=480:-2,fps=20", "-c:v", "libx264", "-b:v", "400k", "-g", "100"],
+        "mp4",
+    ),
+    ("HEVC, CRF 34", &["-c:v", "libx265", "-crf", "34", "-x265-params", "log-level=none"], "mp4"),
+    ("VP9 in WebM", &["-vf", "scale=640:-2", "-c:v", "libvpx-vp9", "-b:v", "500k", "-deadline", "realtime", "-cpu-used", "8"], "webm"),
+    ("the second third, encoded again", &["-ss", "5", "-t", "5", "-vf", "scale=640:-2", "-c:v", "libx264", "-crf", "30"], "mp4"),
+    ("a logo in the corner", &["-vf", "drawbox=x=iw-150:y=20:w=120:h=50:color=white@0.8:t=fill", "-c:v", "libx264", "-crf", "30"], "mp4"),
+];
+
+/// Hand-held pans over streets, three scenes of five seconds each, and what becomes of them.
+fn clips() {
+    let folder = tempfile::tempdir().unwrap();
+    let count = std::env::var("TEMOIN_BENCH_CLIPS").ok().and_then(|n| n.parse().ok()).unwrap_or(40u64);
+    let path = |name: String| folder.path().join(name);
+    let ffmpeg = |args: &[&str], out: &Path| {
+        let done = Command::new("ffmpeg").args(["-v", "error", "-y"]).args(args).arg(out).status().unwrap();
+        assert!(done.success(), "{args:?}");
+    };
+    let mut originals = Vec::new();
+    for n in 0..count {
+        for scene in 0..3 {
+            drawn(10_000 + 3 * n + scene).save(path(format!("s{scene}.png"))).unwrap();
+        }
+        let inputs = path("s%d.png".into());
+        let pan = "zoompan=z='1.15+0.05*sin(on/40)':x='iw*0.06*(1+sin(on/55))':y='ih*0.05*(1+cos(on/35))':d=125:s=1280x720:fps=25";
+        originals.push(path(format!("o{n}.mp4")));
+        let args = [
+            "-framerate",
+            "1",
+            "-i",
+            inputs.to_str().unwrap(),
+            "-vf",
+            pan,
+            "-c:v",
+            "libx264",
+            "-preset",
+            "veryfast",
+            "-g",
+            "25",
+            "-pix_fmt",
+            "yuv420p",
+        ];
+        ffmpeg(&args, &originals[n as usize]);
+    }
+    let mut index = Index::default();
+    for (n, p) in prints(&originals).iter().enumerate() {
+        assert!(p.frames() > 0, "clip {n} has fingerprints");
+        index.add(n as u32, p);
+    }
+    println!("{count} clips of 15 s\n| encoded again as | found | strangers joined |\n|---|---|---|");
+    for (name, how, ending) in RECODES {
+        let mut files = Vec::new();
+        for (n, original) in originals.iter().enumerate() {
+            files.push(path(format!("e{n}.{ending}")));
+            // (Where to begin stands before the input.)
+            let (before, after) = how.split_at(if how[0] == "-ss" { 2 } else { 0 });
+            let args: Vec<&str> = before.iter().copied().chain(["-i", original.to_str().unwrap()]).chain(after.iter().copied()).collect();
+            ffmpeg(&args, files.last().unwrap());
+        }
+        let (mut found, mut strangers) = (0, 0);
+        for (n, p) in prints(&files).iter().enumerate() {
+            let near = index.near(p);
+            found += usize::from(near.iter().any(|m| m.owner as usize == n));
+            strangers += near.iter().filter(|m| m.owner as usize != n).count();
+        }
+        println!("| {name} | {:.1} % | {strangers} |", 100.0 * found as f64 / count as f64);
+    }
+}
+
 fn lookup() {
     let mut chance = Chance(9);
     let mut hash = || Printed { hash: Hash([chance.next(), chance.next(), chance.next(), chance.next()]), quality: 100 };
@@ -277,5 +352,8 @@ fn main() {
     }
     if wanted.is_empty() || wanted.iter().any(|w| w == "recall") {
         recall();
+    }
+    if wanted.is_empty() || wanted.iter().any(|w| w == "clips") {
+        clips();
     }
 }

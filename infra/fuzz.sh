@@ -15,6 +15,7 @@ target="$(rustc -vV | sed -n 's/^host: //p')"
 cargo build --locked --release --quiet --target "$target"
 binary="$CARGO_TARGET_DIR/$target/release/temoin-fuzz"
 
+log="$(mktemp)"
 for reader in "${readers[@]}"; do
   export TEMOIN_FUZZ="$reader"
   name="${reader//\//-}"
@@ -30,10 +31,10 @@ for reader in "${readers[@]}"; do
   # A short run leaves the corpus as it is.
   found="$kept"
   [ "$seconds" -ge 60 ] || found="$(mktemp -d)"
-  if ! "$binary" -max_total_time="$seconds" -timeout=2 -rss_limit_mb=1500 -max_len=60000 -print_final_stats=1 -artifact_prefix="$CARGO_TARGET_DIR/" "$found" "$kept" >"$CARGO_TARGET_DIR/log" 2>&1; then
-    tail -30 "$CARGO_TARGET_DIR/log"
+  if ! "$binary" -max_total_time="$seconds" -timeout=2 -rss_limit_mb=1500 -max_len=60000 -print_final_stats=1 -artifact_prefix="$CARGO_TARGET_DIR/" "$found" "$kept" >"$log" 2>&1; then
+    tail -30 "$log"
     echo "the reader of $reader failed; the input lies in $CARGO_TARGET_DIR" >&2
     exit 1
   fi
-  echo "$name: $(sed -n 's/^stat::number_of_executed_units: *//p' "$CARGO_TARGET_DIR/log") inputs in ${seconds} s"
+  echo "$name: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") inputs in ${seconds} s"
 done

@@ -16,6 +16,8 @@ cargo fetch --locked --quiet
 "$cache/deny-0.20.2/bin/cargo-deny" --offline check bans licenses sources
 echo "== tests on both pairs"
 infra/servers.sh cargo test --locked
+echo "== the readers of strangers' files, fuzzed for a moment each"
+infra/fuzz.sh 5
 echo "== the islands"
 (cd src/web && npm ci --no-audit --no-fund --silent && npm run --silent check)
 echo "== the stories in a browser, and other people's clients"

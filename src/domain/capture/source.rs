@@ -73,7 +73,7 @@ impl Source {
 pub enum Grade {
     /// The device's own clock with its own zone, or satellite time.
     A,
-    /// The zone was derived from two clocks in the file or from its place, or the clock was corrected.
+    /// The zone was derived from two clocks in the file or from its place, the two clocks disagree, or the clock was corrected.
     B,
     /// The zone was assumed from the appeal, or the clock's meaning is uncertain.
     C,
