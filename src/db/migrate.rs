@@ -16,6 +16,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (5, "record", include_str!("../../migrations/0005_record.sql")),
     (6, "facts", include_str!("../../migrations/0006_facts.sql")),
     (7, "order", include_str!("../../migrations/0007_order.sql")),
+    (8, "notes", include_str!("../../migrations/0008_notes.sql")),
 ];
 
 pub async fn run(db: &Db) -> Result<()> {

@@ -212,6 +212,7 @@ mod tests {
             when: (!c.one_in(5)).then_some(Effective { from, to: from.plus(width), grade: Grade::B, source: Source::ExifOriginal }),
             place: (!c.one_in(3)).then_some(Place { point, radius_m: 5.0, source: Source::ExifGps }),
             has_thumbnail: false,
+            notes: Vec::new(),
             examined: false,
             version: 0,
         }

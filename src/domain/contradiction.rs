@@ -19,6 +19,7 @@ pub fn all(name: &str, found: &Found, times: &[TimeClaim], places: &[PlaceClaim]
     }
     if of_a_screen(name) {
         let recording = found.duration_us.is_some();
+        seen.retain(|s| s.what != Indicator::Screenshot);
         seen.push(Seen::new(if recording { Indicator::ScreenRecording } else { Indicator::Screenshot }, name.to_owned(), "name"));
     }
     seen.extend(clocks(times));

@@ -156,6 +156,8 @@ pub struct Exhibit {
     pub when: Option<Effective>,
     pub place: Option<Place>,
     pub has_thumbnail: bool,
+    /// Stable words for what could not be read or shown of it.
+    pub notes: Vec<String>,
     /// Whether an examination has ended, well or not.
     pub examined: bool,
     /// Rises with every decision; a decision on an older version is refused.

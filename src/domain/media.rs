@@ -94,8 +94,20 @@ pub fn sniff(head: &[u8]) -> Sniffed {
     if at(0, b"fLaC") {
         return media("audio/flac", Audio);
     }
-    if at(0, b"#!AMR") {
-        return media("audio/amr", Audio);
+    for (magic, kind, sort) in [
+        (&b"#!AMR"[..], "audio/amr", Audio),
+        (b"\xff\xf1", "audio/aac", Audio),
+        (b"\xff\xf9", "audio/aac", Audio),
+        (b"caff", "audio/x-caf", Audio),
+        (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "video/x-ms-asf", Video),
+        (b"FLV\x01", "video/x-flv", Video),
+    ] {
+        if at(0, magic) {
+            return media(kind, sort);
+        }
+    }
+    if at(0, b"FORM") && (at(8, b"AIFF") || at(8, b"AIFC")) {
+        return media("audio/aiff", Audio);
     }
     not_media(head, at)
 }
@@ -106,9 +118,16 @@ fn not_media(head: &[u8], at: impl Fn(usize, &[u8]) -> bool) -> Sniffed {
     if head.windows(5).take(1_024).any(|w| w == b"%PDF-") {
         return kept_behind_glass("application/pdf", Document, ActiveContent);
     }
-    for magic in [&b"PK\x03\x04"[..], b"PK\x05\x06", b"Rar!\x1a\x07", b"7z\xbc\xaf\x27\x1c", b"\x1f\x8b", b"\xfd7zXZ\0"] {
+    for (magic, kind) in [
+        (&b"PK\x03\x04"[..], "application/zip"),
+        (b"PK\x05\x06", "application/zip"),
+        (b"Rar!\x1a\x07", "application/vnd.rar"),
+        (b"7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"),
+        (b"\x1f\x8b", "application/gzip"),
+        (b"\xfd7zXZ\0", "application/x-xz"),
+    ] {
         if at(0, magic) {
-            return kept_behind_glass("application/zip", Other, Archive);
+            return kept_behind_glass(kind, Other, Archive);
         }
     }
     if at(0, b"MZ") || at(0, b"\x7fELF") || at(0, b"#!/") || at(0, b"\xca\xfe\xba\xbe") {
@@ -230,6 +249,11 @@ pub const fn extension(media_type: &str) -> &'static str {
         b"video/quicktime" => "mov",
         b"video/webm" => "webm",
         b"video/3gpp" => "3gp",
+        b"video/x-ms-asf" => "wmv",
+        b"video/x-flv" => "flv",
+        b"audio/aac" => "aac",
+        b"audio/aiff" => "aiff",
+        b"audio/x-caf" => "caf",
         // Whatever could run on somebody's machine leaves as data.
         _ => "bin",
     }
@@ -247,6 +271,9 @@ mod tests {
             (b"\0\0\0\x14ftypqt  \0\0\0\0qt  ", "video/quicktime"),
             (b"\0\0\0\x18ftypisom\0\0\0\0isommp42", "video/mp4"),
             (b"RIFF\0\0\0\0WEBPVP8 ", "image/webp"),
+            (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9", "video/x-ms-asf"),
+            (b"FORM\0\0\0\0AIFFCOMM", "audio/aiff"),
+            (b"\xff\xf1\x50\x80", "audio/aac"),
         ] {
             let s = sniff(head);
             assert_eq!((s.media_type, s.quarantine), (expected, None));

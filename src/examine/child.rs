@@ -64,6 +64,10 @@ fn examine(file: &mut File, media_type: &str, trust: Option<&str>, out: &mut Out
             }
             let read = read::photo(&bytes, media_type, out);
             say(out)?;
+            if !read::modest(&bytes, media_type) {
+                out.notes.push("refused-structure".into());
+                return say(out);
+            }
             picture::of_photo(&bytes, media_type, &read, out);
             say(out)?;
             // Last, because a bent file can keep it busy for long.
@@ -72,7 +76,10 @@ fn examine(file: &mut File, media_type: &str, trust: Option<&str>, out: &mut Out
         "video" | "audio" => {
             read::recording(file, media_type, out);
             say(out)?;
-            if media_type.starts_with("video/") {
+            // Without its table of contents nothing of it can be shown; ffmpeg would walk all of it for that, again and again.
+            if out.notes.iter().any(|n| n == "no-moov") {
+                out.notes.push("no-poster".into());
+            } else if media_type.starts_with("video/") {
                 picture::of_video(media_type, out);
             } else {
                 picture::of_audio(media_type, out);

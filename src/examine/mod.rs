@@ -182,6 +182,7 @@ async fn write_down(app: &App, appeal: &Appeal, exhibit: Id, looked: &Looked) ->
     e.when = effective_time(&times);
     e.place = effective_place(&places);
     e.state = e.state.examined();
+    e.notes.clone_from(&x.notes);
     e.has_thumbnail = looked.made.iter().any(|d| d.variant == Variant::Thumbnail);
     db::exhibits::set_examined(&mut tx, &e, closeness(appeal, e.when, e.place), now).await?;
     let digest = Sha256::of(serde_json::to_string(&(&x.found, &x.raw, &x.notes)).map_err(Error::internal)?.as_bytes());

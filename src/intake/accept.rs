@@ -100,6 +100,7 @@ pub async fn accept(
         when: effective_time(&times),
         place: effective_place(&places),
         has_thumbnail: false,
+        notes: Vec::new(),
         examined: false,
         version: 0,
     };

@@ -368,6 +368,17 @@ async fn hostile_files_stop_nothing_and_are_told_of(pair: Pair) {
         }
         [boxed(b"ftyp", b"heic\0\0\0\0mif1heic"), meta([iinf, boxed(b"iloc", &iloc)].concat())].concat()
     };
+    // Twenty thousand items, each of which a decoder would hold against as many references.
+    let crowded = {
+        let infe: Vec<u8> = (0..20_000u16)
+            .flat_map(|n| boxed(b"infe", &[b"\x02\0\0\0".to_vec(), n.to_be_bytes().to_vec(), b"\0\0Exif\0".to_vec()].concat()))
+            .collect();
+        let iinf = boxed(b"iinf", &[b"\0\0\0\0\x4e\x20".to_vec(), infe].concat());
+        let mut cdsc = b"\0\x01\x4e\x20".to_vec();
+        cdsc.extend((0..20_000u16).flat_map(u16::to_be_bytes));
+        let iref = boxed(b"iref", &[vec![0; 4], boxed(b"cdsc", &cdsc).repeat(30)].concat());
+        [boxed(b"ftyp", b"heic\0\0\0\0mif1heic"), boxed(b"meta", &[vec![0; 4], iinf, iref].concat())].concat()
+    };
     let xml = [b"\x89PNG\r\n\x1a\n".to_vec(), whole.clone()].concat();
     let polyglot = [whole.clone(), b"PK\x03\x04".to_vec(), vec![9; 500]].concat();
     let files: Vec<(&str, Vec<u8>)> = vec![
@@ -384,6 +395,7 @@ async fn hostile_files_stop_nothing_and_are_told_of(pair: Pair) {
         ("repeated.tif", repeated),
         ("texts.png", texts),
         ("pieces.heic", pieces),
+        ("crowded.heic", crowded),
         ("loop.heic", [boxed(b"ftyp", b"heic\0\0\0\0mif1heic"), boxed(b"meta", &[0xff; 300])].concat()),
     ];
     for (name, bytes) in &files {
@@ -404,7 +416,8 @@ async fn hostile_files_stop_nothing_and_are_told_of(pair: Pair) {
         assert!(!told.contains("stopped"), "{name} was too much: {told}");
         let wanted = match name {
             "bomb.png" => "refused-pixels",
-            "pages.tif" | "not.png" | "loop.heic" | "repeated.tif" | "pieces.heic" => "undecodable",
+            "pages.tif" | "crowded.heic" => "refused-structure",
+            "not.png" | "loop.heic" | "repeated.tif" | "pieces.heic" => "undecodable",
             "overlapping.mp4" | "nested.mp4" | "unknown.webm" => "no-poster",
             "zero.mp4" => "no-moov",
             "archive.jpg" => "data_after_end",
@@ -414,6 +427,18 @@ async fn hostile_files_stop_nothing_and_are_told_of(pair: Pair) {
         assert!(told.contains(wanted), "{name}: {told}");
         let page = server.http.get(server.url(&format!("/exhibits/{id}"))).bearer_auth(&token).send().await.unwrap();
         assert_eq!(page.status(), 200, "{name}");
+    }
+    // The queue says it, too.
+    let queue = server.http.get(server.url("/appeals/HOSTILE/exhibits")).bearer_auth(&token).header("accept-language", "en");
+    let queue = queue.send().await.unwrap().text().await.unwrap();
+    for words in [
+        "larger than can be opened here",
+        "damaged or of an unusual kind",
+        "It is an archive",
+        "probably broke off",
+        "more parts than pictures have",
+    ] {
+        assert!(queue.contains(words), "{words}");
     }
     server.assert_sound();
 }

@@ -20,7 +20,7 @@ pub struct TimeClaim {
     #[schema(value_type = Option<String>)]
     pub to: Option<Utc>,
     pub grade: Grade,
-    /// Where the zone came from: `stated`, `gps`, `place`, `appeal`, `utc` or `none`; `disputed` where the file's clocks disagree.
+    /// Where the zone came from: `stated`, `gps`, `place`, `appeal`, `utc` or `none`; `utc_or_local` and `disputed` for both readings.
     pub zone_from: String,
     /// Why this claim cannot be used, in one stable word.
     pub problem: Option<String>,
@@ -63,7 +63,8 @@ const EARLIEST: Utc = Utc::from_micros(631_152_000 * SECOND_US);
 /// of the file's own place (clocks travel: two minutes of doubt, and both readings of an hour that happens twice);
 /// where no zone explains the distance, satellite time is grade B and reaches over both (a fix may be old, a clock wrong), up to a day;
 /// one without any zone takes the appeal's and is grade C with an hour's doubt; a container's header clock is meant
-/// to be UTC, often is not and may be stamped at either end, so it is grade C, wide by its duration.
+/// to be UTC and may be stamped at either end, so it is grade C, wide by its duration; where nothing says that a phone wrote it, it
+/// reaches from UTC to the wall clock of the place, because recorders often write that.
 pub fn time_claims(found: &Found, frame: &Frame<'_>) -> Vec<TimeClaim> {
     let gps = found.times.iter().find(|t| t.source == Source::ExifGps).and_then(|t| t.local.as_deref()).and_then(|l| to_utc(l, 0));
     let clocks = Clocks { gps, disputed: gps.and_then(|g| disputed(found, g, frame)) };
@@ -142,7 +143,13 @@ fn interval_of(t: &TimeFound, clocks: &Clocks, duration: i64, frame: &Frame<'_>)
         }
         Source::ContainerHeader => {
             let doubt = duration.max(MINUTE_US);
-            (to_utc(local, 0).and_then(|at| around(at, doubt, doubt)), Grade::C, "utc")
+            let utc = to_utc(local, 0).and_then(|at| around(at, doubt, doubt));
+            // Who wrote it is not known to mean UTC: recorders often write their wall clock.
+            let wall = || in_zone(local, frame.zone_there.unwrap_or(frame.zone));
+            match (utc, t.offset_min.is_none().then(wall).flatten()) {
+                (Some((from, to)), Some((a, b))) => (Some((from.min(a.plus(-doubt)), to.max(b.plus(doubt)))), Grade::C, "utc_or_local"),
+                (utc, _) => (utc, Grade::C, "utc"),
+            }
         }
         Source::FileName if t.offset_min == Some(0) => {
             (to_utc(local, 0).and_then(|at| around(at, MINUTE_US, MINUTE_US + duration)), Grade::D, "utc")

@@ -71,6 +71,16 @@ mod tests {
     }
 
     #[test]
+    fn a_header_clock_of_an_unknown_writer_reaches_over_both_readings() {
+        let header = |offset| Found { times: vec![time(Source::ContainerHeader, "2026-07-14T22:10:00", offset)], ..Found::default() };
+        let claims = time_claims(&header(Some(0)), &frame());
+        assert_eq!((claims[0].from, claims[0].zone_from.as_str()), (Some(at("2026-07-14T22:09:00Z")), "utc"));
+        let claims = time_claims(&header(None), &frame());
+        assert_eq!((claims[0].from, claims[0].to), (Some(at("2026-07-14T20:09:00Z")), Some(at("2026-07-14T22:11:00Z"))));
+        assert_eq!((claims[0].grade, claims[0].zone_from.as_str()), (Grade::C, "utc_or_local"));
+    }
+
+    #[test]
     fn an_hour_that_happens_twice_widens() {
         let (a, b) = in_zone("2026-10-25T02:30:00", "Europe/Paris").unwrap();
         assert_eq!(b.micros() - a.micros(), HOUR_US);
@@ -97,11 +107,23 @@ mod tests {
             let found = time_in_name(name).unwrap();
             assert_eq!((found.local.as_deref(), found.offset_min), (Some("2026-07-14T22:10:03"), offset), "{name}");
         }
+        assert_eq!(messenger("photo_2026-07-14_22-10-03.jpg"), Some("Telegram"));
+        assert_eq!(messenger("IMG-20260714-WA12345.jpg"), Some("WhatsApp"));
+        for name in ["Photo_2026-07-14_Marseille.jpg", "Screenshot_20260714_com.whatsapp.png", "P-WAGON1.jpg"] {
+            assert_eq!(messenger(name), None, "{name}");
+        }
         let sent = time_in_name("IMG-20260714-WA0007.jpg").unwrap();
         assert!(sent.date_only);
         let claims = time_claims(&Found { times: vec![sent], ..Found::default() }, &frame());
         assert_eq!((claims[0].from, claims[0].grade), (Some(at("2026-07-13T21:00:00Z")), Grade::D));
-        for name in ["IMG_1234.jpg", "99999999999999999.jpg", "IMG_20261314_221003.jpg", ""] {
+        for name in [
+            "received_2010123123595900.jpeg",
+            "20260714221003771234.jpg",
+            "IMG_1234.jpg",
+            "99999999999999999.jpg",
+            "IMG_20261314_221003.jpg",
+            "",
+        ] {
             assert_eq!(time_in_name(name), None, "{name}");
         }
     }

@@ -5,6 +5,10 @@ use super::{Source, TimeFound};
 /// Date and time in a name such as `IMG_20260714_221003.jpg`, `2026-07-14 22.10.03.mp4` or `PXL_20260714_201003123.jpg` (whose clock
 /// is UTC), the day in `IMG-20260714-WA0001.jpg`, the milliseconds in `FB_IMG_1784059803000.jpg`.
 pub fn time_in_name(name: &str) -> Option<TimeFound> {
+    // Facebook's numbers look like dates and are none.
+    if name.to_lowercase().starts_with("received_") {
+        return None;
+    }
     moment(name).or_else(|| millis(name)).or_else(|| day(name))
 }
 
@@ -27,7 +31,9 @@ fn stretches<'a>(name: &'a str, count: usize, separators: &'static [char]) -> im
 fn moment(name: &str) -> Option<TimeFound> {
     stretches(name, 14, &['-', '_', '.', ' ', 'T']).find_map(|(before, span, d)| {
         let local = format!("{}-{}-{}T{}:{}:{}", &d[..4], &d[4..6], &d[6..8], &d[8..10], &d[10..12], &d[12..14]);
-        let real = local.parse::<jiff::civil::DateTime>().is_ok() && ("1990".."2100").contains(&&d[..4]);
+        // Behind it at most milliseconds: a longer number is a number.
+        let more = name[before.len() + span.len()..].chars().take_while(char::is_ascii_digit).count();
+        let real = matches!(more, 0 | 3) && local.parse::<jiff::civil::DateTime>().is_ok() && ("1990".."2100").contains(&&d[..4]);
         // Pixel phones name their files in UTC.
         real.then(|| found(span, local, before.ends_with("PXL_").then_some(0), false))
     })
@@ -56,11 +62,22 @@ fn day(name: &str) -> Option<TimeFound> {
 /// Which messenger or network gave a file this name, if one did.
 pub fn messenger(name: &str) -> Option<&'static str> {
     let lower = name.to_lowercase();
-    let has = |parts: &[&str]| parts.iter().all(|p| lower.contains(p));
+    // A picture of a messenger's screen is named after it, too.
+    if of_a_screen(name) {
+        return None;
+    }
+    // `-WA0007`, and so on beyond four digits.
+    let whatsapp = lower.split("-wa").skip(1).any(|rest| rest.chars().take_while(char::is_ascii_digit).count() >= 4);
+    // `photo_2026-07-14_22-10-03.jpg`, `photo_5213456@14-07-2026_22-10-03.jpg`.
+    let telegram = lower.strip_prefix("photo_").or_else(|| lower.strip_prefix("video_")).is_some_and(|rest| {
+        let date = rest.split_once('@').map_or(rest, |(_, date)| date);
+        let shape: String = date.chars().take(19).map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+        matches!(shape.as_str(), "0000-00-00_00-00-00" | "00-00-0000_00-00-00")
+    });
     [
-        (has(&["-wa0"]) || has(&["whatsapp"]), "WhatsApp"),
+        (whatsapp || lower.contains("whatsapp"), "WhatsApp"),
         (lower.starts_with("signal-"), "Signal"),
-        (has(&["telegram"]) || (lower.starts_with("photo_") || lower.starts_with("video_")) && has(&["_", "-"]), "Telegram"),
+        (telegram || lower.contains("telegram"), "Telegram"),
         (lower.starts_with("fb_img") || lower.starts_with("received_"), "Facebook"),
         (lower.starts_with("snapchat-"), "Snapchat"),
         (lower.starts_with("line_"), "LINE"),

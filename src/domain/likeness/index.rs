@@ -41,9 +41,13 @@ impl Shelf {
             for list in lists {
                 for at in &self.bands[band * VALUES + usize::from(list)] {
                     let at = *at as usize;
-                    let distance = self.hashes[at].distance(asked);
-                    if distance <= NEAR {
-                        found(self.owners[at], distance);
+                    let hash = &self.hashes[at];
+                    // Strangers differ in some sixty bits of the first half alone.
+                    if hash.half(asked) <= NEAR {
+                        let distance = hash.distance(asked);
+                        if distance <= NEAR {
+                            found(self.owners[at], distance);
+                        }
                     }
                 }
             }

@@ -33,6 +33,8 @@ pub fn demuxer(media_type: &str) -> Option<&'static str> {
         "video/x-msvideo" => "avi",
         "video/mp2t" => "mpegts",
         "video/mpeg" => "mpeg",
+        "video/x-ms-asf" => "asf",
+        "video/x-flv" => "flv",
         _ => return None,
     })
 }
@@ -226,13 +228,14 @@ pub fn still(bytes: &[u8]) -> decode::Result {
     let after = ["-frames:v", "1", "-f", "image2pipe", "-c:v", "png", "pipe:1"];
     let (picture, _) = run(ffmpeg("mov", &["-noautorotate"], &after))?;
     let picture = image::load_from_memory_with_format(&picture, image::ImageFormat::Png).map_err(|_| "no-preview")?;
-    if (picture.width(), picture.height()) != (declared.0, declared.1) {
+    // (How a mirror is meant, writers do not agree: none is better than a wrong one.)
+    if (picture.width(), picture.height()) != (declared.width, declared.height) || declared.mirrored {
         return Err("no-preview");
     }
-    let picture = match declared.2 {
-        90 => picture.rotate270(),
+    let picture = match declared.rotation {
+        90 => picture.rotate90(),
         180 => picture.rotate180(),
-        270 => picture.rotate90(),
+        270 => picture.rotate270(),
         _ => picture,
     };
     Ok(Decoded { picture, profile: None, pixels: None })

@@ -13,7 +13,7 @@ use data_encoding::BASE64;
 use fast_image_resize::Resizer;
 use image::DynamicImage;
 
-use super::read::Picture;
+use super::read::{self, Picture};
 use super::{Made, Outcome};
 use crate::domain::derivative::Variant;
 use crate::domain::likeness::Prints;
@@ -27,21 +27,30 @@ pub const VIEW_PX: u32 = 1_280;
 /// Of their JPEG.
 pub const QUALITY: u8 = 80;
 
-/// Makes the pictures of a photo, or notes why there are none.
-pub fn of_photo(bytes: &[u8], media_type: &str, read: &Picture, out: &mut Outcome) {
-    out.essence = read.essence;
-    match decode::photo(bytes, media_type, read.orientation) {
+/// Makes the pictures and fingerprints of a photo, or notes why there are none.
+pub fn of_photo(bytes: &[u8], media_type: &str, read: &Picture<'_>, out: &mut Outcome) {
+    let thumbnail = previews(bytes, media_type, read.orientation, out);
+    // Every pixel says more than the bytes that some program packed them into.
+    out.essence = out.essence.or_else(|| read::digest(&read.essence));
+    let Some(thumbnail) = thumbnail else { return };
+    // (Where there is none, that was looked at, too.)
+    if read.thumbnail.as_ref().is_none_or(|own| embedded::compare(own, &thumbnail, read.orientation, out)) {
+        out.found.checked.push("thumbnail".into());
+    }
+    set_prints(prints::of_picture(&thumbnail), out);
+}
+
+/// Makes the two pictures that people see, and gives the smaller one back.
+pub fn previews(bytes: &[u8], media_type: &str, orientation: u8, out: &mut Outcome) -> Option<DynamicImage> {
+    match decode::photo(bytes, media_type, orientation) {
         Ok(decoded) => {
-            // Every pixel says more than the bytes that some program packed them into.
-            out.essence = decoded.pixels.or(out.essence);
-            let thumbnail = keep(&decoded, "decoded, turned upright, scaled", out);
-            // (Where there is none, that was looked at, too.)
-            if read.thumbnail.as_ref().is_none_or(|own| embedded::compare(own, &thumbnail, read.orientation, out)) {
-                out.found.checked.push("thumbnail".into());
-            }
-            set_prints(prints::of_picture(&thumbnail), out);
+            out.essence = decoded.pixels;
+            Some(keep(&decoded, "decoded, turned upright, scaled", out))
         }
-        Err(why) => out.notes.push(why.to_owned()),
+        Err(why) => {
+            out.notes.push(why.to_owned());
+            None
+        }
     }
 }
 

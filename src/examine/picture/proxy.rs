@@ -20,7 +20,9 @@ pub fn needs_proxy(media_type: &str, found: &Found) -> bool {
             "audio" => !SOUNDS.contains(&s.codec.as_str()),
             _ => false,
         }),
-        "audio/mp4" | "audio/mpeg" | "audio/ogg" | "audio/wav" | "audio/flac" => found.streams.iter().any(|s| s.codec == "alac"),
+        "audio/mp4" | "audio/mpeg" | "audio/ogg" | "audio/wav" | "audio/flac" => {
+            found.streams.iter().any(|s| !SOUNDS.contains(&s.codec.as_str()) && s.codec != "pcm")
+        }
         _ => media_type.starts_with("video/") || media_type.starts_with("audio/"),
     }
 }

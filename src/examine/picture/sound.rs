@@ -20,6 +20,9 @@ pub fn demuxer(media_type: &str) -> Option<&'static str> {
         "audio/wav" => "wav",
         "audio/flac" => "flac",
         "audio/amr" => "amr",
+        "audio/aac" => "aac",
+        "audio/aiff" => "aiff",
+        "audio/x-caf" => "caf",
         _ => return None,
     })
 }

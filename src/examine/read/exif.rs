@@ -188,21 +188,28 @@ fn times(f: &Fields, out: &mut Outcome) {
         let Some((ifd, raw)) = [Ifd::Exif, Ifd::Main].into_iter().find_map(|ifd| Some((ifd, f.text(ifd, date)?))) else { continue };
         let fraction: String = f.text(ifd, fraction).unwrap_or_default().chars().take_while(char::is_ascii_digit).take(9).collect();
         let offset = f.text(ifd, offset).or_else(|| stated.clone().filter(|_| changed.as_ref() == Some(&raw)));
+        let (local, own) = exif_date(&raw, &fraction).unzip();
         out.found.times.push(TimeFound {
             source,
-            local: exif_date(&raw, &fraction),
-            offset_min: offset.as_deref().and_then(minutes_east),
+            local,
+            offset_min: offset.as_deref().and_then(minutes_east).or(own.flatten()),
             raw: shown(&[raw, offset.unwrap_or_default()].join(" "), VALUE_CHARS_MAX).trim().to_owned(),
             path: format!("EXIF:{name}"),
             date_only: false,
         });
     }
     if let (Some(date), Some([h, m, s])) = (f.text(Ifd::Gps, 0x1d), f.numbers::<3>(Ifd::Gps, 0x07)) {
+        // Each of the three may have a fraction: together they are seconds of the day.
+        let of_day = Some(h * 3_600.0 + m * 60.0 + s).filter(|t| [h, m, s].iter().all(|v| *v >= 0.0) && *t < 86_400.0);
+        let clock = of_day.map(|t| {
+            let whole = t.floor();
+            format!("{:02.0}:{:02.0}:{:02.0}", (whole / 3_600.0).floor(), (whole % 3_600.0 / 60.0).floor(), whole % 60.0)
+        });
         out.found.times.push(TimeFound {
             source: Source::ExifGps,
             raw: shown(&format!("{date} {h}:{m}:{s}"), VALUE_CHARS_MAX),
             path: "EXIF:GPSDateStamp+GPSTimeStamp".into(),
-            local: exif_date(&format!("{date} {h:02.0}:{m:02.0}:{:02.0}", s.floor()), &fraction_of(s)),
+            local: clock.and_then(|c| exif_date(&format!("{date} {c}"), &fraction_of(of_day?))).map(|(local, _)| local),
             offset_min: Some(0),
             date_only: false,
         });
@@ -219,7 +226,7 @@ fn place(f: &Fields) -> Option<PlaceFound> {
     let latitude = f.get(Ifd::Gps, 0x02);
     // Position fields may be gone with only their references left.
     let raw = match latitude {
-        Some(lat) => [Some(lat), f.get(Ifd::Gps, 0x04)].into_iter().flatten().map(words).collect::<Vec<_>>().join(" "),
+        Some(_) => [(0x02, 0x01), (0x04, 0x03)].map(|(tag, side)| told(f, tag, side)).join(" ").trim().to_owned(),
         None => f.text(Ifd::Gps, 0x01)?,
     };
     let mut found = PlaceFound {
@@ -253,12 +260,30 @@ fn place(f: &Fields) -> Option<PlaceFound> {
     // Without a stated error, at least the step in which it is written: whole minutes are a nautical mile.
     let step_m = lat_step.max(lon_step) * crate::domain::value::METRES_PER_DEGREE;
     found.radius_m = stated.or_else(|| (step_m > 50.0).then(|| step_m.round()));
-    let below = matches!(f.get(Ifd::Gps, 0x05), Some(Value::Numbers(n)) if n.first() == Some(&(1, 1)))
-        || matches!(f.get(Ifd::Gps, 0x05), Some(Value::Text(t)) if t.first() == Some(&1));
-    found.altitude_m = f.number(Ifd::Gps, 0x06).map(|a| if below { -a } else { a });
+    // 1: below the sea; Exif 3.0 adds 3, below the ellipsoid. Some write the digit.
+    let below = match f.get(Ifd::Gps, 0x05) {
+        Some(Value::Numbers(n)) => matches!(n.first(), Some((1 | 3, 1))),
+        Some(Value::Text(t)) => matches!(t.first(), Some(1 | 3 | b'1' | b'3')),
+        None => false,
+    };
+    found.altitude_m = f.number(Ifd::Gps, 0x06).map(|a| if below { -a.abs() } else { a });
     found.direction_deg = f.number(Ifd::Gps, 0x11).filter(|d| (0.0..=360.0).contains(d));
     found.magnetic = f.text(Ifd::Gps, 0x10).is_some_and(|r| r.eq_ignore_ascii_case("m"));
     Some(found)
+}
+
+/// An angle as the file has it, for people: `48° 51′ 23.76″ N`.
+fn told(f: &Fields, tag: u16, side: u16) -> String {
+    let side = f.text(Ifd::Gps, side).unwrap_or_default();
+    let parts = match f.get(Ifd::Gps, tag) {
+        Some(Value::Numbers(parts)) => parts,
+        Some(text) => return format!("{} {side}", words(text)),
+        None => return side,
+    };
+    let number = |(n, d): &(i64, i64)| if *d == 0 { format!("{n}/0") } else { format!("{}", (*n as f64 / *d as f64 * 1e7).round() / 1e7) };
+    let marks = ["°", "′", "″"].into_iter().chain(std::iter::repeat(""));
+    let told: Vec<String> = parts.iter().take(6).zip(marks).map(|(part, mark)| format!("{}{mark}", number(part))).collect();
+    format!("{} {side}", told.join(" "))
 }
 
 /// Degrees, minutes and seconds as whole numbers in a text. (More numbers than three could mean several places: they mean none.)
@@ -295,4 +320,67 @@ fn degrees(f: &Fields, tag: u16) -> Option<(f64, f64)> {
         }
     }
     Some((sum, step))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::raw::written;
+    use super::*;
+    use crate::domain::capture::Found;
+
+    fn read(all: Vec<(Ifd, u16, Value)>) -> Found {
+        let block = written(&all.into_iter().map(|(ifd, tag, value)| Field { ifd, tag, value }).collect::<Vec<_>>());
+        let mut out = Outcome::default();
+        facts(&fields(&block, &mut out), &mut out);
+        out.found
+    }
+
+    fn text(t: &str) -> Value {
+        Value::Text([t.as_bytes(), b"\0"].concat())
+    }
+
+    fn ratios(r: &[(i64, i64)]) -> Value {
+        Value::Numbers(r.to_vec())
+    }
+
+    #[test]
+    fn satellite_time_may_be_written_in_fractions() {
+        for (clock, wanted) in [
+            ([(20, 1), (10, 1), (301, 10)], Some("2026-07-14T20:10:30.100")),
+            ([(20, 1), (1_075, 100), (0, 1)], Some("2026-07-14T20:10:45")),
+            ([(205, 10), (0, 1), (0, 1)], Some("2026-07-14T20:30:00")),
+            ([(25, 1), (0, 1), (0, 1)], None),
+        ] {
+            let found = read(vec![(Ifd::Gps, 0x1d, text("2026:07:14")), (Ifd::Gps, 0x07, ratios(&clock))]);
+            assert_eq!(found.times[0].local.as_deref(), wanted, "{clock:?}");
+        }
+    }
+
+    #[test]
+    fn below_the_sea_is_below() {
+        let at = |reference: Value| {
+            let angle = || ratios(&[(48, 1), (51, 1), (2_376, 100)]);
+            read(vec![
+                (Ifd::Gps, 0x01, text("s")),
+                (Ifd::Gps, 0x02, angle()),
+                (Ifd::Gps, 0x03, text("E")),
+                (Ifd::Gps, 0x04, angle()),
+                (Ifd::Gps, 0x05, reference),
+                (Ifd::Gps, 0x06, ratios(&[(24, 2)])),
+            ])
+            .places
+            .remove(0)
+        };
+        for (reference, wanted) in [(ratios(&[(0, 1)]), 12.0), (ratios(&[(1, 1)]), -12.0), (ratios(&[(3, 1)]), -12.0), (text("1"), -12.0)] {
+            let place = at(reference);
+            assert_eq!(place.altitude_m, Some(wanted));
+            assert!(place.point.unwrap().lat < 0.0 && place.raw.starts_with("48° 51′ 23.76″ s"), "{}", place.raw);
+        }
+    }
+
+    #[test]
+    fn a_date_may_bring_its_zone() {
+        let found = read(vec![(Ifd::Exif, 0x9003, text("2026:07:14 22:10:03+02:00"))]);
+        assert_eq!((found.times[0].local.as_deref(), found.times[0].offset_min), (Some("2026-07-14T22:10:03"), Some(120)));
+    }
 }

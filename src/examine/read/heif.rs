@@ -21,13 +21,70 @@ pub fn xmp(bytes: &[u8]) -> Option<Vec<u8>> {
     item_of(bytes, |kind, rest| kind == b"mime" && rest.windows(19).any(|w| w == b"application/rdf+xml"))
 }
 
-/// Width and height of the largest picture that is described; 90 or 270 when the container turns it counter-clockwise so far.
-pub fn size(bytes: &[u8]) -> Option<(u32, u32, u16)> {
-    let properties = child(child(meta(bytes)?, b"iprp")?, b"ipco")?;
+/// Width and height of the largest picture that is described, and how the primary one is turned.
+pub struct Size {
+    pub width: u32,
+    pub height: u32,
+    /// Degrees clockwise: 0, 90, 180 or 270.
+    pub rotation: u16,
+    pub mirrored: bool,
+}
+
+pub fn size(bytes: &[u8]) -> Option<Size> {
+    let meta = meta(bytes)?;
+    let held = child(meta, b"iprp")?;
+    let properties = child(held, b"ipco")?;
     let sizes = Boxes(properties).filter(|(kind, _)| kind == b"ispe");
     let (width, height) = sizes.filter_map(|(_, b)| u32_at(b, 4).zip(u32_at(b, 8))).max_by_key(|(w, h)| u64::from(*w) * u64::from(*h))?;
-    let turned = Boxes(properties).find(|(kind, _)| kind == b"irot").and_then(|(_, b)| b.first().copied()).unwrap_or(0) & 3;
-    Some((width, height, u16::from(turned) * 90))
+    let own = primary(meta).zip(child(held, b"ipma")).map(|(id, ipma)| associated(ipma, id)).unwrap_or_default();
+    let mut all = (1..).zip(Boxes(properties)).take(ITEMS_MAX).filter(|(n, _)| own.contains(n)).map(|(_, property)| property);
+    let (mut counter_clockwise, mut mirrored) = (0, false);
+    for (kind, body) in &mut all {
+        match &kind {
+            b"irot" => counter_clockwise = body.first().copied().unwrap_or(0) & 3,
+            b"imir" => mirrored = true,
+            _ => {}
+        }
+    }
+    Some(Size { width, height, rotation: u16::from(4 - counter_clockwise) % 4 * 90, mirrored })
+}
+
+/// The properties of an item, by their place in the list, the first being 1.
+fn associated(ipma: &[u8], wanted: u32) -> Vec<usize> {
+    let read = || {
+        let (version, wide) = (*ipma.first()?, ipma.get(3)? & 1 == 1);
+        let mut at = 8;
+        for _ in 0..u32_at(ipma, 4)?.min(100_000) {
+            let (id, next) = if version == 0 { (u32::from(u16_at(ipma, at)?), at + 2) } else { (u32_at(ipma, at)?, at + 4) };
+            let count = usize::from(*ipma.get(next)?);
+            let step = if wide { 2 } else { 1 };
+            let list = ipma.get(next + 1..next + 1 + count * step)?;
+            if id == wanted {
+                let number = |b: &[u8]| if wide { usize::from(u16::from_be_bytes([b[0] & 0x7f, b[1]])) } else { usize::from(b[0] & 0x7f) };
+                return Some(list.chunks_exact(step).map(number).collect());
+            }
+            at = next + 1 + count * step;
+        }
+        None
+    };
+    read().unwrap_or_default()
+}
+
+/// Whether it has as many items and references as pictures have. Decoders compare all with all.
+pub fn modest(bytes: &[u8]) -> bool {
+    const PAIRS_MAX: usize = 4_000_000;
+    let Some(meta) = meta(bytes) else { return true };
+    let items = child(meta, b"iinf").map_or(0, |iinf| Boxes(iinf.get(6..).unwrap_or_default()).count());
+    let bytes_of = |kind| child(meta, kind).map_or(0, <[u8]>::len);
+    let properties = child(meta, b"iprp").map_or(0, <[u8]>::len);
+    items.saturating_mul((bytes_of(b"iref") + bytes_of(b"iloc") + properties) / 2) <= PAIRS_MAX
+}
+
+fn primary(meta: &[u8]) -> Option<u32> {
+    child(meta, b"pitm").and_then(|p| match p.first()? {
+        0 => u16_at(p, 4).map(u32::from),
+        _ => u32_at(p, 4),
+    })
 }
 
 /// What makes the picture: the data of every item that is neither metadata nor a thumbnail's.
@@ -59,10 +116,7 @@ fn meta(bytes: &[u8]) -> Option<&[u8]> {
 
 fn item_of(bytes: &[u8], wanted: impl Fn(&[u8; 4], &[u8]) -> bool) -> Option<Vec<u8>> {
     let meta = meta(bytes)?;
-    let primary = child(meta, b"pitm").and_then(|p| match p.first()? {
-        0 => u16_at(p, 4).map(u32::from),
-        _ => u32_at(p, 4),
-    });
+    let primary = primary(meta);
     let items: Vec<Item<'_>> = items(child(meta, b"iinf")?).into_iter().filter(|i| wanted(&i.kind, i.rest)).collect();
     let described = child(meta, b"iref").map(|r| describing(r, primary)).unwrap_or_default();
     let item = items.iter().find(|i| described.contains(&i.id)).or(items.first())?;

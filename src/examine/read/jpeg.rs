@@ -1,10 +1,6 @@
 //! JPEG (ITU-T T.81) and its application segments: where the metadata blocks lie, what the picture itself is, and whether
 //! anything follows it. Nothing is decoded here.
 
-use sha2::Digest as _;
-
-use crate::domain::value::Sha256;
-
 /// Segments that are looked at; real files have under a hundred.
 const SEGMENTS_MAX: usize = 4_096;
 
@@ -21,8 +17,8 @@ pub struct Parts<'a> {
     pub size: Option<(u32, u32)>,
     /// The first luminance quantisation table, in the file's order.
     pub quantisation: Option<[u8; 64]>,
-    /// SHA-256 of everything that makes the picture, nothing that tells of it.
-    pub essence: Option<Sha256>,
+    /// Everything that makes the picture, nothing that tells of it; empty when there is no picture.
+    pub essence: Vec<&'a [u8]>,
     /// Bytes after the picture's end.
     pub after: &'a [u8],
 }
@@ -30,7 +26,7 @@ pub struct Parts<'a> {
 /// Walks the segments up to the first scan, then to the picture's end.
 pub fn parts(bytes: &[u8]) -> Parts<'_> {
     let mut p = Parts::default();
-    let mut essence = sha2::Sha256::new();
+    let mut essence = Vec::new();
     let mut at = 2;
     for _ in 0..SEGMENTS_MAX {
         let Some([0xff, marker]) = bytes.get(at..at + 2) else { return p };
@@ -46,13 +42,13 @@ pub fn parts(bytes: &[u8]) -> Parts<'_> {
                 let Some(body) = bytes.get(at + 4..end) else { return p };
                 segment(marker, body, &mut p);
                 if !matches!(marker, 0xe0..=0xef | 0xfe) {
-                    essence.update(&bytes[at..end]);
+                    essence.push(&bytes[at..end]);
                 }
                 at = end;
                 if marker == 0xda {
                     let (scans, after) = bytes[at..].split_at(picture_end(&bytes[at..]));
-                    essence.update(scans);
-                    p.essence = Some(Sha256::from_bytes(essence.finalize().into()));
+                    essence.push(scans);
+                    p.essence = essence;
                     p.after = after;
                     return p;
                 }
@@ -86,7 +82,7 @@ fn segment<'a>(marker: u8, body: &'a [u8], p: &mut Parts<'a>) {
 /// Where the picture ends: after its end marker, or with the bytes. Between scans there may be further tables.
 fn picture_end(scans: &[u8]) -> usize {
     let mut at = 0;
-    while let Some(found) = scans.get(at..).and_then(|rest| rest.iter().position(|b| *b == 0xff)) {
+    while let Some(found) = scans.get(at..).and_then(|rest| memchr::memchr(0xff, rest)) {
         match scans.get(at + found + 1) {
             Some(0xd9) => return at + found + 2,
             Some(0xff) => at += found + 1,

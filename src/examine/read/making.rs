@@ -104,9 +104,9 @@ pub fn shape(media_type: &str, tables: Option<u8>, out: &mut Outcome) {
         let seen = format!("{width} × {height}, quality {}", tables.unwrap_or(0));
         found.seen.push(Seen::new(Indicator::MessengerCopy, seen, "JPEG:DQT+SOF"));
     }
-    // Phones' screens are much longer than wide, and photographs of theirs are not.
+    // Phones' screens are much longer than wide, photographs and stills of recordings (16:9) are not.
     let ratio = f64::from(long) / f64::from(short.max(1));
-    if matches!(media_type, "image/png" | "image/webp") && bare && (1.7..2.4).contains(&ratio) && (640..=1_600).contains(&short) {
+    if matches!(media_type, "image/png" | "image/webp") && bare && (1.8..2.4).contains(&ratio) && (640..=1_600).contains(&short) {
         found.seen.push(Seen::new(Indicator::Screenshot, format!("{width} × {height}"), "size"));
     }
 }

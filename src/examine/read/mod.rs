@@ -35,19 +35,28 @@ const AFTER_BYTES: usize = 64;
 
 /// What those who make pictures need to know of a photo.
 #[derive(Default)]
-pub struct Picture {
+pub struct Picture<'a> {
     /// The orientation to apply, 1 to 8.
     pub orientation: u8,
-    /// SHA-256 of what makes the picture, when that can be told apart from what tells of it.
-    pub essence: Option<Sha256>,
+    /// What makes the picture, when that can be told apart from what tells of it.
+    pub essence: Vec<&'a [u8]>,
     /// The small picture in it.
     pub thumbnail: Option<Vec<u8>>,
     /// Whether content credentials lie in it.
     pub credentials: bool,
 }
 
+/// Whether a picture's structure is of a size that pictures have: what is not is read here, and given to no decoder.
+pub fn modest(bytes: &[u8], media_type: &str) -> bool {
+    match media_type {
+        "image/heic" | "image/avif" => heif::modest(bytes),
+        _ if bytes.starts_with(b"II") || bytes.starts_with(b"MM") => raw::modest(bytes),
+        _ => true,
+    }
+}
+
 /// Reads what a picture says of itself into `out`.
-pub fn photo(bytes: &[u8], media_type: &str, out: &mut Outcome) -> Picture {
+pub fn photo<'a>(bytes: &'a [u8], media_type: &str, out: &mut Outcome) -> Picture<'a> {
     let mut picture = Picture::default();
     let (mut block, mut packets, mut tables) = (None, Vec::new(), None);
     match media_type {
@@ -75,12 +84,12 @@ pub fn photo(bytes: &[u8], media_type: &str, out: &mut Outcome) -> Picture {
         "image/heic" | "image/avif" => {
             block = heif::exif(bytes);
             packets.extend(heif::xmp(bytes));
-            if let Some((width, height, rotation)) = heif::size(bytes) {
+            if let Some(size) = heif::size(bytes) {
                 let shape = &mut out.found.shape;
-                (shape.width, shape.height, shape.rotation) = (Some(width), Some(height), Some(rotation));
+                (shape.width, shape.height, shape.rotation) = (Some(size.width), Some(size.height), Some(size.rotation));
             }
             movie::read_sequence(bytes, out);
-            picture.essence = digest(&heif::essence(bytes));
+            picture.essence = heif::essence(bytes);
             picture.credentials = heif::has_credentials(bytes);
         }
         _ => {
@@ -114,11 +123,17 @@ pub fn photo(bytes: &[u8], media_type: &str, out: &mut Outcome) -> Picture {
     picture
 }
 
-fn chunked(parts: chunks::Parts<'_>, block: &mut Option<Vec<u8>>, packets: &mut Vec<Vec<u8>>, picture: &mut Picture, out: &mut Outcome) {
+fn chunked<'a>(
+    parts: chunks::Parts<'a>,
+    block: &mut Option<Vec<u8>>,
+    packets: &mut Vec<Vec<u8>>,
+    picture: &mut Picture<'a>,
+    out: &mut Outcome,
+) {
     (out.found.shape.width, out.found.shape.height) = parts.size.unzip();
     *block = parts.exif;
     *packets = parts.xmp;
-    picture.essence = digest(&parts.essence);
+    picture.essence = parts.essence;
     picture.credentials = parts.credentials;
     for (name, value) in parts.texts.iter().take(100) {
         making::generator_text(name, value, out);
@@ -141,7 +156,8 @@ fn chunked(parts: chunks::Parts<'_>, block: &mut Option<Vec<u8>>, packets: &mut 
     after(parts.after, out);
 }
 
-fn digest(parts: &[&[u8]]) -> Option<Sha256> {
+/// One digest of some pieces, none of nothing.
+pub fn digest(parts: &[&[u8]]) -> Option<Sha256> {
     if parts.is_empty() {
         return None;
     }
@@ -243,7 +259,7 @@ mod tests {
     fn metadata_change_nothing_of_the_essence() {
         let with = b"\xff\xd8\xff\xe1\x00\x04ab\xff\xfe\x00\x03c\xff\xdb\x00\x03q\xff\xda\x00\x02\x12\x34\xff\xd9";
         let without = b"\xff\xd8\xff\xdb\x00\x03q\xff\xda\x00\x02\x12\x34\xff\xd9";
-        let essence = |bytes: &[u8]| photo(bytes, "image/jpeg", &mut Outcome::default()).essence;
+        let essence = |bytes: &[u8]| digest(&photo(bytes, "image/jpeg", &mut Outcome::default()).essence);
         assert!(essence(with).is_some());
         assert_eq!(essence(with), essence(without));
     }

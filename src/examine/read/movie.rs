@@ -38,16 +38,17 @@ pub fn read_movie(file: &mut (impl Read + Seek), out: &mut Outcome) {
 /// Walks the top boxes by seeking, so that gigabytes of samples are never read.
 fn find_moov(file: &mut (impl Read + Seek)) -> std::io::Result<Option<Vec<u8>>> {
     let size = file.seek(SeekFrom::End(0))?;
-    let mut at = 0;
+    let mut at = 0u64;
     for _ in 0..TOP_BOXES_MAX {
-        if at + 8 > size {
+        // (A length may lead anywhere.)
+        if at.saturating_add(8) > size {
             return Ok(None);
         }
         file.seek(SeekFrom::Start(at))?;
         let mut header = [0; 16];
         file.read_exact(&mut header[..8])?;
         let (mut header_len, mut length) = (8, u64::from(u32_at(&header, 0).unwrap_or(0)));
-        if length == 1 && at + 16 <= size {
+        if length == 1 && at.saturating_add(16) <= size {
             file.read_exact(&mut header[8..])?;
             (header_len, length) = (16, u64_at(&header, 8).unwrap_or(0));
         } else if length == 0 {
@@ -84,6 +85,15 @@ fn movie(moov: &[u8], out: &mut Outcome) {
     if let Some(udta) = child(moov, b"udta") {
         user_data(udta, out);
     }
+    // Phones' systems write UTC, and so does the library that most programs use.
+    let known = |(name, value): &(String, String)| {
+        name.contains(":com.android.") || name.contains(":com.apple.quicktime.") || name.ends_with("\u{a9}too") && value.starts_with("Lav")
+    };
+    if out.raw.iter().any(known) {
+        for time in out.found.times.iter_mut().filter(|t| t.source == Source::ContainerHeader) {
+            time.offset_min = Some(0);
+        }
+    }
 }
 
 fn header(mvhd: &[u8], out: &mut Outcome) {
@@ -96,7 +106,8 @@ fn header(mvhd: &[u8], out: &mut Outcome) {
     let (Some(created), Some(scale), Some(duration)) = fields else { return };
     if scale > 0 && duration != u64::from(u32::MAX) && duration != u64::MAX {
         let us = u128::from(duration) * 1_000_000 / u128::from(scale);
-        out.found.duration_us = i64::try_from(us).ok();
+        // (None: it is told with each fragment.)
+        out.found.duration_us = i64::try_from(us).ok().filter(|us| *us > 0);
         out.raw.push(("mvhd:duration".into(), format!("{} ms", us / 1000)));
     }
     out.raw.push(("mvhd:creation_time".into(), created.to_string()));
@@ -106,10 +117,11 @@ fn header(mvhd: &[u8], out: &mut Outcome) {
     let at = Utc::from_micros(seconds.saturating_mul(SECOND_US)).to_string();
     out.found.times.push(TimeFound {
         source: Source::ContainerHeader,
-        raw: created.to_string(),
+        raw: format!("{created} ({})", at.get(..19).unwrap_or_default()),
         path: "moov/mvhd".into(),
         local: at.get(..19).map(str::to_owned),
-        offset_min: Some(0),
+        // Meant as UTC; whether its writer knew that is seen from what else it writes.
+        offset_min: None,
         date_only: false,
     });
 }
@@ -145,7 +157,9 @@ fn track(trak: &[u8], out: &mut Outcome) {
         (Some(0), Some(b), Some(c), Some(0)) if b > 0 && c < 0 => Some(90),
         (Some(a), Some(0), Some(0), Some(d)) if a < 0 && d < 0 => Some(180),
         (Some(0), Some(b), Some(c), Some(0)) if b < 0 && c > 0 => Some(270),
-        _ => Some(0),
+        (Some(a), Some(0), Some(0), Some(d)) if a > 0 && d > 0 => Some(0),
+        // Mirrored or slanted: no angle says that.
+        _ => None,
     };
 }
 
@@ -228,10 +242,14 @@ fn listed_values(meta: &[u8], out: &mut Outcome) {
         let (Some(name), Some(data)) = (name, child(item, b"data")) else { continue };
         // Only texts: the rest is numbers and pictures.
         let (kind, data) = (u32_at(data, 0).unwrap_or(0), data.get(8..).unwrap_or_default());
-        if kind != 1 && data.len() > 16 {
+        if !matches!(kind, 1 | 2) && data.len() > 16 {
             continue;
         }
-        let value = String::from_utf8_lossy(data).into_owned();
+        let value = match kind {
+            // (Type 2 of QuickTime's well-known types.)
+            2 => String::from_utf16_lossy(&data.chunks_exact(2).map(|c| u16::from_be_bytes([c[0], c[1]])).collect::<Vec<_>>()),
+            _ => String::from_utf8_lossy(data).into_owned(),
+        };
         match name.as_str() {
             "com.apple.quicktime.location.ISO6709" | "com.android.location" => place(&value, data, &format!("moov/meta/{name}"), out),
             "com.apple.quicktime.location.accuracy.horizontal" => radius = value.trim().parse().ok(),
@@ -295,7 +313,7 @@ fn place(value: &str, bytes: &[u8], path: &str, out: &mut Outcome) {
     });
 }
 
-/// `+48.8566+002.3522+035.0/`, in decimal degrees.
+/// `+48.8566+002.3522+035.0/`: degrees; with two digits more, degrees and minutes; with four more, and seconds (ISO 6709, Annex H).
 fn iso6709(text: &str) -> Option<(f64, f64, Option<f64>)> {
     let text = text.trim_end_matches('\0').split(['/', 'C']).next()?;
     let mut parts = Vec::new();
@@ -306,12 +324,25 @@ fn iso6709(text: &str) -> Option<(f64, f64, Option<f64>)> {
             (_, None) => return None,
         }
     }
-    let numbers: Vec<f64> = parts.iter().map(|p| p.parse().ok()).collect::<Option<_>>()?;
-    match numbers[..] {
-        [lat, lon] => Some((lat, lon, None)),
-        [lat, lon, alt] => Some((lat, lon, Some(alt))),
+    match parts.as_slice() {
+        [lat, lon] => Some((angle(lat, 2)?, angle(lon, 3)?, None)),
+        [lat, lon, alt] => Some((angle(lat, 2)?, angle(lon, 3)?, Some(alt.parse().ok()?))),
         _ => None,
     }
+}
+
+/// An angle whose degrees have so many digits. Fewer digits, as some write them, are degrees.
+fn angle(text: &str, digits: usize) -> Option<f64> {
+    let value: f64 = text.parse().ok()?;
+    let whole = text.trim_start_matches(['+', '-']).split('.').next()?.len();
+    let a = value.abs();
+    let (degrees, minutes, seconds) = match whole.checked_sub(digits) {
+        None | Some(0) => (a, 0.0, 0.0),
+        Some(2) => ((a / 100.0).floor(), a % 100.0, 0.0),
+        Some(4) => ((a / 10_000.0).floor(), (a / 100.0).floor() % 100.0, a % 100.0),
+        _ => return None,
+    };
+    (minutes < 60.0 && seconds < 60.0).then(|| (degrees + minutes / 60.0 + seconds / 3_600.0).copysign(value))
 }
 
 #[cfg(test)]
@@ -322,7 +353,9 @@ mod tests {
     fn places_in_iso_6709() {
         assert_eq!(iso6709("+48.8566+002.3522/"), Some((48.8566, 2.3522, None)));
         assert_eq!(iso6709("-33.9-070.5+012.0/"), Some((-33.9, -70.5, Some(12.0))));
-        for wrong in ["", "48,2", "+é", "+1"] {
+        assert_eq!(iso6709("+4851.0-00221.0/"), Some((48.85, -2.35, None)));
+        assert_eq!(iso6709("-485136+0022106/").map(|p| (p.0 * 1_000.0).round()), Some(-48_860.0));
+        for wrong in ["", "48,2", "+é", "+1", "+4899.0+00221.0/", "+485+002/"] {
             assert_eq!(iso6709(wrong), None, "{wrong}");
         }
     }
@@ -338,6 +371,9 @@ mod tests {
 
     #[test]
     fn bent_boxes_end() {
+        // A length that leads past every file.
+        let far = [&b"\0\0\0\x14ftyp\x01\0\0\x01\x90\0\x01\0\0\0\0\0\0\0\0\x01abcd"[..], &[0xff; 60]].concat();
+        assert!(find_moov(&mut std::io::Cursor::new(far)).unwrap().is_none());
         for bytes in [&b"\0\0\0\0moov"[..], b"\0\0\0\x04moov", b"\0\0\0\x01moov\0\0\0\0\0\0\0\0", b"\xff\xff\xff\xffmoov", b"mo"] {
             assert!(Boxes(bytes).count() <= 1);
             assert!(crate::examine::read::heif::exif(bytes).is_none());

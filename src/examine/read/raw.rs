@@ -53,6 +53,25 @@ pub fn blocks(bytes: &[u8], media_type: &str) -> Blocks {
     }
 }
 
+/// Whether its chain of directories ends before long.
+pub fn modest(bytes: &[u8]) -> bool {
+    const DIRECTORIES_MAX: usize = 1_000;
+    let little = bytes.starts_with(b"II");
+    let number = |at: usize, n: usize| {
+        let b = bytes.get(at..at.checked_add(n)?)?;
+        let digits = b.iter().map(|b| usize::from(*b));
+        Some(if little { digits.rev().fold(0, |v, b| v << 8 | b) } else { digits.fold(0, |v, b| v << 8 | b) })
+    };
+    let mut next = number(4, 4);
+    for _ in 0..DIRECTORIES_MAX {
+        match next {
+            None | Some(0) => return true,
+            Some(at) => next = number(at, 2).and_then(|count| number(at + 2 + count * 12, 4)),
+        }
+    }
+    false
+}
+
 /// Whether the main directory has a field, however long what it points to.
 fn has_tag(bytes: &[u8], tag: u16) -> bool {
     let little = bytes.starts_with(b"II");
@@ -81,7 +100,7 @@ fn canon(bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Fields as a TIFF block.
-fn written(all: &[Field]) -> Vec<u8> {
+pub(super) fn written(all: &[Field]) -> Vec<u8> {
     let of = |ifd: Ifd| all.iter().filter(|f| f.ifd == ifd && !matches!(f.tag, 0x8769 | 0x8825)).collect::<Vec<_>>();
     let (main, exif, gps) = (of(Ifd::Main), of(Ifd::Exif), of(Ifd::Gps));
     let size = |n: usize| 6 + 12 * n;

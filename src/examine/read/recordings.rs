@@ -91,7 +91,16 @@ fn chunk(name: [u8; 4], body: &[u8], out: &mut Outcome) {
         }
         b"fmt " => {
             out.raw.extend(u32_at(8).map(|rate| ("WAV:bytes_per_second".into(), rate.to_string())));
-            out.found.streams.push(Stream { kind: "audio".into(), codec: "pcm".into() });
+            // (mmreg.h; others by their number.)
+            let codec = match u32_at(0).map(|v| v & 0xffff) {
+                Some(1 | 3 | 0xfffe) => "pcm".to_owned(),
+                Some(2 | 0x11) => "adpcm".to_owned(),
+                Some(6) => "alaw".to_owned(),
+                Some(7) => "mulaw".to_owned(),
+                Some(0x55) => "mp3".to_owned(),
+                other => format!("0x{:04x}", other.unwrap_or(0)),
+            };
+            out.found.streams.push(Stream { kind: "audio".into(), codec });
         }
         b"IDIT" | b"ICRD" => {
             let value = text(body);
@@ -102,7 +111,7 @@ fn chunk(name: [u8; 4], body: &[u8], out: &mut Outcome) {
             let (date, clock) = (text(body.get(320..330).unwrap_or_default()), text(body.get(330..338).unwrap_or_default()));
             if !date.is_empty() {
                 let raw = format!("{date} {clock}");
-                let read = exif_date(&raw.replace('-', ":"), "").or_else(|| exif_date(&raw, "")).map(|local| (local, None, false));
+                let read = exif_date(&raw.replace('-', ":"), "").map(|(local, _)| (local, None, false));
                 time(Source::RecordedText, &raw, "RIFF/bext", read, out);
             }
         }
@@ -136,7 +145,7 @@ pub fn transport_stream(file: &mut (impl Read + Seek), out: &mut Outcome) {
     let sign = if zone & 0x20 == 0 { 1 } else { -1 };
     let offset = sign * (i32::from(zone >> 1 & 0x0f) * 60 + if zone & 1 == 1 { 30 } else { 0 });
     // With summer time on, recorders differ in what the offset means: then it means nothing here.
-    let read = exif_date(&raw, "").map(|local| (local, (zone & 0x40 == 0).then_some(offset), false));
+    let read = exif_date(&raw, "").map(|(local, _)| (local, (zone & 0x40 == 0).then_some(offset), false));
     time(Source::RecordedText, &raw, "H.264/MDPM", read, out);
 }
 
@@ -198,7 +207,17 @@ pub fn vorbis(file: &mut (impl Read + Seek), out: &mut Outcome) {
         return out.notes.push("unreadable".into());
     }
     let opus = head.windows(8).take(64 << 10).any(|w| w == b"OpusHead");
-    out.found.streams.push(Stream { kind: "audio".into(), codec: if opus { "opus" } else { "vorbis" }.into() });
+    out.found.streams.push(Stream {
+        kind: "audio".into(),
+        codec: if opus {
+            "opus"
+        } else if head.starts_with(b"fLaC") {
+            "fLaC"
+        } else {
+            "vorbis"
+        }
+        .into(),
+    });
     for name in ["DATE=", "CREATION_TIME=", "ENCODER="] {
         let found = head.windows(name.len()).position(|w| w.eq_ignore_ascii_case(name.as_bytes()));
         let Some(at) = found.filter(|at| *at >= 4) else { continue };

@@ -1,17 +1,25 @@
 //! Dates as files write them.
 
-/// `YYYY:MM:DD HH:MM:SS` (also with `-`, `/`, `.` or `T`) to `YYYY-MM-DDTHH:MM:SS[.fraction]`, if it is a real date.
-pub fn exif_date(raw: &str, fraction: &str) -> Option<String> {
-    let (date, time) = raw.trim().split_once([' ', 'T'])?;
+/// `YYYY:MM:DD HH:MM:SS` (also with `-`, `/`, `.` or `T`) to `YYYY-MM-DDTHH:MM:SS[.fraction]`, if it is a real date; and the minutes east
+/// that some programs write behind it, as they write the fraction.
+pub fn exif_date(raw: &str, fraction: &str) -> Option<(String, Option<i32>)> {
+    let (date, rest) = raw.trim().split_once([' ', 'T'])?;
     let date = date.replace([':', '/', '.'], "-");
+    let rest = rest.trim();
+    let (time, zone) = rest.split_at(rest.find(['Z', '+', '-']).unwrap_or(rest.len()));
+    let (time, own) = time.trim().split_once('.').unwrap_or((time.trim(), ""));
+    let fraction = if fraction.is_empty() { own } else { fraction };
     let fraction = if fraction.is_empty() { String::new() } else { format!(".{fraction}") };
-    civil(&format!("{date}T{}{fraction}", time.trim()))
+    // A zone that cannot be read leaves a time that may mean another.
+    let minutes = if zone.is_empty() { None } else { Some(minutes_east(zone)?) };
+    Some((civil(&format!("{date}T{time}{fraction}"))?, minutes))
 }
 
-/// The text, if it is a civil date and time.
+/// A civil date and time, written in one way; of its fraction every digit as it stood.
 fn civil(local: &str) -> Option<String> {
-    local.parse::<jiff::civil::DateTime>().ok()?;
-    Some(local.to_owned())
+    let whole = local.parse::<jiff::civil::DateTime>().ok()?.strftime("%Y-%m-%dT%H:%M:%S").to_string();
+    let fraction: String = local.split_once('.').map(|(_, f)| f.chars().take_while(char::is_ascii_digit).collect()).unwrap_or_default();
+    Some(if fraction.is_empty() { whole } else { format!("{whole}.{fraction}") })
 }
 
 /// ISO 8601 as XMP, QuickTime and Matroska write it: a date, perhaps a time with a fraction, perhaps an offset. Returns the wall
@@ -65,8 +73,13 @@ mod tests {
 
     #[test]
     fn dates() {
-        assert_eq!(exif_date("2026:07:14 22:10:03", "12").as_deref(), Some("2026-07-14T22:10:03.12"));
-        for wrong in ["0000:00:00 00:00:00", "    :  :     :  :  ", "2026:02:30 10:00:00", ""] {
+        let read = |raw, fraction| exif_date(raw, fraction).map(|(local, zone)| (local, zone.unwrap_or(-1)));
+        assert_eq!(read("2026:07:14 22:10:03", "12"), Some(("2026-07-14T22:10:03.12".into(), -1)));
+        assert_eq!(read("2026:07:14 22:10:03.250", "250"), Some(("2026-07-14T22:10:03.250".into(), -1)));
+        assert_eq!(read("2026:07:14 22:10:03+02:00", ""), Some(("2026-07-14T22:10:03".into(), 120)));
+        assert_eq!(read("2026-07-14T22:10:03Z", ""), Some(("2026-07-14T22:10:03".into(), 0)));
+        assert_eq!(read("20260714 221003", ""), Some(("2026-07-14T22:10:03".into(), -1)));
+        for wrong in ["2026:07:14 22:10:03+99:00", "0000:00:00 00:00:00", "    :  :     :  :  ", "2026:02:30 10:00:00", ""] {
             assert_eq!(exif_date(wrong, ""), None, "{wrong}");
         }
         assert_eq!(iso("2026-07-14T22:10:03+0200"), Some(("2026-07-14T22:10:03".into(), Some(120), false)));

@@ -145,6 +145,10 @@ fn indicators(values: &[(String, String)], out: &mut Outcome) {
 
 /// `48,51.396N` or `48,51,23.76N`.
 fn coordinate(text: &str, positive: char, negative: char) -> Option<f64> {
+    // Some write decimal degrees with a sign instead of a letter.
+    if let Ok(signed) = text.trim().parse::<f64>() {
+        return Some(signed).filter(|v| v.is_finite());
+    }
     let letter = text.chars().next_back()?.to_ascii_uppercase();
     let sign = if letter == positive { 1.0 } else { (letter == negative).then_some(-1.0)? };
     let parts: Vec<f64> = text.get(..text.len() - 1)?.split(',').map(|p| p.trim().parse().ok()).collect::<Option<_>>()?;

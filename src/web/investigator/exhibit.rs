@@ -24,7 +24,7 @@ use crate::domain::purpose::PurposeCode;
 use crate::domain::retention::Basis;
 use crate::domain::review::Decision;
 use crate::domain::scan::{Scan, ScanState};
-use crate::domain::submission::Statement;
+use crate::domain::submission::{Answer, Statement};
 use crate::domain::value::SECOND_US;
 use crate::error::{Error, Result};
 use crate::examine;
@@ -125,6 +125,26 @@ impl ExhibitPage {
             PlaceStatus::NoHemisphere => fl!(t, "place-no-hemisphere"),
             PlaceStatus::Withdrawn => fl!(t, "claim-withdrawn"),
         }
+    }
+
+    fn answer(&self, answer: Answer) -> String {
+        match answer {
+            Answer::Yes => fl!(self.t, "yes"),
+            Answer::No => fl!(self.t, "no"),
+            Answer::Unknown => fl!(self.t, "answer-not-given"),
+        }
+    }
+
+    fn at_place(&self, answer: Answer) -> String {
+        match answer {
+            Answer::Yes => fl!(self.t, "answer-at-place"),
+            Answer::No => fl!(self.t, "answer-elsewhere"),
+            Answer::Unknown => fl!(self.t, "answer-not-given"),
+        }
+    }
+
+    fn event_words(&self, kind: &str) -> String {
+        facts::event_words(self.t, kind)
     }
 
     fn relation(&self, relation: Relation) -> String {

@@ -28,6 +28,11 @@ pub fn note_words(t: &FluentLanguageLoader, note: &str) -> String {
     words(t, "note", note)
 }
 
+/// What happened, of the events that concern an exhibit; others by their name.
+pub fn event_words(t: &FluentLanguageLoader, kind: &str) -> String {
+    words(t, "event", &kind.replace('.', "-"))
+}
+
 pub fn quarantine_words(t: &FluentLanguageLoader, why: &str) -> String {
     words(t, "behind-glass", why)
 }
@@ -116,6 +121,12 @@ mod tests {
             for r in Relation::ALL {
                 assert_ne!(relation_words(t, r), r.as_str());
             }
+            for zone in ["stated", "gps", "place", "appeal", "utc", "utc_or_local", "disputed", "none"] {
+                assert_ne!(zone_words(t, zone), zone);
+            }
+            for kind in ["exhibit.received", "exhibit.view_ended", "derivative.created", "family.parted", "hold.set", "erasure.requested"] {
+                assert_ne!(event_words(t, kind), kind);
+            }
             for q in Quarantine::ALL {
                 assert_ne!(quarantine_words(t, q.as_str()), q.as_str());
             }
@@ -130,6 +141,7 @@ mod tests {
                 "not-previewed",
                 "undecodable",
                 "refused-pixels",
+                "refused-structure",
                 "no-preview",
                 "no-poster",
                 "no-ffmpeg",

@@ -6,7 +6,7 @@ use axum::response::Response;
 use i18n_embed::fluent::FluentLanguageLoader;
 use i18n_embed_fl::fl;
 
-use super::{kind_words, state_words};
+use super::{facts, kind_words, state_words};
 use crate::domain::capture::Effective;
 use crate::domain::exhibit::{Kind, State as ExhibitState};
 use crate::domain::review::RawFilter;
@@ -24,7 +24,10 @@ struct Tile {
     when: String,
     place: String,
     thumbnail: Option<String>,
-    behind_glass: bool,
+    /// Why it is kept behind glass.
+    behind_glass: Option<String>,
+    /// What could not be read or shown of it.
+    notes: Vec<String>,
 }
 
 struct Choice {
@@ -88,7 +91,9 @@ pub async fn show(
                 },
             ),
             thumbnail: (e.has_thumbnail && e.quarantine.is_none()).then_some(token),
-            behind_glass: e.quarantine.is_some(),
+            behind_glass: e.quarantine.map(|q| facts::quarantine_words(t, q.as_str())),
+            // (That nothing was opened is said already.)
+            notes: e.notes.iter().filter(|n| *n != "not-previewed").map(|n| facts::note_words(t, n)).collect(),
             name: e.name,
         })
         .collect();
