@@ -131,7 +131,7 @@ test('an investigator filters, opens, and decides by keyboard', async () => {
     await page.goto(clip);
     told = await page.textContent('main');
   }
-  assert.match(told, /exhibit\.view_ended 0:00\u{2013}0:0\d/u);
+  assert.match(told, /Parts that were played 0:00\u{2013}0:0\d/u);
   // The keyboard alone.
   await page.focus('#note');
   await page.keyboard.type('White van, 22:10');
