@@ -39,18 +39,26 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         }
         "raw" => {
             for kind in ["image/x-canon-cr3", "image/x-fuji-raf", "image/x-nikon-nef"] {
-                read::photo(data, kind, &mut out);
+                let mut picture = read::photo(data, kind, &mut out);
+                read::tail(&mut picture, &mut out);
                 read::preview(data, kind);
             }
         }
         kind if kind.starts_with("image/") => {
-            read::photo(data, kind, &mut out);
+            let mut picture = read::photo(data, kind, &mut out);
+            read::tail(&mut picture, &mut out);
+            read::modest(data, kind);
         }
         kind => read::recording(&mut Cursor::new(data), kind, &mut out),
     }
     // What was found goes through what is done with it: claims, and the rule.
     let out = out.bounded();
-    let frame = Frame { zone: "Europe/Paris", zone_there: Some("America/New_York"), received_at: Utc::from_micros(1_784_000_000_000_000), reader: "fuzz" };
+    let frame = Frame {
+        zone: "Europe/Paris",
+        zone_there: Some("America/New_York"),
+        received_at: Utc::from_micros(1_784_000_000_000_000),
+        reader: "fuzz",
+    };
     effective_time(&time_claims(&out.found, &frame));
     effective_place(&place_claims(&out.found, "fuzz"));
     serde_json::to_string(&out).expect("an outcome is JSON");

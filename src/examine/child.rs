@@ -62,7 +62,8 @@ fn examine(file: &mut File, media_type: &str, trust: Option<&str>, out: &mut Out
                 out.notes.push("unreadable".into());
                 return say(out);
             }
-            let read = read::photo(&bytes, media_type, out);
+            let mut read = read::photo(&bytes, media_type, out);
+            read::tail(&mut read, out);
             say(out)?;
             if !read::modest(&bytes, media_type) {
                 out.notes.push("refused-structure".into());

@@ -15,6 +15,8 @@ const FRAMES_MIN: usize = 2;
 #[derive(Default)]
 struct Shelf {
     hashes: Vec<Hash>,
+    /// Their first halves again: what is asked of many is kept small.
+    halves: Vec<[u64; 2]>,
     owners: Vec<u32>,
     /// For each band and value the places that have it; made when there are enough for it to pay.
     bands: Vec<Vec<u32>>,
@@ -26,6 +28,7 @@ impl Shelf {
     const SCANNED: usize = 4_096;
 
     fn add(&mut self, owner: u32, hash: Hash) {
+        self.halves.push([hash.0[0], hash.0[1]]);
         self.hashes.push(hash);
         self.owners.push(owner);
     }
@@ -41,10 +44,10 @@ impl Shelf {
             for list in lists {
                 for at in &self.bands[band * VALUES + usize::from(list)] {
                     let at = *at as usize;
-                    let hash = &self.hashes[at];
                     // Strangers differ in some sixty bits of the first half alone.
-                    if hash.half(asked) <= NEAR {
-                        let distance = hash.distance(asked);
+                    let [first, second] = self.halves[at];
+                    if (first ^ asked.0[0]).count_ones() + (second ^ asked.0[1]).count_ones() <= NEAR {
+                        let distance = self.hashes[at].distance(asked);
                         if distance <= NEAR {
                             found(self.owners[at], distance);
                         }

@@ -22,11 +22,6 @@ impl Hash {
             + (self.0[3] ^ other.0[3]).count_ones()
     }
 
-    /// The same of its first 128 bits: never more than [`Hash::distance`].
-    pub const fn half(&self, other: &Hash) -> u32 {
-        (self.0[0] ^ other.0[0]).count_ones() + (self.0[1] ^ other.0[1]).count_ones()
-    }
-
     pub fn to_bytes(self) -> [u8; 32] {
         let mut bytes = [0; 32];
         for (word, chunk) in self.0.iter().zip(bytes.chunks_exact_mut(8)) {

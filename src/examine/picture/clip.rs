@@ -11,8 +11,10 @@ use crate::domain::likeness::Prints;
 use crate::domain::value::Sha256;
 use crate::examine::Outcome;
 
-/// Frames that are looked at: enough for a sheet and for finding a clip's like.
+/// Frames that are kept, and up to which every keyframe is decoded; of longer clips every second, third, …: enough for a sheet and for
+/// finding a clip's like.
 const FRAMES_MAX: usize = 96;
+const KEYFRAMES_S: f64 = 48.0;
 /// Up to this length every keyframe is decoded; of longer clips some moments.
 const WHOLE_S: f64 = 300.0;
 const MOMENTS: u32 = 24;
@@ -104,7 +106,7 @@ pub fn frames(demuxer: &str, out: &Outcome) -> Result<Frames, &'static str> {
 /// Every keyframe, or every second, third, … when there are many.
 fn keyframes(demuxer: &str, duration: f64) -> Result<Vec<(f64, DynamicImage)>, &'static str> {
     // Cameras set a keyframe about once a second.
-    let every = ((duration / FRAMES_MAX as f64).ceil() as u32).max(1);
+    let every = ((duration / KEYFRAMES_S).ceil() as u32).max(1);
     let found = each(demuxer, &["-skip_frame", "nokey"], &format!("select=not(mod(n\\,{every}))"))?;
     if found.is_empty() { each(demuxer, &[], "select=lt(n\\,1)") } else { Ok(found) }
 }
@@ -154,8 +156,7 @@ fn each(demuxer: &str, before: &[&str], select: &str) -> Result<Vec<(f64, Dynami
 fn split(mut bytes: &[u8]) -> Vec<&[u8]> {
     let mut all = Vec::new();
     while bytes.starts_with(b"\xff\xd8") && all.len() < FRAMES_MAX {
-        let after = crate::examine::read::jpeg_parts(bytes).after.len();
-        let (one, rest) = bytes.split_at(bytes.len() - after);
+        let (one, rest) = bytes.split_at(crate::examine::read::jpeg_length(bytes));
         all.push(one);
         bytes = rest;
     }
@@ -213,12 +214,13 @@ pub fn sheet(frames: &Frames) -> Option<Sheet> {
 
 /// Digest of the first picture track's packets, or else of the first sound track's: the same in another container.
 pub fn samples(demuxer: &str) -> Option<Sha256> {
-    let after = ["-map", "0:v:0?", "-map", "0:a:0?", "-c", "copy", "-f", "streamhash", "-hash", "sha256", "pipe:1"];
-    let (said, _) = run(ffmpeg(demuxer, &[], &after)).ok()?;
-    // `0,v,SHA256=…`
-    let said = String::from_utf8_lossy(&said).into_owned();
-    let of = |kind: &str| said.lines().find(|l| l.contains(kind)).and_then(|l| Sha256::from_hex(l.split('=').nth(1)?.trim()));
-    of(",v,").or_else(|| of(",a,"))
+    ["0:v:0?", "0:a:0?"].into_iter().find_map(|track| {
+        let after = ["-map", track, "-c", "copy", "-f", "data", "pipe:1"];
+        let mut packets = ffmpeg(demuxer, &[], &after).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()?;
+        let digest = packets.stdout.take().and_then(|out| Sha256::of_reader(out, |_| {}).ok());
+        packets.wait().ok()?;
+        digest.filter(|(_, size)| *size > 0).map(|(sha256, _)| sha256)
+    })
 }
 
 /// An AVIF picture. ffmpeg reads those of one piece; one that is tiled would be shown in part, so its size is held against what the file

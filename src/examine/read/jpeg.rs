@@ -17,16 +17,15 @@ pub struct Parts<'a> {
     pub size: Option<(u32, u32)>,
     /// The first luminance quantisation table, in the file's order.
     pub quantisation: Option<[u8; 64]>,
-    /// Everything that makes the picture, nothing that tells of it; empty when there is no picture.
-    pub essence: Vec<&'a [u8]>,
-    /// Bytes after the picture's end.
-    pub after: &'a [u8],
+    /// The tables that make the picture, nothing that tells of it.
+    pub tables: Vec<&'a [u8]>,
+    /// The picture, and whatever follows it.
+    pub scans: Option<&'a [u8]>,
 }
 
-/// Walks the segments up to the first scan, then to the picture's end.
+/// Walks the segments up to the first scan: the metadata stand before it, and the rest is most of the file.
 pub fn parts(bytes: &[u8]) -> Parts<'_> {
     let mut p = Parts::default();
-    let mut essence = Vec::new();
     let mut at = 2;
     for _ in 0..SEGMENTS_MAX {
         let Some([0xff, marker]) = bytes.get(at..at + 2) else { return p };
@@ -42,14 +41,11 @@ pub fn parts(bytes: &[u8]) -> Parts<'_> {
                 let Some(body) = bytes.get(at + 4..end) else { return p };
                 segment(marker, body, &mut p);
                 if !matches!(marker, 0xe0..=0xef | 0xfe) {
-                    essence.push(&bytes[at..end]);
+                    p.tables.push(&bytes[at..end]);
                 }
                 at = end;
                 if marker == 0xda {
-                    let (scans, after) = bytes[at..].split_at(picture_end(&bytes[at..]));
-                    essence.push(scans);
-                    p.essence = essence;
-                    p.after = after;
+                    p.scans = bytes.get(at..);
                     return p;
                 }
             }
@@ -79,8 +75,13 @@ fn segment<'a>(marker: u8, body: &'a [u8], p: &mut Parts<'a>) {
     }
 }
 
+/// How long the JPEG is that these bytes begin with.
+pub fn length(bytes: &[u8]) -> usize {
+    parts(bytes).scans.map_or(bytes.len(), |scans| bytes.len() - scans.len() + picture_end(scans))
+}
+
 /// Where the picture ends: after its end marker, or with the bytes. Between scans there may be further tables.
-fn picture_end(scans: &[u8]) -> usize {
+pub fn picture_end(scans: &[u8]) -> usize {
     let mut at = 0;
     while let Some(found) = scans.get(at..).and_then(|rest| memchr::memchr(0xff, rest)) {
         match scans.get(at + found + 1) {

@@ -25,7 +25,7 @@ use crate::domain::indicator::{Indicator, Seen};
 use crate::domain::value::{Sha256, shown};
 
 pub use heif::size as heif_size;
-pub use jpeg::parts as jpeg_parts;
+pub use jpeg::length as jpeg_length;
 pub use making::is_generated;
 pub use raw::{is_raw, preview};
 
@@ -38,8 +38,10 @@ const AFTER_BYTES: usize = 64;
 pub struct Picture<'a> {
     /// The orientation to apply, 1 to 8.
     pub orientation: u8,
-    /// What makes the picture, when that can be told apart from what tells of it.
+    /// What makes the picture, when that can be told apart from what tells of it. Of a JPEG it is whole after [`tail`].
     pub essence: Vec<&'a [u8]>,
+    /// A JPEG's picture, with whatever follows it.
+    scans: Option<&'a [u8]>,
     /// The small picture in it.
     pub thumbnail: Option<Vec<u8>>,
     /// Whether content credentials lie in it.
@@ -75,8 +77,9 @@ pub fn photo<'a>(bytes: &'a [u8], media_type: &str, out: &mut Outcome) -> Pictur
                 out.raw.push(("JPEG:quantisation".into(), format!("as the common library's at quality {quality}")));
             }
             block = p.exif.map(<[u8]>::to_vec);
-            (picture.essence, picture.credentials) = (p.essence, p.credentials);
-            after(p.after, out);
+            // Tables alone are no picture.
+            picture.essence = if p.scans.is_some() { p.tables } else { Vec::new() };
+            (picture.scans, picture.credentials) = (p.scans, p.credentials);
         }
         "image/png" => chunked(chunks::png(bytes), &mut block, &mut packets, &mut picture, out),
         "image/webp" => chunked(chunks::webp(bytes), &mut block, &mut packets, &mut picture, out),
@@ -156,6 +159,14 @@ fn chunked<'a>(
     after(parts.after, out);
 }
 
+/// Walks a JPEG to its end, which is most of the file and none of its metadata: what makes the picture, and what follows it.
+pub fn tail(picture: &mut Picture<'_>, out: &mut Outcome) {
+    let Some(rest) = picture.scans.take() else { return };
+    let (scans, behind) = rest.split_at(jpeg::picture_end(rest));
+    picture.essence.push(scans);
+    after(behind, out);
+}
+
 /// One digest of some pieces, none of nothing.
 pub fn digest(parts: &[&[u8]]) -> Option<Sha256> {
     if parts.is_empty() {
@@ -225,6 +236,12 @@ pub fn recording(file: &mut (impl Read + Seek), media_type: &str, out: &mut Outc
 mod tests {
     use super::*;
 
+    fn whole<'a>(bytes: &'a [u8], media_type: &str, out: &mut Outcome) -> Picture<'a> {
+        let mut picture = photo(bytes, media_type, out);
+        tail(&mut picture, out);
+        picture
+    }
+
     #[test]
     fn no_cut_or_bent_head_makes_a_reader_panic() {
         let mut state = 7u64;
@@ -242,7 +259,7 @@ mod tests {
             }
             bytes.truncate(next() % (bytes.len() + 1));
             for kind in ["image/jpeg", "image/png", "image/webp", "image/heic", "image/tiff", "image/gif"] {
-                photo(&bytes, kind, &mut Outcome::default());
+                whole(&bytes, kind, &mut Outcome::default());
             }
         }
     }
@@ -251,7 +268,7 @@ mod tests {
     fn what_follows_a_picture_is_told() {
         let picture = [&b"\xff\xd8\xff\xda\x00\x02\x12\x34\xff\xd9"[..], b"PK\x03\x04", &[7; 100]].concat();
         let mut out = Outcome::default();
-        photo(&picture, "image/jpeg", &mut out);
+        whole(&picture, "image/jpeg", &mut out);
         assert!(out.found.seen.iter().any(|s| s.what == Indicator::DataAfterEnd && s.seen.contains("zip")));
     }
 
@@ -259,7 +276,7 @@ mod tests {
     fn metadata_change_nothing_of_the_essence() {
         let with = b"\xff\xd8\xff\xe1\x00\x04ab\xff\xfe\x00\x03c\xff\xdb\x00\x03q\xff\xda\x00\x02\x12\x34\xff\xd9";
         let without = b"\xff\xd8\xff\xdb\x00\x03q\xff\xda\x00\x02\x12\x34\xff\xd9";
-        let essence = |bytes: &[u8]| digest(&photo(bytes, "image/jpeg", &mut Outcome::default()).essence);
+        let essence = |bytes: &[u8]| digest(&whole(bytes, "image/jpeg", &mut Outcome::default()).essence);
         assert!(essence(with).is_some());
         assert_eq!(essence(with), essence(without));
     }
