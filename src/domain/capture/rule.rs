@@ -20,6 +20,8 @@ pub struct Effective {
 pub struct Place {
     pub point: Point,
     pub radius_m: f64,
+    /// Where the camera looked, in degrees from north.
+    pub bearing: Option<u16>,
     pub source: Source,
 }
 
@@ -44,7 +46,12 @@ pub fn effective_place(claims: &[PlaceClaim]) -> Option<Place> {
         .filter(|(n, _)| counts(*n, claims, |c| (c.source, &c.path, c.status == PlaceStatus::Withdrawn)))
         .filter_map(|(n, c)| Some((n, c, Point::new(c.lat?, c.lon?)?)))
         .min_by_key(|(n, c, _)| (precedence(c.source), source_rank(c.source), turn(c.source, *n)))
-        .map(|(_, c, point)| Place { point, radius_m: c.radius_m.unwrap_or(50.0), source: c.source })
+        .map(|(_, c, point)| Place {
+            point,
+            radius_m: c.radius_m.unwrap_or(50.0),
+            bearing: c.direction_deg.filter(|d| d.is_finite()).map(|d| (d.rem_euclid(360.0).round() as u16) % 360),
+            source: c.source,
+        })
 }
 
 /// The problem of a claim that takes back what was claimed before under the same path.

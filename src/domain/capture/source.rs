@@ -26,7 +26,6 @@ pub enum Source {
 }
 
 impl Source {
-    #[cfg(test)]
     pub const ALL: &'static [Source] = &[
         Source::ExifOriginal,
         Source::ExifDigitized,
@@ -82,6 +81,8 @@ pub enum Grade {
 }
 
 impl Grade {
+    pub const ALL: [Grade; 4] = [Grade::A, Grade::B, Grade::C, Grade::D];
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Grade::A => "A",
@@ -92,6 +93,6 @@ impl Grade {
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        [Grade::A, Grade::B, Grade::C, Grade::D].into_iter().find(|g| g.as_str() == text)
+        Self::ALL.into_iter().find(|g| g.as_str() == text)
     }
 }

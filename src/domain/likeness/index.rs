@@ -18,13 +18,15 @@ struct Shelf {
     /// Their first halves again: what is asked of many is kept small.
     halves: Vec<[u64; 2]>,
     owners: Vec<u32>,
-    /// For each band and value the places that have it; made when there are enough for it to pay.
-    bands: Vec<Vec<u32>>,
+    /// The places of the first `banded`, ordered by the value of each band in turn; made when there are enough for it to pay.
+    places: Vec<u32>,
+    /// Where in `places` each value of each band begins.
+    starts: Vec<u32>,
     banded: usize,
 }
 
 impl Shelf {
-    /// Below this a scan is quicker than looking into lists.
+    /// So many not yet in lists are scanned: quicker than making the lists anew.
     const SCANNED: usize = 4_096;
 
     fn add(&mut self, owner: u32, hash: Hash) {
@@ -34,44 +36,59 @@ impl Shelf {
     }
 
     fn near(&mut self, asked: &Hash, mut found: impl FnMut(u32, u32)) {
-        if self.hashes.len() <= Self::SCANNED {
-            return self.scan(asked, NEAR, found);
+        // They are made anew when a sixty-fourth more has come: an arrival's share in that does not grow with their number.
+        if self.hashes.len() - self.banded > Self::SCANNED.max(self.banded / 64) {
+            self.make_lists();
         }
-        self.band_new();
-        for band in 0..BANDS {
+        let mut candidates = Vec::new();
+        for band in 0..if self.banded == 0 { 0 } else { BANDS } {
             let value = asked.band(band);
-            let lists = std::iter::once(value).chain((0..16).map(|bit| value ^ (1 << bit)));
-            for list in lists {
-                for at in &self.bands[band * VALUES + usize::from(list)] {
-                    let at = *at as usize;
-                    // Strangers differ in some sixty bits of the first half alone.
-                    let [first, second] = self.halves[at];
-                    if (first ^ asked.0[0]).count_ones() + (second ^ asked.0[1]).count_ones() <= NEAR {
-                        let distance = self.hashes[at].distance(asked);
-                        if distance <= NEAR {
-                            found(self.owners[at], distance);
-                        }
-                    }
+            for list in std::iter::once(value).chain((0..16).map(|bit| value ^ (1 << bit))) {
+                let list = band * VALUES + usize::from(list);
+                candidates.extend_from_slice(&self.places[self.starts[list] as usize..self.starts[list + 1] as usize]);
+            }
+        }
+        for at in candidates {
+            let at = at as usize;
+            // Strangers differ in some sixty bits of the first half alone.
+            let [first, second] = self.halves[at];
+            if (first ^ asked.0[0]).count_ones() + (second ^ asked.0[1]).count_ones() <= NEAR {
+                let distance = self.hashes[at].distance(asked);
+                if distance <= NEAR {
+                    found(self.owners[at], distance);
                 }
             }
         }
+        self.scan(self.banded, asked, NEAR, found);
     }
 
-    fn band_new(&mut self) {
-        if self.bands.is_empty() {
-            self.bands = vec![Vec::new(); BANDS * VALUES];
-        }
-        for at in self.banded..self.hashes.len() {
+    /// Sorts by counting, band by band.
+    fn make_lists(&mut self) {
+        let count = self.hashes.len();
+        self.places = vec![0; BANDS * count];
+        self.starts = vec![0; BANDS * VALUES + 1];
+        for hash in &self.hashes {
             for band in 0..BANDS {
-                let list = band * VALUES + usize::from(self.hashes[at].band(band));
-                self.bands[list].push(u32::try_from(at).unwrap_or(u32::MAX));
+                self.starts[band * VALUES + usize::from(hash.band(band)) + 1] += 1;
             }
         }
-        self.banded = self.hashes.len();
+        for list in 1..self.starts.len() {
+            self.starts[list] += self.starts[list - 1];
+        }
+        let mut next = self.starts.clone();
+        for band in 0..BANDS {
+            for (at, hash) in (0u32..).zip(&self.hashes) {
+                let place = &mut next[band * VALUES + usize::from(hash.band(band))];
+                self.places[*place as usize] = at;
+                *place += 1;
+            }
+        }
+        self.banded = count;
     }
 
-    fn scan(&self, asked: &Hash, within: u32, mut found: impl FnMut(u32, u32)) {
-        for (hash, owner) in self.hashes.iter().zip(&self.owners) {
+    /// Asks all from the given place on.
+    fn scan(&self, from: usize, asked: &Hash, within: u32, mut found: impl FnMut(u32, u32)) {
+        for (hash, owner) in self.hashes[from..].iter().zip(&self.owners[from..]) {
             let distance = hash.distance(asked);
             if distance <= within {
                 found(*owner, distance);
@@ -150,7 +167,7 @@ impl Index {
         let mut best = Best::default();
         for (part, printed) in prints.0.iter().filter(|(_, p)| p.quality >= QUALITY_MIN) {
             if matches!(part, Part::Whole(_) | Part::Trimmed(_)) {
-                self.wholes.scan(&printed.hash, SIMILAR, |owner, distance| best.see(owner, distance, *part));
+                self.wholes.scan(0, &printed.hash, SIMILAR, |owner, distance| best.see(owner, distance, *part));
             }
         }
         let mut all: Vec<Match> = best.0.into_values().collect();

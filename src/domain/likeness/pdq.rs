@@ -55,6 +55,29 @@ const SIDE: usize = 64;
 const LOW: usize = 16;
 type Square = [[f32; LOW]; LOW];
 
+/// How much of a line has to be the frame's own colour: bars have writing in them, bands have not.
+const IN_BARS: f64 = 0.5;
+const IN_BANDS: f64 = 0.9;
+
+/// How many lines of a picture, counted from one side, are a frame of the colour of the first. Some lines of dense writing do not end
+/// it: the picture begins where a twelfth of all lines in a row are not the frame's.
+fn framed(lines: usize, share: f64, line: &impl Fn(usize) -> Vec<f32>) -> usize {
+    const SAME: f32 = 6.0;
+    let like = |line: &[f32], level: f32| line.iter().filter(|v| (**v - level).abs() <= SAME).count() as f64 / line.len().max(1) as f64;
+    let mut first = line(0);
+    first.sort_by(f32::total_cmp);
+    let Some(level) = first.get(first.len() / 2).copied().filter(|level| like(&first, *level) >= IN_BANDS) else { return 0 };
+    let (mut frame, enough) = (0, (lines / 12).max(4));
+    for n in 0..lines {
+        if like(&line(n), level) >= share {
+            frame = n + 1;
+        } else if n - frame >= enough {
+            break;
+        }
+    }
+    frame
+}
+
 impl Gray {
     /// A part of it.
     pub fn window(&self, left: usize, top: usize, width: usize, height: usize) -> Gray {
@@ -62,31 +85,15 @@ impl Gray {
         Gray { width, height, pixels: rows.flat_map(|row| row.iter().skip(left).take(width).copied()).collect() }
     }
 
-    /// Without its flat borders, if it has some and a picture is left within them.
+    /// Without its frame, if it has one and a picture is left within: the bars of a screenshot with the clock, title and buttons in
+    /// them, or the bands beside a picture that fills a screen badly.
     pub fn trimmed(&self) -> Option<Gray> {
-        const FLAT: f32 = 12.0;
-        let row = |y: usize| &self.pixels[y * self.width..(y + 1) * self.width];
-        // Nine tenths of a line within a narrow band count as flat: there may be a clock or a button in it.
-        let flat = |line: &mut Vec<f32>| {
-            line.sort_by(f32::total_cmp);
-            let cut = line.len() / 20;
-            line.get(line.len() - 1 - cut).zip(line.get(cut)).is_some_and(|(high, low)| high - low < FLAT)
-        };
-        let (mut top, mut bottom) = (0, self.height);
-        while top + 16 < bottom && flat(&mut row(top).to_vec()) {
-            top += 1;
-        }
-        while bottom > top + 16 && flat(&mut row(bottom - 1).to_vec()) {
-            bottom -= 1;
-        }
+        let row = |y: usize| self.pixels[y * self.width..(y + 1) * self.width].to_vec();
+        let top = framed(self.height, IN_BARS, &row);
+        let bottom = self.height - framed(self.height - top, IN_BARS, &|y| row(self.height - 1 - y));
         let column = |x: usize| (top..bottom).map(|y| self.pixels[y * self.width + x]).collect::<Vec<_>>();
-        let (mut left, mut right) = (0, self.width);
-        while left + 16 < right && flat(&mut column(left)) {
-            left += 1;
-        }
-        while right > left + 16 && flat(&mut column(right - 1)) {
-            right -= 1;
-        }
+        let left = framed(self.width, IN_BANDS, &column);
+        let right = self.width - framed(self.width - left, IN_BANDS, &|x| column(self.width - 1 - x));
         let (width, height) = (right - left, bottom - top);
         let share = (width * height) as f64 / (self.width * self.height).max(1) as f64;
         ((0.15..0.98).contains(&share) && width >= SIDE && height >= SIDE).then(|| self.window(left, top, width, height))
