@@ -102,11 +102,11 @@ pub async fn set_intake(tx: &mut Tx, appeal: Id, rules: &IntakeRules) -> Result<
     Ok(())
 }
 
-/// Counts one file of `size` bytes against the appeal, if it is open and its budget bears it.
-pub async fn spend(tx: &mut Tx, appeal: Id, size: u64, bytes_max: u64) -> Result<bool> {
-    let rows = sql!(run tx,
+/// Counts one file of `size` bytes against the appeal, if it is open and its budget bears it; gives the file its number.
+pub async fn spend(tx: &mut Tx, appeal: Id, size: u64, bytes_max: u64) -> Result<Option<u64>> {
+    let row = sql!(maybe tx, (i64,),
         "UPDATE appeal SET bytes_received = bytes_received + $2, files_received = files_received + 1
-         WHERE id = $1 AND state = 'open' AND bytes_received + $2 <= $3",
+         WHERE id = $1 AND state = 'open' AND bytes_received + $2 <= $3 RETURNING files_received",
         appeal.blob(), signed(size), signed(bytes_max))?;
-    Ok(rows == 1)
+    Ok(row.map(|r| unsigned(r.0)))
 }

@@ -7,15 +7,16 @@ use sqlx::FromRow;
 use super::{Tx, bad_row, digest, id, json, signed, to_json, unsigned};
 use crate::domain::capture::{self, Effective, Grade, Place, PlaceClaim, Source, TimeClaim, stands};
 use crate::domain::exhibit::{Exhibit, Kind, Quarantine, State};
-use crate::domain::review::Decision;
+use crate::domain::review::{Decision, E7};
 use crate::domain::value::{Id, Point, Sha256, Utc};
 use crate::error::Result;
 
 /// Every column of [`Row`].
 macro_rules! exhibit_rows {
     () => {
-        "SELECT id, agency_id, appeal_id, submission_id, sha256, size, name, name_truncated, media_type, kind, state, quarantine,
-           received_at, t, t_hi, grade, time_source, lat, lon, acc_m, place_source, has_thumbnail, notes, examined_at, version FROM exhibit "
+        "SELECT id, agency_id, appeal_id, submission_id, number, family, lead, sha256, size, name, name_truncated, media_type, kind, state,
+           quarantine, received_at, t, t_hi, grade, time_source, lat, lon, acc_m, bearing, place_source, has_thumbnail, notes, examined_at,
+           version FROM exhibit "
     };
 }
 
@@ -25,6 +26,9 @@ pub(super) struct Row {
     agency_id: Vec<u8>,
     appeal_id: Vec<u8>,
     submission_id: Vec<u8>,
+    number: i64,
+    family: i64,
+    lead: i64,
     sha256: Vec<u8>,
     size: i64,
     name: String,
@@ -41,6 +45,7 @@ pub(super) struct Row {
     lat: Option<f64>,
     lon: Option<f64>,
     acc_m: Option<f64>,
+    bearing: Option<i64>,
     place_source: Option<String>,
     has_thumbnail: i64,
     notes: String,
@@ -64,6 +69,7 @@ impl Row {
             (Some(lat), Some(lon)) => Some(Place {
                 point: Point::new(lat, lon).ok_or_else(|| bad_row("place"))?,
                 radius_m: self.acc_m.unwrap_or(0.0),
+                bearing: self.bearing.and_then(|b| u16::try_from(b).ok()),
                 source: source(self.place_source)?,
             }),
             _ => None,
@@ -73,6 +79,9 @@ impl Row {
             agency: id(&self.agency_id)?,
             appeal: id(&self.appeal_id)?,
             submission: id(&self.submission_id)?,
+            number: unsigned(self.number),
+            family: unsigned(self.family),
+            lead: self.lead != 0,
             sha256: digest(&self.sha256)?,
             size: unsigned(self.size),
             name: self.name,
@@ -92,24 +101,38 @@ impl Row {
     }
 }
 
-pub(super) const COLUMNS: &str = "id, agency_id, appeal_id, submission_id, sha256, size, name, name_truncated, \
-    media_type, kind, state, quarantine, received_at, t, t_hi, grade, time_source, lat, lon, acc_m, place_source, \
+pub(super) const COLUMNS: &str = "id, agency_id, appeal_id, submission_id, number, family, lead, sha256, size, name, name_truncated, \
+    media_type, kind, state, quarantine, received_at, t, t_hi, grade, time_source, lat, lon, acc_m, bearing, place_source, \
     has_thumbnail, notes, examined_at, version";
 
 pub async fn insert(tx: &mut Tx, e: &Exhibit, closeness: i64) -> Result<()> {
     sql!(run tx,
         "INSERT INTO exhibit (id, agency_id, appeal_id, submission_id, sha256, size, name, name_truncated, media_type,
            kind, state, quarantine, received_at, t, t_hi, grade, time_source, lat, lon, acc_m, place_source,
-           closeness, by_time, by_arrival)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)",
+           closeness, by_time, by_arrival, number, family, lead, lat_e7, lon_e7, bearing, changed_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26,
+           $27, $28, $29, $30, $13)",
         e.id.blob(), e.agency.blob(), e.appeal.blob(), e.submission.blob(), e.sha256.blob(), signed(e.size),
         e.name.clone(), i64::from(e.name_truncated), e.media_type.clone(), e.kind.as_str(), e.state.as_str(),
         e.quarantine.map(Quarantine::as_str), e.received_at.micros(),
         e.when.map(|w| w.from.micros()), e.when.map(|w| w.to.micros()), e.when.map(|w| w.grade.as_str()),
         e.when.map(|w| w.source.as_str()),
         e.place.map(|p| p.point.lat), e.place.map(|p| p.point.lon), e.place.map(|p| p.radius_m),
-        e.place.map(|p| p.source.as_str()), closeness, by_time(e.when), -e.received_at.micros())?;
+        e.place.map(|p| p.source.as_str()), closeness, by_time(e.when), -e.received_at.micros(), signed(e.number), signed(e.family),
+        i64::from(e.lead), lat_e7(e.place), lon_e7(e.place), bearing(e.place))?;
     Ok(())
+}
+
+fn lat_e7(place: Option<Place>) -> Option<i64> {
+    place.map(|p| E7::from(p.point).lat)
+}
+
+fn lon_e7(place: Option<Place>) -> Option<i64> {
+    place.map(|p| E7::from(p.point).lon)
+}
+
+fn bearing(place: Option<Place>) -> Option<i64> {
+    place.and_then(|p| p.bearing).map(i64::from)
 }
 
 fn by_time(when: Option<Effective>) -> i64 {
@@ -117,26 +140,28 @@ fn by_time(when: Option<Effective>) -> i64 {
 }
 
 /// What an examination changes in the row.
-pub async fn set_examined(tx: &mut Tx, e: &Exhibit, closeness: i64, now: Utc) -> Result<()> {
+pub async fn set_examined(tx: &mut Tx, e: &Exhibit, closeness: i64, merit: i64, now: Utc) -> Result<()> {
     sql!(run tx,
         "UPDATE exhibit SET state = $2, t = $3, t_hi = $4, grade = $5, time_source = $6, lat = $7, lon = $8,
-           acc_m = $9, place_source = $10, closeness = $11, by_time = $12, has_thumbnail = $13, examined_at = $14, notes = $15 WHERE id = $1",
+           acc_m = $9, place_source = $10, closeness = $11, by_time = $12, has_thumbnail = $13, examined_at = $14, notes = $15,
+           lat_e7 = $16, lon_e7 = $17, bearing = $18, merit = $19, changed_at = $14 WHERE id = $1",
         e.id.blob(), e.state.as_str(), e.when.map(|w| w.from.micros()), e.when.map(|w| w.to.micros()),
         e.when.map(|w| w.grade.as_str()), e.when.map(|w| w.source.as_str()),
         e.place.map(|p| p.point.lat), e.place.map(|p| p.point.lon), e.place.map(|p| p.radius_m),
         e.place.map(|p| p.source.as_str()), closeness, by_time(e.when), i64::from(e.has_thumbnail), now.micros(),
-        e.notes.join(" "))?;
+        e.notes.join(" "), lat_e7(e.place), lon_e7(e.place), bearing(e.place), merit)?;
     Ok(())
 }
 
 /// What a later word on time and place changes in the row.
-pub async fn set_capture(tx: &mut Tx, e: &Exhibit, closeness: i64) -> Result<()> {
+pub async fn set_capture(tx: &mut Tx, e: &Exhibit, closeness: i64, now: Utc) -> Result<()> {
     sql!(run tx,
         "UPDATE exhibit SET t = $2, t_hi = $3, grade = $4, time_source = $5, lat = $6, lon = $7, acc_m = $8, place_source = $9,
-           closeness = $10, by_time = $11 WHERE id = $1",
+           closeness = $10, by_time = $11, lat_e7 = $12, lon_e7 = $13, bearing = $14, changed_at = $15 WHERE id = $1",
         e.id.blob(), e.when.map(|w| w.from.micros()), e.when.map(|w| w.to.micros()), e.when.map(|w| w.grade.as_str()),
         e.when.map(|w| w.source.as_str()), e.place.map(|p| p.point.lat), e.place.map(|p| p.point.lon),
-        e.place.map(|p| p.radius_m), e.place.map(|p| p.source.as_str()), closeness, by_time(e.when))?;
+        e.place.map(|p| p.radius_m), e.place.map(|p| p.source.as_str()), closeness, by_time(e.when), lat_e7(e.place), lon_e7(e.place),
+        bearing(e.place), now.micros())?;
     Ok(())
 }
 
@@ -200,8 +225,8 @@ pub async fn received_within(tx: &mut Tx, appeal: Id, from: Utc, to: Utc) -> Res
     rows.into_iter().map(|r| id(&r.0)).collect()
 }
 
-pub async fn set_quarantine(tx: &mut Tx, exhibit: Id, why: Option<Quarantine>) -> Result<()> {
-    sql!(run tx, "UPDATE exhibit SET quarantine = $2 WHERE id = $1", exhibit.blob(), why.map(Quarantine::as_str))?;
+pub async fn set_quarantine(tx: &mut Tx, exhibit: Id, why: Option<Quarantine>, now: Utc) -> Result<()> {
+    sql!(run tx, "UPDATE exhibit SET quarantine = $2, changed_at = $3 WHERE id = $1", exhibit.blob(), why.map(Quarantine::as_str), now.micros())?;
     Ok(())
 }
 
@@ -263,6 +288,24 @@ pub async fn claims_digests(tx: &mut Tx) -> Result<HashMap<Id, Sha256>> {
     Ok(bodies.into_iter().map(|(exhibit, bodies)| (exhibit, capture::claims_digest(bodies))).collect())
 }
 
+/// The family of the exhibits of an appeal with these bytes, by its number.
+pub async fn family_with(tx: &mut Tx, appeal: Id, agency: Id, sha256: Sha256) -> Result<Option<u64>> {
+    let row = sql!(maybe tx, (i64,),
+        "SELECT family FROM exhibit WHERE agency_id = $1 AND sha256 = $2 AND appeal_id = $3 ORDER BY number LIMIT 1",
+        agency.blob(), sha256.blob(), appeal.blob())?;
+    Ok(row.map(|r| unsigned(r.0)))
+}
+
+/// Exhibits of an appeal by their numbers.
+pub async fn numbered(tx: &mut Tx, appeal: Id, numbers: &[u64]) -> Result<Vec<Exhibit>> {
+    let mut found = Vec::new();
+    for number in numbers {
+        let row = sql!(maybe tx, Row, concat!(exhibit_rows!(), "WHERE appeal_id = $1 AND number = $2"), appeal.blob(), signed(*number))?;
+        found.extend(row.map(Row::exhibit).transpose()?);
+    }
+    Ok(found)
+}
+
 /// The first exhibit of an appeal with these bytes.
 pub async fn first_with(tx: &mut Tx, appeal: Id, agency: Id, sha256: Sha256) -> Result<Option<Id>> {
     let row = sql!(maybe tx, (Vec<u8>,),
@@ -318,12 +361,14 @@ pub struct Decided {
     pub decision: Decision,
     pub note: String,
     pub at: Utc,
+    /// When it was taken back.
+    pub undone_at: Option<Utc>,
 }
 
 /// Writes a decision if the exhibit is still at `version`; false when somebody else was faster.
 pub async fn decide(tx: &mut Tx, new: Id, e: &Exhibit, by: Id, decision: Decision, note: &str, now: Utc) -> Result<bool> {
-    let rows = sql!(run tx, "UPDATE exhibit SET state = $3, version = version + 1 WHERE id = $1 AND version = $2",
-        e.id.blob(), signed(e.version), decision.state().as_str())?;
+    let rows = sql!(run tx, "UPDATE exhibit SET state = $3, version = version + 1, changed_at = $4 WHERE id = $1 AND version = $2",
+        e.id.blob(), signed(e.version), decision.state().as_str(), now.micros())?;
     if rows != 1 {
         return Ok(false);
     }
@@ -332,13 +377,36 @@ pub async fn decide(tx: &mut Tx, new: Id, e: &Exhibit, by: Id, decision: Decisio
     Ok(true)
 }
 
+/// Takes back the last decision that holds, if it is this person's; says in which state that leaves the exhibit.
+pub async fn undo(tx: &mut Tx, e: &Exhibit, by: Id, now: Utc) -> Result<Option<State>> {
+    let held = sql!(all tx, (i64, Vec<u8>, String),
+        "SELECT version, account_id, value FROM decision WHERE exhibit_id = $1 AND undone_at IS NULL ORDER BY version DESC LIMIT 2", e.id.blob())?;
+    let Some((version, _, _)) = held.first().filter(|(_, account, _)| *account == by.blob()) else { return Ok(None) };
+    let state = match held.get(1) {
+        Some((_, _, earlier)) => State::parse(earlier).ok_or_else(|| bad_row("decision"))?,
+        None if e.examined => State::Ready,
+        None => State::Received,
+    };
+    sql!(run tx, "UPDATE decision SET undone_at = $3 WHERE exhibit_id = $1 AND version = $2", e.id.blob(), *version, now.micros())?;
+    sql!(run tx, "UPDATE exhibit SET state = $2, version = version + 1, changed_at = $3 WHERE id = $1", e.id.blob(), state.as_str(), now.micros())?;
+    Ok(Some(state))
+}
+
+/// Everybody in a family, by its number: ids and numbers.
+pub async fn of_family(tx: &mut Tx, appeal: Id, family: u64) -> Result<Vec<(Id, u64)>> {
+    let rows = sql!(all tx, (Vec<u8>, i64), "SELECT id, number FROM exhibit WHERE appeal_id = $1 AND family = $2 ORDER BY number",
+        appeal.blob(), signed(family))?;
+    rows.into_iter().map(|(e, number)| Ok((id(&e)?, unsigned(number)))).collect()
+}
+
 pub async fn decisions(tx: &mut Tx, exhibit: Id) -> Result<Vec<Decided>> {
-    let rows = sql!(all tx, (String, String, String, i64),
-        "SELECT a.name, d.value, d.note, d.decided_at FROM decision d JOIN account a ON a.id = d.account_id
+    let rows = sql!(all tx, (String, String, String, i64, Option<i64>),
+        "SELECT a.name, d.value, d.note, d.decided_at, d.undone_at FROM decision d JOIN account a ON a.id = d.account_id
          WHERE d.exhibit_id = $1 ORDER BY d.version DESC", exhibit.blob())?;
     rows.into_iter()
-        .map(|(by, value, note, at)| {
-            Ok(Decided { by, decision: Decision::parse(&value).ok_or_else(|| bad_row("decision"))?, note, at: Utc::from_micros(at) })
+        .map(|(by, value, note, at, undone)| {
+            let decision = Decision::parse(&value).ok_or_else(|| bad_row("decision"))?;
+            Ok(Decided { by, decision, note, at: Utc::from_micros(at), undone_at: undone.map(Utc::from_micros) })
         })
         .collect()
 }

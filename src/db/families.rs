@@ -92,6 +92,49 @@ pub async fn leave(tx: &mut Tx, appeal: Id, sha256: Sha256) -> Result<()> {
     Ok(())
 }
 
+/// Works out anew, of all exhibits with these contents or with those of their families: the number of their family, and which is its
+/// best copy. Whoever calls it has the appeal's turn.
+pub async fn regroup(tx: &mut Tx, appeal: Id, agency: Id, contents: &[Sha256], now: Utc) -> Result<()> {
+    let mut done: Vec<Sha256> = Vec::new();
+    for content in contents {
+        if done.contains(content) {
+            continue;
+        }
+        let family = match member(tx, appeal, *content).await? {
+            Some(m) => members(tx, m.family).await?.into_iter().map(|m| m.sha256).collect(),
+            None => vec![*content],
+        };
+        let mut copies = Vec::new();
+        for sha256 in &family {
+            copies.extend(copies_of(tx, appeal, agency, *sha256).await?);
+        }
+        let number = copies.iter().map(|c| c.number).min();
+        let lead = copies.iter().max_by_key(|c| (c.merit, std::cmp::Reverse(c.number))).map(|c| c.number);
+        for c in &copies {
+            let (family, lead) = (number.unwrap_or(c.number), i64::from(lead == Some(c.number)));
+            if (c.family, c.lead) != (family, lead) {
+                sql!(run tx, "UPDATE exhibit SET family = $3, lead = $4, changed_at = $5 WHERE appeal_id = $1 AND number = $2",
+                    appeal.blob(), c.number, family, lead, now.micros())?;
+            }
+        }
+        done.extend(family);
+    }
+    Ok(())
+}
+
+#[derive(sqlx::FromRow)]
+struct Copied {
+    number: i64,
+    family: i64,
+    lead: i64,
+    merit: i64,
+}
+
+async fn copies_of(tx: &mut Tx, appeal: Id, agency: Id, sha256: Sha256) -> Result<Vec<Copied>> {
+    sql!(all tx, Copied, "SELECT number, family, lead, merit FROM exhibit WHERE agency_id = $1 AND sha256 = $2 AND appeal_id = $3",
+        agency.blob(), sha256.blob(), appeal.blob())
+}
+
 pub async fn part(tx: &mut Tx, appeal: Id, sha256: Sha256, others: &[Sha256]) -> Result<()> {
     for other in others {
         for (a, b) in [(sha256, *other), (*other, sha256)] {

@@ -17,6 +17,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (6, "facts", include_str!("../../migrations/0006_facts.sql")),
     (7, "order", include_str!("../../migrations/0007_order.sql")),
     (8, "notes", include_str!("../../migrations/0008_notes.sql")),
+    (9, "workspace", include_str!("../../migrations/0009_workspace.sql")),
 ];
 
 pub async fn run(db: &Db) -> Result<()> {

@@ -17,6 +17,7 @@ pub mod derivatives;
 pub mod exhibits;
 pub mod families;
 pub mod jobs;
+pub mod lines;
 pub mod log;
 mod migrate;
 pub mod nodes;

@@ -9,8 +9,8 @@ use sqlx::AssertSqlSafe;
 use super::Tx;
 use super::exhibits::{COLUMNS, Row};
 use crate::domain::exhibit::Exhibit;
-use crate::domain::review::{Bbox, Cursor, Filter, Order};
-use crate::domain::value::{Id, METRES_PER_DEGREE, Point};
+use crate::domain::review::{Bbox, Circle, Cursor, Filter, HALF_TURN, Order, Polygon, TURN};
+use crate::domain::value::Id;
 use crate::error::Result;
 
 enum Bind {
@@ -108,18 +108,29 @@ fn conditions(q: &mut Question, f: &Filter) {
         q.and(&format!("t <= {at}"));
     }
     if f.place_unknown {
-        q.and("lat IS NULL");
+        q.and("lat_e7 IS NULL");
     }
     if let Some(bbox) = f.bbox {
         within_box(q, bbox);
     }
-    if let Some((centre, radius)) = f.near {
-        within_circle(q, centre, radius);
+    if let Some(circle) = f.near {
+        within_circle(q, circle);
+    }
+    if let Some(polygon) = &f.within {
+        within_polygon(q, polygon);
     }
     one_of(q, "state", f.states.iter().map(|s| s.as_str()).collect());
     one_of(q, "kind", f.kinds.iter().map(|k| k.as_str()).collect());
+    one_of(q, "grade", f.grades.iter().map(|g| g.as_str()).collect());
     if f.quarantined {
         q.and("quarantine IS NOT NULL");
+    }
+    if f.best_only {
+        q.and("lead = 1");
+    }
+    if let Some(number) = f.family {
+        let family = q.bind(Bind::Int(i64::try_from(number).unwrap_or(i64::MAX)));
+        q.and(&format!("family = {family}"));
     }
 }
 
@@ -131,23 +142,40 @@ fn one_of(q: &mut Question, column: &str, values: Vec<&'static str>) {
 }
 
 fn within_box(q: &mut Question, b: Bbox) {
-    let (south, north) = (q.bind(Bind::Real(b.south)), q.bind(Bind::Real(b.north)));
-    let (west, east) = (q.bind(Bind::Real(b.west)), q.bind(Bind::Real(b.east)));
-    let lon =
-        if b.crosses_antimeridian() { format!("(lon >= {west} OR lon <= {east})") } else { format!("lon >= {west} AND lon <= {east}") };
-    q.and(&format!("lat >= {south} AND lat <= {north} AND {lon}"));
+    let (south, north) = (q.bind(Bind::Int(b.south)), q.bind(Bind::Int(b.north)));
+    let (west, east) = (q.bind(Bind::Int(b.west)), q.bind(Bind::Int(b.east)));
+    let lon = if b.crosses_antimeridian() {
+        format!("(lon_e7 >= {west} OR lon_e7 <= {east})")
+    } else {
+        format!("lon_e7 >= {west} AND lon_e7 <= {east}")
+    };
+    q.and(&format!("lat_e7 >= {south} AND lat_e7 <= {north} AND {lon}"));
 }
 
-/// The formula of [`Point::metres_to`], squared: neither engine needs trigonometry for it.
-fn within_circle(q: &mut Question, centre: Point, radius: f64) {
-    let lat = q.bind(Bind::Real(centre.lat));
-    let lon = q.bind(Bind::Real(centre.lon));
-    let per_lat = q.bind(Bind::Real(METRES_PER_DEGREE));
-    let per_lon = q.bind(Bind::Real(METRES_PER_DEGREE * centre.lat.to_radians().cos()));
-    let square = q.bind(Bind::Real(radius * radius));
-    let d_lon = format!("(CASE WHEN ABS(lon - {lon}) > 180.0 THEN 360.0 - ABS(lon - {lon}) ELSE ABS(lon - {lon}) END)");
-    let (x, y) = (format!("{d_lon} * {per_lon}"), format!("(lat - {lat}) * {per_lat}"));
-    q.and(&format!("lat IS NOT NULL AND ({x}) * ({x}) + ({y}) * ({y}) <= {square}"));
+/// The steps of [`Circle`]: neither engine needs trigonometry for them.
+fn within_circle(q: &mut Question, c: Circle) {
+    let (lat, lon) = (q.bind(Bind::Int(c.centre.lat)), q.bind(Bind::Int(c.centre.lon)));
+    let (shrink, square) = (q.bind(Bind::Int(c.shrink)), q.bind(Bind::Real(c.square)));
+    let d_lon = format!("(CASE WHEN ABS(lon_e7 - {lon}) > {HALF_TURN} THEN {TURN} - ABS(lon_e7 - {lon}) ELSE ABS(lon_e7 - {lon}) END)");
+    let (x, y) = (format!("CAST({d_lon} * {shrink} AS DOUBLE PRECISION)"), format!("CAST((lat_e7 - {lat}) * 1000000 AS DOUBLE PRECISION)"));
+    q.and(&format!("lat_e7 IS NOT NULL AND ({x}) * ({x}) + ({y}) * ({y}) <= {square}"));
+}
+
+/// The steps of [`Polygon`]: how many edges a ray crosses.
+fn within_polygon(q: &mut Question, polygon: &Polygon) {
+    #[allow(clippy::cast_precision_loss)]
+    let edges: Vec<String> = polygon
+        .edges()
+        .map(|(a, b)| {
+            let (from, to) = (q.bind(Bind::Int(a.lat)), q.bind(Bind::Int(b.lat)));
+            let (d_lat, d_lon) = (q.bind(Bind::Real((b.lat - a.lat) as f64)), q.bind(Bind::Real((b.lon - a.lon) as f64)));
+            let lon = q.bind(Bind::Real(a.lon as f64));
+            let at = format!("{d_lon} * (CAST(lat_e7 - {from} AS DOUBLE PRECISION) / {d_lat}) + {lon}");
+            format!("CASE WHEN ({from} > lat_e7) <> ({to} > lat_e7) AND CAST(lon_e7 AS DOUBLE PRECISION) < {at} THEN 1 ELSE 0 END")
+        })
+        .collect();
+    let sum = if edges.is_empty() { "0".to_owned() } else { edges.join(" + ") };
+    q.and(&format!("lat_e7 IS NOT NULL AND ({sum}) % 2 = 1"));
 }
 
 #[cfg(test)]
@@ -159,8 +187,8 @@ mod tests {
     use crate::domain::appeal::{Appeal, Area};
     use crate::domain::capture::{Effective, Grade, Place, Source};
     use crate::domain::exhibit::{Kind, Quarantine, State};
-    use crate::domain::review::closeness;
-    use crate::domain::value::{MINUTE_US, Sha256, Utc};
+    use crate::domain::review::{RawFilter, closeness};
+    use crate::domain::value::{MINUTE_US, Point, Sha256, Utc};
 
     /// SplitMix64: the same numbers in every run.
     struct Chance(u64);
@@ -200,6 +228,9 @@ mod tests {
             appeal: appeal.id,
             agency: appeal.agency,
             submission,
+            number: u64::try_from(n + 1).unwrap(),
+            family: c.next() % 40 + 1,
+            lead: c.one_in(3),
             sha256,
             size: 1,
             name: "x".into(),
@@ -209,8 +240,13 @@ mod tests {
             state: c.of(&State::ALL),
             quarantine: c.one_in(5).then_some(Quarantine::Archive),
             received_at: Utc::from_micros(START + n),
-            when: (!c.one_in(5)).then_some(Effective { from, to: from.plus(width), grade: Grade::B, source: Source::ExifOriginal }),
-            place: (!c.one_in(3)).then_some(Place { point, radius_m: 5.0, source: Source::ExifGps }),
+            when: (!c.one_in(5)).then_some(Effective {
+                from,
+                to: from.plus(width),
+                grade: c.of(&[Grade::A, Grade::B, Grade::C, Grade::D]),
+                source: Source::ExifOriginal,
+            }),
+            place: (!c.one_in(3)).then_some(Place { point, radius_m: 5.0, bearing: None, source: Source::ExifGps }),
             has_thumbnail: false,
             notes: Vec::new(),
             examined: false,
@@ -219,28 +255,42 @@ mod tests {
     }
 
     fn filter(c: &mut Chance) -> Filter {
-        let mut f = Filter { order: c.of(&[Order::Closeness, Order::Time, Order::Received]), ..Filter::default() };
+        let mut raw = RawFilter { order: Some(c.of(&["closeness", "time", "received"]).into()), ..RawFilter::default() };
         if c.one_in(2) {
             let from = Utc::from_micros(START).plus(c.between(-300.0, 200.0) as i64 * MINUTE_US);
-            f.from = Some(from);
-            f.to = c.one_in(2).then(|| from.plus(90 * MINUTE_US));
+            raw.from = Some(from.to_string());
+            raw.to = c.one_in(2).then(|| from.plus(90 * MINUTE_US).to_string());
         } else {
-            f.time_unknown = c.one_in(4);
+            raw.time = c.one_in(4).then(|| "unknown".into());
         }
-        match c.next() % 4 {
-            0 => f.bbox = Some(Bbox { west: c.between(179.0, 180.0), south: -17.5, east: c.between(-180.0, -179.0), north: -16.5 }),
-            1 => f.near = Some((Point::new(-17.0, c.of(&[179.9, -179.9])).unwrap(), c.between(100.0, 80_000.0))),
-            2 => f.place_unknown = true,
+        match c.next() % 5 {
+            0 => raw.bbox = Some(format!("{},-17.5,{},-16.5", c.between(179.0, 180.0), c.between(-180.0, -179.0))),
+            1 => {
+                raw.near = Some(format!("-17,{}", c.of(&[179.9, -179.9])));
+                raw.radius_m = Some(c.between(100.0, 80_000.0).to_string());
+            }
+            2 => {
+                let mut corner = || format!("{},{}", c.between(-18.0, -16.0), c.between(179.0, 180.0));
+                raw.within = Some((0..8).map(|_| corner()).collect::<Vec<_>>().join(";"));
+            }
+            3 => raw.place = Some("unknown".into()),
             _ => {}
         }
         if c.one_in(3) {
-            f.states = vec![c.of(&State::ALL), c.of(&State::ALL)];
+            raw.state = Some(format!("{},{}", c.of(&State::ALL).as_str(), c.of(&State::ALL).as_str()));
         }
         if c.one_in(3) {
-            f.kinds = vec![c.of(&Kind::ALL)];
+            raw.kind = Some(c.of(&Kind::ALL).as_str().into());
         }
-        f.quarantined = c.one_in(6);
-        f
+        if c.one_in(4) {
+            raw.grade = Some(c.of(&["A", "B,C", "D"]).into());
+        }
+        match c.next() % 6 {
+            0 => raw.family = Some("best".into()),
+            1 => raw.family = Some((c.next() % 40 + 1).to_string()),
+            _ => {}
+        }
+        Filter::read(&raw).unwrap()
     }
 
     async fn the_database_answers_as_the_noun_says(db: Db) {

@@ -144,6 +144,12 @@ pub struct Exhibit {
     pub appeal: Id,
     pub agency: Id,
     pub submission: Id,
+    /// In the order of arrival within the appeal, from 1; never given twice.
+    pub number: u64,
+    /// The number of the first exhibit of its family; its own when it is alone.
+    pub family: u64,
+    /// Whether it is its family's best copy.
+    pub lead: bool,
     pub sha256: Sha256,
     pub size: u64,
     pub name: String,

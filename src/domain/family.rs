@@ -8,6 +8,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::capture::Found;
+use super::indicator::{Indicator, Seen};
 use super::likeness::Part;
 use super::value::{Id, Sha256};
 
@@ -76,9 +78,33 @@ pub fn chosen(candidates: &[Candidate], apart: &[Sha256]) -> Option<Candidate> {
     candidates.iter().find(|c| !apart.contains(&c.sha256)).copied()
 }
 
+/// How good a copy is among those that show the same, larger is better: what is no picture of a screen and no messenger's copy comes
+/// first, then by pixels, since what is recompressed on its way is made smaller; then whether the file itself tells a time and a place.
+/// Among equals the one that came first. Of the file alone, so that nothing said later changes which copy stands for the others.
+pub fn merit(found: &Found, seen: &[Seen]) -> i64 {
+    const FIRST_HAND: i64 = 1 << 40;
+    let copied = seen.iter().any(|s| matches!(s.what, Indicator::Screenshot | Indicator::ScreenRecording | Indicator::MessengerCopy));
+    let pixels = i64::from(found.shape.width.unwrap_or(0)) * i64::from(found.shape.height.unwrap_or(0));
+    let first_hand = if copied { 0 } else { FIRST_HAND };
+    first_hand + (pixels / 1_000) * 4 + i64::from(!found.times.is_empty()) * 2 + i64::from(!found.places.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::capture::{Shape, TimeFound, time_in_name};
+
+    #[test]
+    fn the_best_copy_is_first_hand_then_the_largest_then_the_best_told() {
+        let of = |width, told: bool, seen: &[Indicator]| {
+            let times: Vec<TimeFound> = if told { time_in_name("IMG_20260714_221000.jpg").into_iter().collect() } else { Vec::new() };
+            let found = Found { times, shape: Shape { width: Some(width), height: Some(3_000), ..Shape::default() }, ..Found::default() };
+            merit(&found, &seen.iter().map(|i| Seen::new(*i, String::new(), "")).collect::<Vec<_>>())
+        };
+        assert!(of(800, false, &[]) > of(4_000, true, &[Indicator::Screenshot]));
+        assert!(of(4_000, false, &[]) > of(1_600, true, &[]));
+        assert!(of(4_000, true, &[]) > of(4_000, false, &[]));
+    }
 
     #[test]
     fn what_was_parted_stays_apart() {

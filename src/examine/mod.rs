@@ -24,9 +24,11 @@ use crate::db::{self, contents::Examination};
 use crate::domain::actor::Actor;
 use crate::domain::appeal::Appeal;
 use crate::domain::capture::{self, effective_place, effective_time, place_claims, time_claims};
+use crate::domain::contradiction;
 use crate::domain::custody::{Draft, EventType, SubjectKind};
 use crate::domain::derivative::{Derivative, Variant};
 use crate::domain::exhibit::{Exhibit, Quarantine};
+use crate::domain::family::merit;
 use crate::domain::job::Job;
 use crate::domain::likeness::Prints;
 use crate::domain::review::closeness;
@@ -184,7 +186,9 @@ async fn write_down(app: &App, appeal: &Appeal, exhibit: Id, looked: &Looked) ->
     e.state = e.state.examined();
     e.notes.clone_from(&x.notes);
     e.has_thumbnail = looked.made.iter().any(|d| d.variant == Variant::Thumbnail);
-    db::exhibits::set_examined(&mut tx, &e, closeness(appeal, e.when, e.place), now).await?;
+    let seen = contradiction::all(&e.name, &x.found, &times, &places, 0);
+    let merit = merit(&x.found, &seen);
+    db::exhibits::set_examined(&mut tx, &e, closeness(appeal, e.when, e.place), merit, now).await?;
     let digest = Sha256::of(serde_json::to_string(&(&x.found, &x.raw, &x.notes)).map_err(Error::internal)?.as_bytes());
     let draft = Draft::new(EventType::ExhibitExamined, Actor::System)
         .about(SubjectKind::Exhibit, exhibit)
@@ -200,6 +204,7 @@ async fn write_down(app: &App, appeal: &Appeal, exhibit: Id, looked: &Looked) ->
         attest::append(app, &mut tx, draft).await?;
     }
     families::place(app, &mut tx, &e, x, &near).await?;
+    db::families::regroup(&mut tx, e.appeal, e.agency, &[e.sha256], now).await?;
     follow_up(app, &mut tx, &e, looked).await?;
     tx.commit().await?;
     app.work.notify_one();
@@ -217,7 +222,7 @@ async fn follow_up(app: &App, tx: &mut db::Tx, e: &Exhibit, looked: &Looked) -> 
             db::jobs::enqueue(tx, app.new_id(), Job::Scan(e.id), PRIORITY_SCAN, app.now()).await
         }
         Some(scan) if scan.state == ScanState::Infected && e.quarantine != Some(Quarantine::Infected) => {
-            db::exhibits::set_quarantine(tx, e.id, Some(Quarantine::Infected)).await?;
+            db::exhibits::set_quarantine(tx, e.id, Some(Quarantine::Infected), app.now()).await?;
             let draft = Draft::new(EventType::ExhibitQuarantined, Actor::System).about(SubjectKind::Exhibit, e.id);
             attest::append(app, tx, draft.fact("why", Quarantine::Infected.as_str())).await?;
             Ok(())

@@ -77,7 +77,7 @@ pub async fn scan(app: &App, exhibit: Id) -> Result<()> {
         .private("signature", scan.signature.clone());
     attest::append(app, &mut tx, draft).await?;
     if scan.state == ScanState::Infected && e.quarantine != Some(Quarantine::Infected) {
-        db::exhibits::set_quarantine(&mut tx, e.id, Some(Quarantine::Infected)).await?;
+        db::exhibits::set_quarantine(&mut tx, e.id, Some(Quarantine::Infected), scan.at).await?;
         let draft = Draft::new(EventType::ExhibitQuarantined, Actor::System).about(SubjectKind::Exhibit, e.id);
         attest::append(app, &mut tx, draft.fact("why", Quarantine::Infected.as_str())).await?;
     }

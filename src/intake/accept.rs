@@ -72,19 +72,24 @@ pub async fn accept(
     if !db::submissions::spend(&mut tx, submission.id, size, b.submission_bytes_max, b.submission_files_max).await? {
         return Err(Error::QuotaExceeded { what: "submission" });
     }
-    if !db::appeals::spend(&mut tx, appeal.id, size, b.appeal_bytes_max).await? {
+    let Some(number) = db::appeals::spend(&mut tx, appeal.id, size, b.appeal_bytes_max).await? else {
         // Closed while the file was on its way, or its budget is spent.
         let closed = db::appeals::by_id(&mut tx, appeal.id).await?.state != appeal.state;
         return Err(if closed { Error::AppealClosed } else { Error::QuotaExceeded { what: "appeal" } });
-    }
+    };
     // As it stands now, and locked: a statement that comes later finds this exhibit and adds to it.
     let submission = &db::submissions::by_id(&mut tx, submission.id).await?;
     let sniffed = sniff(&head);
     let (name, name_truncated) = kept_name(&claims.name);
     let frame = capture::Frame { zone: &appeal.zone, zone_there: None, received_at: now, reader: "intake" };
     let (times, places) = capture::told_claims(&submission.statement, appeal, &name, &frame);
+    // A copy of known bytes is in their family from the start; others find theirs when they are examined.
+    let family = db::exhibits::family_with(&mut tx, appeal.id, appeal.agency, sha256).await?;
     let exhibit = Exhibit {
         id: app.new_id(),
+        number,
+        family: family.unwrap_or(number),
+        lead: family.is_none(),
         appeal: appeal.id,
         agency: appeal.agency,
         submission: submission.id,

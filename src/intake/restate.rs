@@ -46,7 +46,7 @@ async fn one(app: &App, submission: Id, exhibit: Id) -> Result<()> {
     }
     e.when = effective_time(&times);
     e.place = effective_place(&places);
-    db::exhibits::set_capture(&mut tx, &e, closeness(&appeal, e.when, e.place)).await?;
+    db::exhibits::set_capture(&mut tx, &e, closeness(&appeal, e.when, e.place), now).await?;
     if times.len() + places.len() > before {
         let draft = Draft::new(EventType::ExhibitRestated, Actor::System)
             .about(SubjectKind::Exhibit, exhibit)

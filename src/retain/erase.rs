@@ -120,6 +120,10 @@ pub async fn execute(app: &App, erasure: Id) -> Result<()> {
 async fn write_tombstone(app: &App, erasure: Id) -> Result<()> {
     let mut tx = app.db.begin_apart().await?;
     let Some(e) = db::retention::lock(&mut tx, erasure).await?.filter(|e| e.state == "approved") else { return Ok(()) };
+    // First the appeal's turn, then the exhibit, as everywhere.
+    if let Some(seen) = db::exhibits::by_id(&mut tx, e.exhibit).await? {
+        db::families::take_turn(&mut tx, seen.appeal).await?;
+    }
     let exhibit = match db::exhibits::lock(&mut tx, e.exhibit).await {
         Ok(exhibit) => exhibit,
         Err(Error::NotFound) => {
@@ -177,9 +181,14 @@ async fn take_away(app: &App, tx: &mut Tx, e: &Exhibit) -> Result<usize> {
     db::clocks::forget_basis(tx, e.id).await?;
     // Nobody is put into a family with it meanwhile.
     db::families::take_turn(tx, e.appeal).await?;
+    let family = match db::families::member(tx, e.appeal, e.sha256).await? {
+        Some(member) => db::families::members(tx, member.family).await?.into_iter().map(|m| m.sha256).collect(),
+        None => vec![e.sha256],
+    };
     if db::exhibits::first_with(tx, e.appeal, e.agency, e.sha256).await?.is_none() {
         db::families::forget(tx, e.appeal, e.sha256).await?;
     }
+    db::families::regroup(tx, e.appeal, e.agency, &family, app.now()).await?;
     if db::retention::submission_is_empty(tx, e.submission).await? {
         let empty = serde_json::to_string(&Statement::default()).map_err(Error::internal)?;
         db::retention::remove_statement(tx, e.submission, &empty).await?;

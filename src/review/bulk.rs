@@ -85,15 +85,16 @@ pub async fn bulk(app: &App, person: &Person, appeal: &Appeal, scope: &BulkScope
     let mut changed = 0;
     for batch in members(app, appeal, scope).await?.chunks(BATCH) {
         let mut tx = app.db.begin_apart().await?;
+        db::families::take_turn(&mut tx, appeal.id).await?;
         for id in batch {
             let e = db::exhibits::lock(&mut tx, *id).await?;
             let event = match act {
                 BulkAct::Quarantine if e.quarantine.is_none() => {
-                    db::exhibits::set_quarantine(&mut tx, e.id, Some(Quarantine::Flood)).await?;
+                    db::exhibits::set_quarantine(&mut tx, e.id, Some(Quarantine::Flood), app.now()).await?;
                     Draft::new(EventType::ExhibitQuarantined, Actor::from(person))
                 }
                 BulkAct::Release if e.quarantine == Some(Quarantine::Flood) => {
-                    db::exhibits::set_quarantine(&mut tx, e.id, None).await?;
+                    db::exhibits::set_quarantine(&mut tx, e.id, None, app.now()).await?;
                     Draft::new(EventType::ExhibitReleased, Actor::from(person))
                 }
                 // What a person has looked at and decided is not overruled by the dozen.

@@ -119,7 +119,7 @@ async fn add(app: &App, tx: &mut Tx, person: &Person, appeal: &Appeal, exhibit: 
     }
     e.when = effective_time(&times);
     e.place = effective_place(&places);
-    db::exhibits::set_capture(tx, &e, closeness(appeal, e.when, e.place)).await?;
+    db::exhibits::set_capture(tx, &e, closeness(appeal, e.when, e.place), now).await?;
     let draft = Draft::new(EventType::ExhibitCorrected, Actor::from(person))
         .about(SubjectKind::Exhibit, exhibit)
         .fact("how", added.how)

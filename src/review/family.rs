@@ -97,6 +97,8 @@ pub async fn part(app: &App, person: &Person, exhibit: Id, reason: &str) -> Resu
         db::families::members(&mut tx, member.family).await?.into_iter().map(|m| m.sha256).filter(|s| *s != e.sha256).collect();
     db::families::part(&mut tx, e.appeal, e.sha256, &others).await?;
     db::families::leave(&mut tx, e.appeal, e.sha256).await?;
+    let all: Vec<Sha256> = others.iter().copied().chain([e.sha256]).collect();
+    db::families::regroup(&mut tx, e.appeal, e.agency, &all, app.now()).await?;
     let draft = Draft::new(EventType::FamilyParted, Actor::from(person))
         .about(SubjectKind::Exhibit, e.id)
         .fact("relation", member.relation.as_str())
@@ -143,6 +145,7 @@ pub async fn join(app: &App, person: &Person, exhibit: Id, other: Id, reason: &s
         db::families::join(&mut tx, e.appeal, &moved, now).await?;
     }
     db::families::unpart(&mut tx, e.appeal, e.sha256, to.sha256).await?;
+    db::families::regroup(&mut tx, e.appeal, e.agency, &[e.sha256], now).await?;
     let draft = Draft::new(EventType::FamilyJoined, Actor::from(person))
         .about(SubjectKind::Exhibit, e.id)
         .fact("moved", moving.len())

@@ -38,7 +38,7 @@ pub async fn release(app: &App, person: &Person, exhibit: Id, reason: &str) -> R
     if e.quarantine != Some(Quarantine::Infected) {
         return Err(Error::Conflict);
     }
-    db::exhibits::set_quarantine(&mut tx, exhibit, sniff(&head).quarantine).await?;
+    db::exhibits::set_quarantine(&mut tx, exhibit, sniff(&head).quarantine, app.now()).await?;
     let draft = Draft::new(EventType::ExhibitReleased, Actor::from(person)).about(SubjectKind::Exhibit, exhibit);
     attest::append(app, &mut tx, draft.private("note", reason)).await?;
     tx.commit().await

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const check = process.argv.includes('--check');
 const done = await build({
-  entryPoints: { upload: here('islands/upload.ts'), map: here('islands/map.ts'), flood: here('islands/flood.ts'), verify: here('islands/verify.ts'), seen: here('islands/seen.ts') },
+  entryPoints: { upload: here('islands/upload.ts'), map: here('islands/map.ts'), flood: here('islands/flood.ts'), verify: here('islands/verify.ts'), seen: here('islands/seen.ts'), workspace: here('islands/workspace/main.ts') },
   outdir: here('assets'),
   bundle: true,
   format: 'esm',

@@ -32,6 +32,12 @@ impl IntoResponse for Error {
     }
 }
 
+/// The policy of a page with a map: the pictures of it may come from where the operator says. `more` is added at the end.
+pub fn map_policy(tiles: &str, more: &str) -> String {
+    let host = tiles.split_once("://").map(|(scheme, rest)| format!(" {scheme}://{}", rest.split('/').next().unwrap_or_default()));
+    format!("{CSP}{more}").replace("img-src 'self'", &format!("img-src 'self'{}", host.unwrap_or_default()))
+}
+
 /// Renders a page.
 pub fn page(template: &impl Template) -> Result<Response, Error> {
     Ok(Html(template.render().map_err(Error::internal)?).into_response())

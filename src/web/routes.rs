@@ -38,6 +38,7 @@ pub fn router(app: AppState) -> Router {
         .route("/purpose", get(account::purpose_page).post(account::purpose))
         .route("/setup/{token}", get(admin::setup_page).post(admin::setup))
         .route("/appeals", get(investigator::appeals::show))
+        .route("/appeals/{code}", get(investigator::workspace::show))
         .route("/appeals/{code}/exhibits", get(investigator::queue::show))
         .route("/appeals/{code}/reference", get(investigator::exhibit::by_reference))
         .route("/appeals/{code}/bulk", get(investigator::bulk::show).post(investigator::bulk::act))

@@ -99,6 +99,8 @@ test('an investigator filters, opens, and decides by keyboard', async () => {
   assert.equal(new URL(page.url()).pathname, '/appeals');
   await look(page, 'investigator-1-appeals');
   await page.click('section.card h2 a');
+  await page.waitForSelector('.cell');
+  await page.click('.ws-bar a');
   await page.waitForSelector('.grid img');
   const loaded = await page.$$eval('.grid img', async (all) => {
     await Promise.all(all.slice(0, 8).map((i) => i.decode()));

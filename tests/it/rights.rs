@@ -19,6 +19,8 @@ async fn every_role_against_every_address(pair: Pair) {
     let table: Vec<(&str, String, [bool; 4])> = vec![
         ("GET", "/api/v1/appeals/RIGHTS/exhibits".into(), [true, true, false, false]),
         ("GET", "/api/v1/appeals/RIGHTS/exhibits.geojson".into(), [true, true, false, false]),
+        ("GET", "/api/v1/appeals/RIGHTS/exhibits.index".into(), [true, true, false, false]),
+        ("GET", "/appeals/RIGHTS".into(), [true, true, false, false]),
         ("GET", format!("/api/v1/exhibits/{id}"), [true, true, false, false]),
         ("GET", format!("/api/v1/exhibits/{id}/events"), [true, true, false, false]),
         ("GET", format!("/api/v1/exhibits/{id}/original"), [true, true, false, false]),

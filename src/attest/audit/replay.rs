@@ -303,6 +303,15 @@ fn check_openings(
                 replayed.decided.insert(exhibit.to_string(), decision.to_owned());
             }
         }
+        (Some("exhibit.decision_undone"), Some(exhibit)) => match opened("decision").and_then(Value::as_str) {
+            Some("ready" | "received") => {
+                replayed.decided.remove(&exhibit.to_string());
+            }
+            Some(earlier) => {
+                replayed.decided.insert(exhibit.to_string(), earlier.to_owned());
+            }
+            None => {}
+        },
         (Some("exhibit.received"), Some(exhibit)) => {
             report.exhibits += 1;
             replayed.received.insert(exhibit);

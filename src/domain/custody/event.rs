@@ -75,6 +75,8 @@ event_types! {
     ExhibitQuarantined = "exhibit.quarantined",
     ExhibitReleased = "exhibit.released",
     ExhibitDecided = "exhibit.decided",
+    /// Somebody took their last decision back: what was decided before holds again.
+    DecisionUndone = "exhibit.decision_undone",
     /// Left the building in a bundle; closes the history that the bundle carries.
     ExhibitExported = "exhibit.exported",
     /// Nothing may erase it.

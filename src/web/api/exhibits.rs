@@ -25,6 +25,12 @@ use crate::web::media;
 pub struct ExhibitAnswer {
     #[schema(value_type = String, format = Uuid)]
     id: Id,
+    /// In the order of arrival within the appeal, from 1.
+    number: u64,
+    /// Number of the first exhibit of its family; its own when it is alone.
+    family: u64,
+    /// Whether it is its family's best copy.
+    lead: bool,
     name: String,
     #[schema(value_type = String)]
     sha256: Sha256,
@@ -60,16 +66,27 @@ pub struct PlaceAnswer {
     lat: f64,
     lon: f64,
     radius_m: f64,
+    /// Where the camera looked, in degrees from north.
+    bearing: Option<u16>,
     source: &'static str,
 }
 
 impl ExhibitAnswer {
-    fn new(e: Exhibit, token: &str) -> Self {
+    pub fn new(e: Exhibit, token: &str) -> Self {
         Self {
             thumbnail: (e.has_thumbnail && e.quarantine.is_none()).then(|| format!("/api/v1/exhibits/{}/thumbnail?look={token}", e.id)),
             time: e.when.map(|w| TimeAnswer { from: w.from, to: w.to, grade: w.grade.as_str(), source: w.source.as_str() }),
-            place: e.place.map(|p| PlaceAnswer { lat: p.point.lat, lon: p.point.lon, radius_m: p.radius_m, source: p.source.as_str() }),
+            place: e.place.map(|p| PlaceAnswer {
+                lat: p.point.lat,
+                lon: p.point.lon,
+                radius_m: p.radius_m,
+                bearing: p.bearing,
+                source: p.source.as_str(),
+            }),
             id: e.id,
+            number: e.number,
+            family: e.family,
+            lead: e.lead,
             name: e.name,
             sha256: e.sha256,
             size: e.size,

@@ -6,6 +6,7 @@ pub mod health;
 pub mod log;
 pub mod submissions;
 pub mod uploads;
+pub mod workspace;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -59,6 +60,10 @@ pub fn described() -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .routes(routes!(submissions::proof))
         .routes(routes!(exhibits::list))
         .routes(routes!(exhibits::geojson))
+        .routes(routes!(workspace::index))
+        .routes(routes!(workspace::tiles))
+        .routes(routes!(workspace::decide))
+        .routes(routes!(workspace::undo))
         .routes(routes!(exhibits::one))
         .routes(routes!(exhibits::events))
         .routes(routes!(exhibits::decide))

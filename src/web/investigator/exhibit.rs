@@ -48,6 +48,7 @@ struct Earlier {
     decision: String,
     note: String,
     at: String,
+    undone: Option<String>,
 }
 
 /// What the file tells, beside its claims.
@@ -240,7 +241,13 @@ pub async fn show(State(app): State<AppState>, Reviewer(person): Reviewer, frame
         events: entries.into_iter().map(|entry| event(&entry, &names, &appeal.zone)).collect(),
         earlier: decisions
             .into_iter()
-            .map(|d| Earlier { by: d.by, decision: state_words(t, d.decision.state()), note: d.note, at: d.at.in_zone(&appeal.zone) })
+            .map(|d| Earlier {
+                by: d.by,
+                decision: state_words(t, d.decision.state()),
+                note: d.note,
+                at: d.at.in_zone(&appeal.zone),
+                undone: d.undone_at.map(|at| at.in_zone(&appeal.zone)),
+            })
             .collect(),
         hold: hold.map(|h| (h.by, h.at.in_zone(&appeal.zone), h.reason)),
         erasure,

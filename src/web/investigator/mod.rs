@@ -8,6 +8,7 @@ pub mod exports;
 mod facts;
 pub mod family;
 pub mod queue;
+pub mod workspace;
 
 use i18n_embed::fluent::FluentLanguageLoader;
 use i18n_embed_fl::fl;

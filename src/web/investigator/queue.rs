@@ -59,6 +59,14 @@ impl QueuePage {
         field.as_deref().unwrap_or_default()
     }
 
+    /// Questions that the form has no field for.
+    fn kept(&self) -> Vec<(&'static str, &str)> {
+        [("within", &self.raw.within), ("grade", &self.raw.grade), ("family", &self.raw.family)]
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value.as_deref().filter(|v| !v.is_empty())?)))
+            .collect()
+    }
+
     fn is_unknown(&self, field: &Option<String>) -> bool {
         field.as_deref() == Some("unknown")
     }
@@ -146,8 +154,11 @@ fn next_address(code: &str, raw: &RawFilter, cursor: String) -> String {
         ("bbox", raw.bbox),
         ("near", raw.near),
         ("radius_m", raw.radius_m),
+        ("within", raw.within),
         ("state", raw.state),
         ("kind", raw.kind),
+        ("grade", raw.grade),
+        ("family", raw.family),
         ("time", raw.time),
         ("place", raw.place),
         ("order", raw.order),

@@ -13,14 +13,21 @@ export interface MapOptions {
   picked: (place: Place) => void;
 }
 
-export function openMap(box: HTMLElement, o: MapOptions): { set: (place: Place) => void } {
-  const map = L.map(box, { zoomControl: true, attributionControl: o.tiles !== '', keyboard: true });
-  const centre = L.latLng(o.centre.lat, o.centre.lon);
-  map.fitBounds(centre.toBounds(o.radiusM * 3));
-  if (o.tiles) L.tileLayer(o.tiles, { maxZoom: 19, attribution: o.attribution }).addTo(map);
-  else grid(map, centre, o.radiusM);
+/** A map of the appeal's area, with pictures from a server if one is named, else with a grid. */
+export function plan(box: HTMLElement, at: Place, radiusM: number, tiles: string, attribution: string): L.Map {
+  const map = L.map(box, { zoomControl: true, attributionControl: tiles !== '', keyboard: true });
+  const centre = L.latLng(at.lat, at.lon);
+  map.fitBounds(centre.toBounds(radiusM * 3));
+  if (tiles) L.tileLayer(tiles, { maxZoom: 19, attribution }).addTo(map);
+  else grid(map, centre, radiusM);
   L.control.scale({ imperial: false }).addTo(map);
-  L.circle(centre, { radius: o.radiusM, className: 'area', interactive: false }).addTo(map);
+  L.circle(centre, { radius: radiusM, className: 'area', interactive: false }).addTo(map);
+  return map;
+}
+
+export function openMap(box: HTMLElement, o: MapOptions): { set: (place: Place) => void } {
+  const map = plan(box, o.centre, o.radiusM, o.tiles, o.attribution);
+  const centre = L.latLng(o.centre.lat, o.centre.lon);
   L.marker(centre, { icon: L.divIcon({ className: 'here', html: '', iconSize: [12, 12] }), interactive: false, keyboard: false, title: o.label }).addTo(map);
   const pin = L.marker(centre, {
     draggable: true, autoPan: true, title: o.label, alt: o.label,

@@ -23,7 +23,7 @@ use crate::intake;
 use crate::traffic::Block;
 use crate::web::extract::{AppState, Frame, Peer, by_receipt};
 use crate::web::form::{Form, Part};
-use crate::web::respond::{CSP, page, turn_away, words as problem_words};
+use crate::web::respond::{map_policy, page, turn_away, words as problem_words};
 
 #[derive(Template)]
 #[template(path = "witness_send.html")]
@@ -55,12 +55,6 @@ struct SendPage {
     said: String,
     when: &'static str,
     at: String,
-}
-
-/// The page's policy: its progress frame, and the pictures of the map where the operator names a server of them.
-fn policy(tiles: &str) -> String {
-    let host = tiles.split_once("://").map(|(scheme, rest)| format!(" {scheme}://{}", rest.split('/').next().unwrap_or_default()));
-    format!("{CSP}; frame-src 'self'").replace("img-src 'self'", &format!("img-src 'self'{}", host.unwrap_or_default()))
 }
 
 pub async fn show(State(app): State<AppState>, frame: Frame, Path(receipt): Path<String>) -> Result<Response> {
@@ -104,7 +98,7 @@ pub async fn show(State(app): State<AppState>, frame: Frame, Path(receipt): Path
         file_max: size_words(appeal.budgets.file_bytes_max, language),
         frame,
     })?;
-    let policy = HeaderValue::from_str(&policy(&app.config.map_tiles)).map_err(Error::internal)?;
+    let policy = HeaderValue::from_str(&map_policy(&app.config.map_tiles, "; frame-src 'self'")).map_err(Error::internal)?;
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     Ok(response)
 }

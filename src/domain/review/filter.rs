@@ -1,81 +1,15 @@
-//! The queue: what can be asked of it, in what order it answers, and what is decided.
+//! What the queue can be asked.
 
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 
-use super::appeal::Appeal;
-use super::capture::{Effective, Place};
-/// Stretches of a clip.
-const STRETCHES_MAX: usize = 32;
-const CLIP_MS_MAX: u64 = 30 * 24 * 60 * 60 * 1_000;
-
-/// Played stretches in milliseconds, `0-15200 30000-31000`: in order, none twice. `None` when it is not that.
-pub fn stretches(text: &str) -> Option<Vec<(u64, u64)>> {
-    let mut all = Vec::new();
-    let mut last = 0;
-    for part in text.split_whitespace() {
-        let (from, to) = part.split_once('-')?;
-        let (from, to) = (from.parse::<u64>().ok()?, to.parse::<u64>().ok()?);
-        if from < last || to <= from || to > CLIP_MS_MAX || all.len() == STRETCHES_MAX {
-            return None;
-        }
-        last = to;
-        all.push((from, to));
-    }
-    (!all.is_empty()).then_some(all)
-}
-
+use super::area::{Bbox, Circle, E7, Polygon, e7};
+use super::closeness::{seconds_down, seconds_up};
+use crate::domain::capture::Grade;
 #[cfg(test)]
-use super::exhibit::Exhibit;
-use super::exhibit::{Kind, State};
-use super::value::{Id, MINUTE_US, Point, Sha256, Utc};
-
-/// What an investigator says of an exhibit.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Decision {
-    Relevant,
-    NotRelevant,
-    Undecided,
-}
-
-impl Decision {
-    pub const fn state(self) -> State {
-        match self {
-            Decision::Relevant => State::Relevant,
-            Decision::NotRelevant => State::NotRelevant,
-            Decision::Undecided => State::Undecided,
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        serde_json::from_value(serde_json::Value::String(text.to_owned())).ok()
-    }
-}
-
-/// Characters of a note beside a decision.
-pub const NOTE_CHARS_MAX: usize = 4_000;
-
-/// Closeness to the incident, smaller is closer; the stated formula of the queue's default order:
-/// minutes outside the appeal's time window, plus hundreds of metres outside its area, in
-/// thousandths. An unknown time counts as six hours away, an unknown place as ten kilometres:
-/// behind what is known to be near, before what is known to be far.
-pub fn closeness(appeal: &Appeal, when: Option<Effective>, place: Option<Place>) -> i64 {
-    const UNKNOWN_MINUTES: f64 = 360.0;
-    const UNKNOWN_HECTOMETRES: f64 = 100.0;
-    const FAR: f64 = 1_000_000.0;
-    #[allow(clippy::cast_precision_loss)]
-    let minutes = when.map_or(UNKNOWN_MINUTES, |w| {
-        let early = (appeal.from.micros() - w.to.micros()).max(0);
-        let late = (w.from.micros() - appeal.to.micros()).max(0);
-        (early.max(late) as f64 / MINUTE_US as f64).min(FAR)
-    });
-    let hectometres =
-        place.map_or(UNKNOWN_HECTOMETRES, |p| ((appeal.area.centre.metres_to(p.point) - appeal.area.radius_m).max(0.0) / 100.0).min(FAR));
-    #[allow(clippy::cast_possible_truncation)]
-    let thousandths = ((minutes + hectometres) * 1_000.0).round() as i64;
-    thousandths
-}
+use crate::domain::exhibit::Exhibit;
+use crate::domain::exhibit::{Kind, State};
+use crate::domain::value::{Point, SECOND_US, Sha256, Utc};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Order {
@@ -88,31 +22,22 @@ pub enum Order {
     Received,
 }
 
-/// A rectangle in degrees. West may lie east of east: then it crosses the antimeridian.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Bbox {
-    pub west: f64,
-    pub south: f64,
-    pub east: f64,
-    pub north: f64,
-}
-
-impl Bbox {
-    pub fn crosses_antimeridian(&self) -> bool {
-        self.west > self.east
-    }
-}
-
 /// What the queue is asked. Built only by [`Filter::read`], so that every one in use makes sense.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Filter {
     pub from: Option<Utc>,
     pub to: Option<Utc>,
     pub bbox: Option<Bbox>,
-    pub near: Option<(Point, f64)>,
+    pub near: Option<Circle>,
+    pub within: Option<Polygon>,
     pub states: Vec<State>,
     pub kinds: Vec<Kind>,
+    pub grades: Vec<Grade>,
     pub quarantined: bool,
+    /// Of each family the best copy only.
+    pub best_only: bool,
+    /// One family, by its number.
+    pub family: Option<u64>,
     pub time_unknown: bool,
     pub place_unknown: bool,
     pub order: Order,
@@ -123,9 +48,9 @@ pub struct Filter {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct RawFilter {
-    /// RFC 3339: exhibits whose time may lie at or after this.
+    /// RFC 3339, from 1970 on, rounded down to a second: exhibits whose time may lie at or after this.
     pub from: Option<String>,
-    /// RFC 3339: exhibits whose time may lie at or before this.
+    /// RFC 3339, rounded up to a second: exhibits whose time may lie at or before this.
     pub to: Option<String>,
     /// `west,south,east,north` in degrees; may cross the antimeridian.
     pub bbox: Option<String>,
@@ -133,10 +58,16 @@ pub struct RawFilter {
     pub near: Option<String>,
     /// Metres around `near`, up to 500,000.
     pub radius_m: Option<String>,
+    /// `lat,lon;lat,lon;…` in degrees: the corners of a polygon, 3 to 64.
+    pub within: Option<String>,
     /// `received`, `ready`, `relevant`, `not_relevant`, `undecided` or `quarantined`; several with commas.
     pub state: Option<String>,
     /// `photo`, `video`, `audio`, `document` or `other`; several with commas.
     pub kind: Option<String>,
+    /// `A` to `D`, how good the time is; several with commas.
+    pub grade: Option<String>,
+    /// `all` (default); `best`: of each family the best copy only; a number: that family.
+    pub family: Option<String>,
     /// `unknown`: only exhibits whose time is not known.
     pub time: Option<String>,
     /// `unknown`: only exhibits whose place is not known.
@@ -154,6 +85,8 @@ pub struct RawFilter {
 pub const LIMIT_DEFAULT: u32 = 50;
 pub const LIMIT_MAX: u32 = 200;
 pub const RADIUS_M_MAX: f64 = 500_000.0;
+/// Seconds since 1970 that fit into 32 bits, with which the browser works; one less, which stands for an unknown time.
+pub const SECONDS_MAX: i64 = 4_294_967_294;
 
 /// Which parameter is wrong, and why.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -187,8 +120,13 @@ impl Filter {
             Some(Ok(t)) => Ok(Some(t)),
             Some(Err(())) => wrong(field, "not an RFC 3339 time with an offset"),
         };
-        let from = time("from", filled(&raw.from))?;
-        let to = time("to", filled(&raw.to))?;
+        let from = time("from", filled(&raw.from))?.map(|t| Utc::from_micros(seconds_down(t) * SECOND_US));
+        let to = time("to", filled(&raw.to))?.map(|t| Utc::from_micros(seconds_up(t) * SECOND_US));
+        for (field, at) in [("from", from), ("to", to)] {
+            if at.is_some_and(|t| !(0..=SECONDS_MAX).contains(&seconds_down(t))) {
+                return wrong(field, "before 1970 or after 2105");
+            }
+        }
         if from.zip(to).is_some_and(|(a, b)| a > b) {
             return wrong("to", "the range ends before it starts");
         }
@@ -204,7 +142,8 @@ impl Filter {
         let place_unknown = unknown("place", filled(&raw.place))?;
         let bbox = filled(&raw.bbox).map(read_bbox).transpose()?;
         let near = read_near(filled(&raw.near), filled(&raw.radius_m))?;
-        if place_unknown && (bbox.is_some() || near.is_some()) {
+        let within = filled(&raw.within).map(read_polygon).transpose()?;
+        if place_unknown && (bbox.is_some() || near.is_some() || within.is_some()) {
             return wrong("place", "an unknown place lies in no area");
         }
         let words = filled(&raw.state).unwrap_or_default();
@@ -216,13 +155,24 @@ impl Filter {
         let Some(kinds) = filled(&raw.kind).map_or(Some(Vec::new()), |t| list(t, Kind::parse)) else {
             return wrong("kind", "no such kind");
         };
+        let Some(grades) = filled(&raw.grade).map_or(Some(Vec::new()), |t| list(t, Grade::parse)) else {
+            return wrong("grade", "A, B, C or D");
+        };
+        let (best_only, family) = match filled(&raw.family) {
+            None | Some("all") => (false, None),
+            Some("best") => (true, None),
+            Some(number) => match number.parse() {
+                Ok(number) if number > 0 => (false, Some(number)),
+                _ => return wrong("family", "'all', 'best' or a family's number"),
+            },
+        };
         let order = match filled(&raw.order) {
             None | Some("closeness") => Order::Closeness,
             Some("time") => Order::Time,
             Some("received") => Order::Received,
             Some(_) => return wrong("order", "no such order"),
         };
-        Ok(Self { from, to, bbox, near, states, kinds, quarantined, time_unknown, place_unknown, order })
+        Ok(Self { from, to, bbox, near, within, states, kinds, grades, quarantined, best_only, family, time_unknown, place_unknown, order })
     }
 
     pub fn limit(raw: &RawFilter) -> Result<u32, Wrong> {
@@ -251,20 +201,22 @@ impl Filter {
         let place = match (e.place, self.place_unknown) {
             (None, true) => true,
             (Some(_), true) => false,
-            (None, false) => self.bbox.is_none() && self.near.is_none(),
-            (Some(p), false) => self.bbox.is_none_or(|b| in_bbox(b, p.point)) && self.near.is_none_or(|(c, r)| c.metres_to(p.point) <= r),
+            (None, false) => self.bbox.is_none() && self.near.is_none() && self.within.is_none(),
+            (Some(p), false) => {
+                let at = p.point.into();
+                self.bbox.is_none_or(|b| b.holds(at))
+                    && self.near.is_none_or(|c| c.holds(at))
+                    && self.within.as_ref().is_none_or(|w| w.holds(at))
+            }
         };
         when && place
             && (self.states.is_empty() || self.states.contains(&e.state))
             && (self.kinds.is_empty() || self.kinds.contains(&e.kind))
+            && (self.grades.is_empty() || e.when.is_some_and(|w| self.grades.contains(&w.grade)))
             && (!self.quarantined || e.quarantine.is_some())
+            && (!self.best_only || e.lead)
+            && self.family.is_none_or(|f| f == e.family)
     }
-}
-
-#[cfg(test)]
-fn in_bbox(b: Bbox, p: Point) -> bool {
-    let lon = if b.crosses_antimeridian() { p.lon >= b.west || p.lon <= b.east } else { (b.west..=b.east).contains(&p.lon) };
-    lon && (b.south..=b.north).contains(&p.lat)
 }
 
 fn read_bbox(text: &str) -> Result<Bbox, Wrong> {
@@ -277,10 +229,18 @@ fn read_bbox(text: &str) -> Result<Bbox, Wrong> {
     if south > north {
         return wrong("bbox", "south lies north of north");
     }
-    Ok(Bbox { west, south, east, north })
+    Ok(Bbox { west: e7(west), south: e7(south), east: e7(east), north: e7(north) })
 }
 
-fn read_near(near: Option<&str>, radius: Option<&str>) -> Result<Option<(Point, f64)>, Wrong> {
+fn read_polygon(text: &str) -> Result<Polygon, Wrong> {
+    let corner = |t: &str| numbers(t).and_then(|[lat, lon]: [f64; 2]| Point::new(lat, lon)).map(E7::from);
+    let Some(corners) = text.split(';').map(corner).collect::<Option<Vec<E7>>>() else {
+        return wrong("within", "corners on the Earth: lat,lon;lat,lon;lat,lon");
+    };
+    Polygon::new(corners).map_or_else(|| wrong("within", "3 to 64 corners, not around the far side of the Earth"), Ok)
+}
+
+fn read_near(near: Option<&str>, radius: Option<&str>) -> Result<Option<Circle>, Wrong> {
     let (near, radius) = match (near, radius) {
         (None, None) => return Ok(None),
         (Some(n), Some(r)) => (n, r),
@@ -291,45 +251,14 @@ fn read_near(near: Option<&str>, radius: Option<&str>) -> Result<Option<(Point, 
         return wrong("near", "two numbers on the Earth: lat,lon");
     };
     match radius.parse::<f64>() {
-        Ok(r) if r > 0.0 && r <= RADIUS_M_MAX => Ok(Some((point, r))),
+        Ok(r) if r > 0.0 && r <= RADIUS_M_MAX => Ok(Some(Circle::new(point, r))),
         _ => wrong("radius_m", "metres, more than 0 and up to 500000"),
-    }
-}
-
-/// Where a page ended. Opaque to clients, and bound to its filter.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Cursor {
-    f: String,
-    /// Sort key of the last row.
-    pub key: i64,
-    pub id: Id,
-}
-
-impl Cursor {
-    pub fn after(filter: &Filter, key: i64, id: Id) -> String {
-        let cursor = Self { f: filter.fingerprint(), key, id };
-        data_encoding::BASE64URL_NOPAD.encode(&serde_json::to_vec(&cursor).unwrap_or_default())
-    }
-
-    /// `Err` when it is not ours, or belongs to another filter or order.
-    pub fn read(text: &str, filter: &Filter) -> Result<Self, ()> {
-        let bytes = data_encoding::BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| ())?;
-        let cursor: Self = serde_json::from_slice(&bytes).map_err(|_| ())?;
-        (cursor.f == filter.fingerprint()).then_some(cursor).ok_or(())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn stretches_are_in_order() {
-        assert_eq!(stretches("0-15200 30000-31000"), Some(vec![(0, 15_200), (30_000, 31_000)]));
-        for wrong in ["", "5-5", "9-3", "0-9 5-12", "a-b", "1", "-3", "0-99999999999", &"1-2 ".repeat(40)] {
-            assert_eq!(stretches(wrong), None, "{wrong}");
-        }
-    }
 
     fn raw(set: impl FnOnce(&mut RawFilter)) -> RawFilter {
         let mut raw = RawFilter::default();
@@ -340,7 +269,11 @@ mod tests {
     #[test]
     fn filters_that_make_no_sense_are_named() {
         type Set = fn(&mut RawFilter);
-        let cases: [(Set, &str); 8] = [
+        let cases: [(Set, &str); 12] = [
+            (|r| r.from = Some("1969-07-20T20:17:00Z".into()), "from"),
+            (|r| r.within = Some("1,2;3,4".into()), "within"),
+            (|r| r.grade = Some("E".into()), "grade"),
+            (|r| r.family = Some("0".into()), "family"),
             (
                 |r| {
                     r.from = Some("2026-07-14T22:00:00Z".into());
@@ -381,24 +314,5 @@ mod tests {
         }))
         .unwrap();
         assert_eq!(filter, Filter::default());
-    }
-
-    #[test]
-    fn a_cursor_belongs_to_its_filter() {
-        let one = Filter::default();
-        let other = Filter { order: Order::Time, ..Filter::default() };
-        let id = Id::new(Utc::from_micros(5), [1; 10]);
-        let text = Cursor::after(&one, 42, id);
-        assert_eq!(Cursor::read(&text, &one).unwrap().key, 42);
-        assert!(Cursor::read(&text, &other).is_err());
-        assert!(Cursor::read("%%%", &one).is_err());
-    }
-
-    #[test]
-    fn a_box_may_cross_the_antimeridian() {
-        let b = read_bbox("170,-30,-170,0").unwrap();
-        assert!(b.crosses_antimeridian());
-        assert!(in_bbox(b, Point::new(-17.0, 179.0).unwrap()));
-        assert!(!in_bbox(b, Point::new(-17.0, 0.0).unwrap()));
     }
 }

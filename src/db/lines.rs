@@ -1,0 +1,86 @@
+//! The rows of an appeal's index (`domain::review::Line`).
+
+use sqlx::FromRow;
+
+use super::{Tx, bad_row, unsigned};
+use crate::domain::capture::{Grade, Source};
+use crate::domain::exhibit::{Kind, State};
+use crate::domain::review::{Line, Spot};
+use crate::domain::value::{Id, Utc};
+use crate::error::Result;
+
+#[derive(FromRow)]
+struct Row {
+    number: i64,
+    family: i64,
+    lead: i64,
+    has_thumbnail: i64,
+    quarantined: i64,
+    kind: String,
+    state: String,
+    t: Option<i64>,
+    t_hi: Option<i64>,
+    grade: Option<String>,
+    time_source: Option<String>,
+    lat_e7: Option<i64>,
+    lon_e7: Option<i64>,
+    acc_m: Option<f64>,
+    bearing: Option<i64>,
+    place_source: Option<String>,
+    received_at: i64,
+    version: i64,
+}
+
+impl Row {
+    fn line(self) -> Result<Line> {
+        let source = |text: Option<&str>| text.and_then(Source::parse).ok_or_else(|| bad_row("source"));
+        let time = match (self.t, self.t_hi) {
+            (Some(from), Some(to)) => {
+                let grade = self.grade.as_deref().and_then(Grade::parse).ok_or_else(|| bad_row("grade"))?;
+                Some((Utc::from_micros(from), Utc::from_micros(to), grade, source(self.time_source.as_deref())?))
+            }
+            _ => None,
+        };
+        let place = match (self.lat_e7, self.lon_e7) {
+            (Some(lat_e7), Some(lon_e7)) => Some(Spot {
+                lat_e7,
+                lon_e7,
+                radius_m: self.acc_m.unwrap_or(0.0),
+                bearing: self.bearing.and_then(|b| u16::try_from(b).ok()),
+                source: source(self.place_source.as_deref())?,
+            }),
+            _ => None,
+        };
+        Ok(Line {
+            number: unsigned(self.number),
+            family: unsigned(self.family),
+            lead: self.lead != 0,
+            has_thumbnail: self.has_thumbnail != 0,
+            quarantined: self.quarantined != 0,
+            kind: Kind::parse(&self.kind).ok_or_else(|| bad_row("kind"))?,
+            state: State::parse(&self.state).ok_or_else(|| bad_row("state"))?,
+            time,
+            place,
+            received_at: Utc::from_micros(self.received_at),
+            version: unsigned(self.version),
+        })
+    }
+}
+
+/// Every line of an appeal that changed at or after a moment, in the order of their numbers.
+pub async fn changed_since(tx: &mut Tx, appeal: Id, since: Utc) -> Result<Vec<Line>> {
+    sql!(all tx, Row,
+        "SELECT number, family, lead, has_thumbnail, CAST(CASE WHEN quarantine IS NULL THEN 0 ELSE 1 END AS BIGINT) AS quarantined, kind, state, t, t_hi, grade,
+           time_source, lat_e7, lon_e7, acc_m, bearing, place_source, received_at, version
+         FROM exhibit WHERE appeal_id = $1 AND changed_at >= $2 ORDER BY number", appeal.blob(), since.micros())?
+    .into_iter()
+    .map(Row::line)
+    .collect()
+}
+
+/// How many exhibits an appeal has, and when one of them changed last.
+pub async fn state(tx: &mut Tx, appeal: Id) -> Result<(u64, Utc)> {
+    let (count, last) =
+        sql!(one tx, (i64, Option<i64>), "SELECT COUNT(*), MAX(changed_at) FROM exhibit WHERE appeal_id = $1", appeal.blob())?;
+    Ok((unsigned(count), Utc::from_micros(last.unwrap_or(0))))
+}

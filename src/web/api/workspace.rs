@@ -1,0 +1,174 @@
+//! What the workspace holds of an appeal, for programs too.
+
+use std::io::Write as _;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::exhibits::ExhibitAnswer;
+use crate::domain::exhibit::State as ExhibitState;
+use crate::domain::review::{Decision, encode};
+use crate::domain::value::Utc;
+use crate::error::{Error, Result};
+use crate::review;
+use crate::web::extract::{AppState, Body, Decider, Params, Reviewer, own_appeal};
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct Since {
+    /// `asked_at` of an earlier answer: only what may have changed since then.
+    since: Option<i64>,
+}
+
+/// The index of all exhibits of an appeal: time, place, state, family; no names, ids or pictures
+///
+/// Column after column, as `src/domain/review/columns.rs` describes; compressed.
+#[utoipa::path(get, path = "/api/v1/appeals/{code}/exhibits.index", tag = "review", security(("account" = [])),
+    params(("code" = String, Path), Since), responses((status = 200, content_type = "application/octet-stream")))]
+pub async fn index(
+    State(app): State<AppState>,
+    Reviewer(person): Reviewer,
+    Path(code): Path<String>,
+    Params(asked): Params<Since>,
+) -> Result<Response> {
+    let appeal = own_appeal(&app, &person, &code).await?;
+    let found = review::lines(&app, &appeal, asked.since.map(Utc::from_micros)).await?;
+    let made = tokio::task::spawn_blocking(move || {
+        let bytes = encode(&appeal, &found.lines, found.all, found.asked_at);
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(&bytes)?;
+        encoder.finish()
+    });
+    let packed = made.await.map_err(Error::internal)?.map_err(Error::internal)?;
+    Ok(([(header::CONTENT_TYPE, "application/octet-stream"), (header::CONTENT_ENCODING, "gzip")], packed).into_response())
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TilesBody {
+    /// Up to 200.
+    numbers: Vec<u64>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct TilesAnswer {
+    /// In the order that was asked for, without those that are gone.
+    items: Vec<ExhibitAnswer>,
+}
+
+/// Exhibits by their numbers. Each answer is one `grid.viewed` event
+#[utoipa::path(post, path = "/api/v1/appeals/{code}/tiles", tag = "review", security(("account" = [])), params(("code" = String, Path)),
+    request_body = TilesBody, responses((status = 200, body = TilesAnswer), (status = 422, description = "None, or too many")))]
+pub async fn tiles(
+    State(app): State<AppState>,
+    Reviewer(person): Reviewer,
+    Path(code): Path<String>,
+    Body(body): Body<TilesBody>,
+) -> Result<Json<TilesAnswer>> {
+    let appeal = own_appeal(&app, &person, &code).await?;
+    let rows = review::tiles(&app, &person, &appeal, &body.numbers).await?;
+    Ok(Json(TilesAnswer { items: rows.into_iter().map(|(e, token)| ExhibitAnswer::new(e, &token)).collect() }))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SeenBody {
+    number: u64,
+    /// The version that was looked at; a newer one is left alone.
+    version: u64,
+}
+
+fn seen(items: Vec<SeenBody>) -> Vec<review::Seen> {
+    items.into_iter().map(|i| review::Seen { number: i.number, version: i.version }).collect()
+}
+
+/// What becomes of the rest of each family.
+#[derive(Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RestBody {
+    /// Nothing.
+    #[default]
+    Left,
+    /// The same, where nobody has decided.
+    Same,
+    /// Not relevant, where nobody has decided: what is named stands for them.
+    NotRelevant,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DecisionsBody {
+    /// Up to 200.
+    items: Vec<SeenBody>,
+    decision: Decision,
+    #[serde(default)]
+    rest: RestBody,
+    #[serde(default)]
+    note: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct ChangedAnswer {
+    number: u64,
+    state: ExhibitState,
+    version: u64,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct ChangesAnswer {
+    changed: Vec<ChangedAnswer>,
+    /// Numbers of those that somebody had decided meanwhile, or that are gone; their families are left alone too.
+    left: Vec<u64>,
+    /// Numbers of others of a family that somebody had decided before: that stands.
+    stands: Vec<u64>,
+}
+
+impl From<review::Changed> for ChangesAnswer {
+    fn from(c: review::Changed) -> Self {
+        let changed = c.changed.into_iter().map(|(number, state, version)| ChangedAnswer { number, state, version }).collect();
+        Self { changed, left: c.left, stands: c.stands }
+    }
+}
+
+/// Decide on several, each with its family if asked. Each exhibit has its own event
+#[utoipa::path(post, path = "/api/v1/appeals/{code}/decisions", tag = "review", security(("account" = [])), params(("code" = String, Path)),
+    request_body = DecisionsBody, responses((status = 200, body = ChangesAnswer), (status = 422, description = "None, or too many")))]
+pub async fn decide(
+    State(app): State<AppState>,
+    Decider(person): Decider,
+    Path(code): Path<String>,
+    Body(body): Body<DecisionsBody>,
+) -> Result<Json<ChangesAnswer>> {
+    let appeal = own_appeal(&app, &person, &code).await?;
+    let rest = match body.rest {
+        RestBody::Left => review::Rest::Left,
+        RestBody::Same => review::Rest::Same,
+        RestBody::NotRelevant => review::Rest::NotRelevant,
+    };
+    Ok(Json(review::decide_several(&app, &person, &appeal, &seen(body.items), body.decision, rest, &body.note).await?.into()))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UndoBody {
+    /// Up to 10,000, as `changed` told them.
+    items: Vec<SeenBody>,
+}
+
+/// Take back one's own last decisions, where nobody has decided since. An event each; nothing is erased
+#[utoipa::path(post, path = "/api/v1/appeals/{code}/decisions/undo", tag = "review", security(("account" = [])), params(("code" = String, Path)),
+    request_body = UndoBody, responses((status = 200, body = ChangesAnswer)))]
+pub async fn undo(
+    State(app): State<AppState>,
+    Decider(person): Decider,
+    Path(code): Path<String>,
+    Body(body): Body<UndoBody>,
+) -> Result<Json<ChangesAnswer>> {
+    let appeal = own_appeal(&app, &person, &code).await?;
+    Ok(Json(review::undo(&app, &person, &appeal, &seen(body.items)).await?.into()))
+}
