@@ -57,7 +57,10 @@ pub fn sniff(head: &[u8]) -> Sniffed {
         return media(tiff_kind(head), Photo);
     }
     for (magic, kind) in [
-        (&b"IIU\0"[..], "image/x-panasonic-rw2"),
+        // Known by its signature; nothing here reads it.
+        (&b"II+\0"[..], "image/x-bigtiff"),
+        (b"MM\0+", "image/x-bigtiff"),
+        (b"IIU\0", "image/x-panasonic-rw2"),
         (b"IIRO", "image/x-olympus-orf"),
         (b"IIRS", "image/x-olympus-orf"),
         (b"MMOR", "image/x-olympus-orf"),

@@ -78,7 +78,12 @@ fn examine(file: &mut File, media_type: &str, trust: Option<&str>, out: &mut Out
             read::recording(file, media_type, out);
             say(out)?;
             // Without its table of contents nothing of it can be shown; ffmpeg would walk all of it for that, again and again.
-            if out.notes.iter().any(|n| n == "no-moov") {
+            // Nor of a container in which the readers, who know its kind, found no track.
+            let known = matches!(
+                media_type,
+                "video/mp4" | "video/quicktime" | "video/3gpp" | "video/webm" | "video/x-matroska" | "video/x-msvideo"
+            );
+            if out.notes.iter().any(|n| n == "no-moov") || known && out.found.streams.is_empty() {
                 out.notes.push("no-poster".into());
             } else if media_type.starts_with("video/") {
                 picture::of_video(media_type, out);

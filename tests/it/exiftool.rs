@@ -17,6 +17,8 @@ use crate::files::jpeg;
 struct Score {
     fields: BTreeMap<&'static str, [u32; 3]>,
     faults: Vec<String>,
+    /// What was not compared, and why: counted, never silent.
+    left_out: BTreeMap<String, u32>,
 }
 
 impl Score {
@@ -31,6 +33,10 @@ impl Score {
         }
     }
 
+    fn leave_out(&mut self, why: &str) {
+        *self.left_out.entry(why.to_owned()).or_default() += 1;
+    }
+
     /// Compared, right and wrong, of the fields whose names begin so.
     fn share(&self, of: &str) -> (u32, u32, u32) {
         self.fields
@@ -43,6 +49,9 @@ impl Score {
         let mut text = String::from("field: right, missing, wrong\n");
         for (name, [right, missing, wrong]) in &self.fields {
             let _ = writeln!(text, "{name}: {right}, {missing}, {wrong}");
+        }
+        for (why, count) in &self.left_out {
+            let _ = writeln!(text, "not compared: {why}: {count}");
         }
         text + &self.faults.join("\n")
     }
@@ -77,7 +86,8 @@ fn score(files: &[PathBuf]) -> Score {
             match theirs.get("File:MIMEType").and_then(Value::as_str).unwrap_or_default() {
                 m if m.starts_with("image/") => picture(&mut score, file, &theirs, ours),
                 m if m.starts_with("video/") => recording(&mut score, file, &theirs, ours),
-                _ => {}
+                "" => score.leave_out("files that exiftool does not know"),
+                other => score.leave_out(&format!("files of type {other}")),
             }
         }
     }
@@ -91,23 +101,31 @@ fn found<'a>(ours: &'a Value, list: &str, source: &str) -> Option<&'a Value> {
 fn picture(score: &mut Score, file: &str, theirs: &Map<String, Value>, ours: &Value) {
     let original = found(ours, "times", "exif_original").and_then(|t| t["local"].as_str());
     if let Some(wanted) = theirs.get("ExifIFD:DateTimeOriginal").and_then(|v| date(v.as_str()?)) {
-        score.hold("image time", file, &wanted, original.map(|l| l[..19].to_owned()));
+        score.hold("image time", file, &wanted, original.map(|l| l.get(..19).unwrap_or(l).to_owned()));
         if let Some(fraction) =
             theirs.get("ExifIFD:SubSecTimeOriginal").map(text_of).filter(|f| f.bytes().all(|b| b.is_ascii_digit()) && !f.is_empty())
         {
             let ours = original.map(|l| l.split_once('.').map_or("", |(_, f)| f).to_owned()).filter(|f| !f.is_empty());
             score.hold("image sub-seconds", file, &fraction, ours);
         }
-        if let Some(offset) = theirs.get("ExifIFD:OffsetTimeOriginal").and_then(Value::as_str).filter(|o| o.len() == 6) {
+        let offset = theirs.get("ExifIFD:OffsetTimeOriginal").and_then(Value::as_str).map(str::trim);
+        if offset.is_some_and(|o| o.len() != 6) {
+            score.leave_out("offsets that are not of the form +00:00");
+        }
+        if let Some(offset) = offset.filter(|o| o.len() == 6) {
             let minutes = found(ours, "times", "exif_original").and_then(|t| t["offset_min"].as_i64());
             let words = minutes.map(|m| format!("{}{:02}:{:02}", if m < 0 { '-' } else { '+' }, m.abs() / 60, m.abs() % 60));
             score.hold("image offset", file, offset, words);
         }
     }
+    if let Some(wanted) = theirs.get("ExifIFD:CreateDate").and_then(|v| date(v.as_str()?)) {
+        let read = found(ours, "times", "exif_digitized").and_then(|t| Some(t["local"].as_str()?.get(..19)?.to_owned()));
+        score.hold("image digitized", file, &wanted, read);
+    }
     if let (Some(day), Some(clock)) = (theirs.get("GPS:GPSDateStamp"), theirs.get("GPS:GPSTimeStamp"))
         && let Some(wanted) = date(&format!("{} {}", text_of(day), text_of(clock).get(..8).unwrap_or_default()))
     {
-        let read = found(ours, "times", "exif_gps").and_then(|t| Some(t["local"].as_str()?[..19].to_owned()));
+        let read = found(ours, "times", "exif_gps").and_then(|t| Some(t["local"].as_str()?.get(..19)?.to_owned()));
         score.hold("image satellite time", file, &wanted, read);
     }
     let place = found(ours, "places", "exif_gps").filter(|p| p["point"].is_object());
@@ -121,6 +139,10 @@ fn picture(score: &mut Score, file: &str, theirs: &Map<String, Value>, ours: &Va
         // Closer than a metre is the same.
         let read = place.and_then(|p| p["point"][side].as_f64()).map(|r| if (r - wanted).abs() < 1e-5 { wanted } else { r });
         score.hold(field, file, &format!("{wanted:.5}"), read.map(|r| format!("{r:.5}")));
+    }
+    let place = found(ours, "places", "exif_gps");
+    if place.is_none() && (theirs.contains_key("GPS:GPSAltitude") || theirs.contains_key("GPS:GPSImgDirection")) {
+        score.leave_out("altitudes and directions of no place");
     }
     if place.is_some() {
         let number = |key: &str| theirs.get(key).and_then(Value::as_f64);
@@ -142,9 +164,10 @@ fn picture(score: &mut Score, file: &str, theirs: &Map<String, Value>, ours: &Va
     ] {
         if let Some(wanted) = keys.iter().find_map(|k| theirs.get(*k)).map(text_of).filter(|w| !w.is_empty()) {
             // JSON shows a text of digits as a number: 1.00 becomes 1.0.
-            let ours = device(name).map(|o| {
-                if theirs.values().any(|v| text_of(v) == o) || o.parse::<f64>().ok() != wanted.parse().ok() { o } else { wanted.clone() }
-            });
+            // What is no text it shows as a question mark.
+            let number = |text: &str| text.parse::<f64>().ok();
+            let ours = device(name).map(|o| o.replace('\u{fffd}', "?"));
+            let ours = ours.map(|o| if number(&o).is_some() && number(&o) == number(&wanted) { wanted.clone() } else { o });
             score.hold(field, file, &wanted, ours);
         }
     }
@@ -154,7 +177,7 @@ fn picture(score: &mut Score, file: &str, theirs: &Map<String, Value>, ours: &Va
 }
 
 fn recording(score: &mut Score, file: &str, theirs: &Map<String, Value>, ours: &Value) {
-    let local = |source| found(ours, "times", source).and_then(|t| Some(t["local"].as_str()?[..19].to_owned()));
+    let local = |source| found(ours, "times", source).and_then(|t| Some(t["local"].as_str()?.get(..19)?.to_owned()));
     if let Some(wanted) = theirs.get("QuickTime:CreateDate").and_then(|v| date(v.as_str()?)) {
         score.hold("video created", file, &wanted, local("container_header"));
     }
@@ -163,6 +186,27 @@ fn recording(score: &mut Score, file: &str, theirs: &Map<String, Value>, ours: &
     }
     if let Some(wanted) = ["QuickTime:Duration", "Matroska:Duration"].iter().find_map(|k| theirs.get(*k)?.as_f64()).filter(|d| *d > 0.0) {
         score.hold("video duration", file, &format!("{wanted:.1}"), ours["duration_us"].as_f64().map(|us| format!("{:.1}", us / 1e6)));
+    }
+    let recorded = ["UserData:DateTimeOriginal", "RIFF:DateTimeOriginal", "H264:DateTimeOriginal", "Matroska:DateTimeOriginal"];
+    if let Some(wanted) = recorded.iter().find_map(|k| date(theirs.get(*k)?.as_str()?)) {
+        let times = ours["times"].as_array().unwrap();
+        let read: Vec<String> = times.iter().filter_map(|t| Some(t["local"].as_str()?.get(..19)?.to_owned())).collect();
+        score.hold("video recorded", file, &wanted, read.iter().find(|r| **r == wanted).or(read.first()).cloned());
+    }
+    let riff = theirs.get("RIFF:FrameRate").zip(theirs.get("RIFF:FrameCount")).and_then(|(r, n)| Some(n.as_f64()? / r.as_f64()?));
+    if let Some(wanted) = riff.or_else(|| theirs.get("M2TS:Duration")?.as_f64()).filter(|d| *d > 0.0) {
+        // (Some count to the last picture's beginning, others to its end.)
+        let read = ours["duration_us"].as_f64().map(|us| us / 1e6);
+        let near = read.is_some_and(|r| (r - wanted).abs() <= 0.1);
+        let wanted = format!("{wanted:.2}");
+        score.hold("video duration (AVI, MTS)", file, &wanted, read.map(|r| if near { wanted.clone() } else { format!("{r:.2}") }));
+    }
+    for group in ["RIFF", "H264"] {
+        let side = |name: &str| theirs.get(&format!("{group}:Image{name}")).and_then(Value::as_u64);
+        if let Some((w, h)) = side("Width").zip(side("Height")) {
+            let ours = ours["shape"]["width"].as_u64().zip(ours["shape"]["height"].as_u64()).map(|(w, h)| format!("{w} × {h}"));
+            score.hold("video size (AVI, MTS)", file, &format!("{w} × {h}"), ours);
+        }
     }
     let coordinates = ["Keys:GPSCoordinates", "UserData:GPSCoordinates", "ItemList:GPSCoordinates"];
     if let Some(wanted) = coordinates.iter().find_map(|k| theirs.get(*k)).map(text_of) {
@@ -190,7 +234,13 @@ fn recording(score: &mut Score, file: &str, theirs: &Map<String, Value>, ours: &
     for (field, key, name) in
         [("video make", "Make", "make"), ("video model", "Model", "model"), ("video software", "Software", "software")]
     {
-        if let Some(wanted) = theirs.get(&format!("Keys:{key}")).or(theirs.get(&format!("UserData:{key}"))).map(text_of) {
+        let groups = ["Keys", "UserData", "RIFF", "H264"];
+        if let Some(wanted) = groups
+            .iter()
+            .find_map(|g| theirs.get(&format!("{g}:{key}")))
+            .map(text_of)
+            .filter(|w| w.parse::<f64>().is_err() || key == "Software")
+        {
             score.hold(field, file, &wanted, ours["device"][name].as_str().map(str::to_owned));
         }
     }

@@ -61,19 +61,24 @@ const EARLIEST: Utc = Utc::from_micros(631_152_000 * SECOND_US);
 /// A wall clock with an offset is grade A; satellite time is grade A; a wall clock whose difference
 /// from satellite time is a whole quarter of an hour (±2 min) is grade B, and so is one that takes the zone
 /// of the file's own place (clocks travel: two minutes of doubt, and both readings of an hour that happens twice);
+/// what XMP and IPTC tell was written by a program and is never grade A;
 /// where no zone explains the distance, satellite time is grade B and reaches over both (a fix may be old, a clock wrong), up to a day;
 /// one without any zone takes the appeal's and is grade C with an hour's doubt; a container's header clock is meant
 /// to be UTC and may be stamped at either end, so it is grade C, wide by its duration; where nothing says that a phone wrote it, it
 /// reaches from UTC to the wall clock of the place, because recorders often write that.
 pub fn time_claims(found: &Found, frame: &Frame<'_>) -> Vec<TimeClaim> {
     let gps = found.times.iter().find(|t| t.source == Source::ExifGps).and_then(|t| t.local.as_deref()).and_then(|l| to_utc(l, 0));
-    let clocks = Clocks { gps, disputed: gps.and_then(|g| disputed(found, g, frame)) };
+    let camera = found.times.iter().find(|t| t.source == Source::ExifOriginal && !t.date_only).and_then(|t| t.local.as_deref());
+    let clocks = Clocks { gps, disputed: gps.and_then(|g| disputed(found, g, frame)), camera };
     let duration = found.duration_us.unwrap_or(0).max(0);
     found
         .times
         .iter()
         .map(|t| {
             let (interval, grade, zone_from) = interval_of(t, &clocks, duration, frame);
+            // A time without seconds is all of its minute.
+            let coarse = t.local.as_deref().is_some_and(|l| l.len() == "2026-07-14T22:10".len());
+            let interval = interval.map(|(from, to)| (from, if coarse { to.plus(59 * SECOND_US) } else { to }));
             let problem = match interval {
                 None => Some("unreadable"),
                 Some((from, _)) if from < EARLIEST => Some("clock-not-set"),
@@ -98,8 +103,10 @@ pub fn time_claims(found: &Found, frame: &Frame<'_>) -> Vec<TimeClaim> {
 type Interval = (Utc, Utc);
 
 /// What the file's satellite time says, and where it and the camera's own clock cannot both be right.
-struct Clocks {
+struct Clocks<'a> {
     gps: Option<Utc>,
+    /// The camera's own wall clock.
+    camera: Option<&'a str>,
     /// How the camera's clock reads, earliest and latest.
     disputed: Option<Interval>,
 }
@@ -119,7 +126,7 @@ fn disputed(found: &Found, gps: Utc, frame: &Frame<'_>) -> Option<Interval> {
     (read.0 >= EARLIEST && read.0 <= frame.received_at.plus(DAY_US)).then_some(read)
 }
 
-fn interval_of(t: &TimeFound, clocks: &Clocks, duration: i64, frame: &Frame<'_>) -> (Option<Interval>, Grade, &'static str) {
+fn interval_of(t: &TimeFound, clocks: &Clocks<'_>, duration: i64, frame: &Frame<'_>) -> (Option<Interval>, Grade, &'static str) {
     let Some(local) = t.local.as_deref() else {
         return (None, Grade::C, "none");
     };
@@ -159,6 +166,7 @@ fn interval_of(t: &TimeFound, clocks: &Clocks, duration: i64, frame: &Frame<'_>)
             Grade::D,
             "appeal",
         ),
+        Source::XmpCreated | Source::IptcCreated => written(t, local, clocks, duration, frame),
         _ => {
             if let Some(offset) = t.offset_min {
                 let at = to_utc(local, offset);
@@ -176,6 +184,28 @@ fn interval_of(t: &TimeFound, clocks: &Clocks, duration: i64, frame: &Frame<'_>)
             (in_zone(local, frame.zone).map(|(a, b)| (a.plus(-HOUR_US), b.plus(HOUR_US + duration))), Grade::C, "appeal")
         }
     }
+}
+
+/// A time that a program wrote beside the picture's own, in the zone of the computer that it ran on, or in none that anybody chose (IPTC has no
+/// way to say so, and `+0000` is what many write). Where it repeats the camera's wall clock it is as good as that with the stated offset
+/// beside the zone of the place; else it is some time of the file's life.
+fn written(t: &TimeFound, local: &str, clocks: &Clocks<'_>, duration: i64, frame: &Frame<'_>) -> (Option<Interval>, Grade, &'static str) {
+    let stated = t.offset_min.and_then(|offset| to_utc(local, offset));
+    let there = frame.zone_there.and_then(|zone| in_zone(local, zone)).or_else(|| in_zone(local, frame.zone));
+    let both = match (stated, there) {
+        (Some(at), Some((a, b))) => Some((at.min(a), at.max(b))),
+        (Some(at), None) => Some((at, at)),
+        (None, there) => there,
+    };
+    let zone_from = match (t.offset_min, frame.zone_there) {
+        (Some(_), _) => "stated",
+        (None, Some(_)) => "place",
+        (None, None) => "appeal",
+    };
+    let wall = |text: &str| to_utc(text, 0).map(Utc::micros);
+    let same = clocks.camera.and_then(wall).zip(wall(local)).is_some_and(|(a, b)| (a - b).abs() <= SECOND_US);
+    let (doubt, grade) = if same && t.offset_min.is_some() { (2 * MINUTE_US, Grade::B) } else { (HOUR_US, Grade::C) };
+    (both.map(|(a, b)| (a.plus(-doubt), b.plus(doubt + duration))), grade, zone_from)
 }
 
 /// The zone offset in minutes that explains the distance between a wall clock and satellite time, if

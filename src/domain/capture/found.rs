@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::Source;
 use crate::domain::indicator::Seen;
-use crate::domain::value::Point;
+use crate::domain::value::{Point, shown};
 
 /// What a reader found about time, before any zone is assumed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -89,6 +89,17 @@ pub struct Device {
 }
 
 impl Device {
+    /// Make and model, as people name it.
+    pub fn words(&self) -> Option<String> {
+        let word = |w: &Option<String>| w.as_deref().map(|t| shown(t.trim(), 60)).filter(|t| !t.is_empty());
+        match (word(&self.make), word(&self.model)) {
+            // Many models begin with their make.
+            (Some(make), Some(model)) if !model.to_lowercase().starts_with(&make.to_lowercase()) => Some(format!("{make} {model}")),
+            (_, Some(one)) | (Some(one), None) => Some(one),
+            (None, None) => None,
+        }
+    }
+
     /// What tells one device from others of its model, if anything does.
     pub fn key(&self) -> Option<String> {
         let serial = self.serial.as_deref().filter(|s| s.chars().any(|c| c.is_ascii_alphanumeric() && c != '0'))?;

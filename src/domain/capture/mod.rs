@@ -49,6 +49,32 @@ mod tests {
     }
 
     #[test]
+    fn what_a_program_wrote_is_never_better_than_the_camera() {
+        // IPTC's +0000 beside a camera in Paris, which names no zone: the camera's clock stands, and its doubt.
+        let camera = time(Source::ExifOriginal, "2026-07-14T22:10:00", None);
+        let found = |more: TimeFound| Found { times: vec![more, camera.clone()], ..Found::default() };
+        let frame = Frame { zone_there: Some("Europe/Paris"), ..frame() };
+        let claims = time_claims(&found(time(Source::IptcCreated, "2026-07-14T22:10:00", Some(0))), &frame);
+        assert_eq!(
+            (claims[0].grade, claims[0].from, claims[0].to),
+            (Grade::B, Some(at("2026-07-14T20:08:00Z")), Some(at("2026-07-14T22:12:00Z")))
+        );
+        let e = effective_time(&claims).unwrap();
+        assert_eq!((e.source, e.grade), (Source::ExifOriginal, Grade::B));
+        // Another wall clock is some time of the file's life, an hour about.
+        let claims = time_claims(&found(time(Source::XmpCreated, "2026-07-14T23:31:00", Some(120))), &frame);
+        assert_eq!((claims[0].grade, claims[0].from), (Grade::C, Some(at("2026-07-14T20:31:00Z"))));
+        assert_eq!(effective_time(&claims).unwrap().source, Source::ExifOriginal);
+    }
+
+    #[test]
+    fn a_time_without_seconds_is_all_of_its_minute() {
+        let found = Found { times: vec![time(Source::RecordedText, "2026-07-14T22:10", Some(120))], ..Found::default() };
+        let claims = time_claims(&found, &frame());
+        assert_eq!((claims[0].from, claims[0].to), (Some(at("2026-07-14T20:09:59Z")), Some(at("2026-07-14T20:11:00Z"))));
+    }
+
+    #[test]
     fn two_clocks_give_the_zone_or_disagree() {
         let gps = time(Source::ExifGps, "2026-07-14T20:10:30", None);
         let camera = |local: &str| Found { times: vec![time(Source::ExifOriginal, local, None), gps.clone()], ..Found::default() };

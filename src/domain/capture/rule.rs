@@ -4,7 +4,7 @@ use super::{Grade, PlaceClaim, PlaceStatus, Source, TimeClaim};
 use crate::domain::value::{Point, Sha256, Utc};
 
 /// Version of the rule; stored with what it chose, so that it can be computed again.
-pub const RULE_VERSION: u32 = 4;
+pub const RULE_VERSION: u32 = 5;
 
 /// The time that the queue sorts and filters by.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -88,12 +88,13 @@ const fn source_rank(source: Source) -> u8 {
         Source::ExifOriginal => 3,
         Source::ExifGps => 4,
         Source::ExifDigitized => 5,
-        Source::XmpCreated => 6,
+        Source::RecordedText => 6,
         Source::XmpGps => 7,
-        Source::IptcCreated => 8,
-        Source::ContainerLocation => 9,
-        Source::RecordedText => 10,
-        Source::ContainerHeader => 11,
+        Source::ContainerLocation => 8,
+        Source::ContainerHeader => 9,
+        // Programs write these, on other computers.
+        Source::XmpCreated => 10,
+        Source::IptcCreated => 11,
         Source::FileName => 12,
         Source::WitnessStatement => 13,
     }

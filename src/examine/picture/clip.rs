@@ -1,9 +1,12 @@
 //! Clips through ffmpeg, where it is installed. It inherits this process's limits, its lack of a network and its view of the files;
 //! the demuxer is forced, so that a playlist in disguise is not followed.
 
-use std::process::{Command, Stdio};
+use std::io::Read as _;
+use std::process::{Child, Command, Stdio};
 
 use image::DynamicImage;
+use nix::sys::resource::{UsageWho, getrusage};
+use rustix::process::getrlimit;
 
 use super::decode::{self, Decoded};
 use super::prints;
@@ -23,6 +26,9 @@ const MOMENTS: u32 = 24;
 const SMALL_PIXELS: u64 = 1_280 * 720;
 const SMALL_S: f64 = 180.0;
 const FRAME_PX: u32 = 512;
+/// Of what ffmpeg says and makes.
+const SAID_BYTES_MAX: u64 = 2 << 20;
+const MADE_BYTES_MAX: u64 = 128 << 20;
 const SHEET_COLUMNS: u32 = 4;
 const SHEET_FRAMES: usize = 16;
 const TILE_PX: u32 = 320;
@@ -45,7 +51,7 @@ pub fn demuxer(media_type: &str) -> Option<&'static str> {
 pub fn ffmpeg(demuxer: &str, before: &[&str], after: &[&str]) -> Command {
     let mut command = Command::new("ffmpeg");
     command
-        .args(["-nostdin", "-hide_banner", "-loglevel", "info", "-threads", "1", "-protocol_whitelist", "file"])
+        .args(["-nostdin", "-hide_banner", "-loglevel", "error", "-threads", "1", "-protocol_whitelist", "file"])
         .args(before)
         .args(["-f", demuxer, "-i", "/dev/stdin"])
         .args(after)
@@ -63,9 +69,39 @@ pub fn tool() -> Option<String> {
 
 /// What an output is, or why there is none: `no-ffmpeg`, `no-poster`.
 fn run(mut command: Command) -> Result<(Vec<u8>, String), &'static str> {
-    let done = command.output().map_err(|_| "no-ffmpeg")?;
+    let mut child = started(&mut command)?;
+    let said = child.stderr.take();
+    let told = std::thread::spawn(move || {
+        let mut text = Vec::new();
+        // (What is not heard out ends it: a bent file is complained about millions of times.)
+        let _ = said.map(|said| said.take(SAID_BYTES_MAX).read_to_end(&mut text));
+        text
+    });
+    let mut made = Vec::new();
+    let _ = child.stdout.take().map(|out| out.take(MADE_BYTES_MAX).read_to_end(&mut made));
+    let told = told.join().unwrap_or_default();
+    // It has said and made enough, or it is over.
+    let _ = child.kill();
+    child.wait().map_err(|_| "no-poster")?;
     // A clip that breaks off still has frames.
-    Ok((done.stdout, String::from_utf8_lossy(&done.stderr).into_owned()))
+    Ok((made, String::from_utf8_lossy(&told).into_owned()))
+}
+
+/// Starts it with what is left of the processor time that one file may take, all that it is given to together.
+fn started(command: &mut Command) -> Result<Child, &'static str> {
+    let spent = getrusage(UsageWho::RUSAGE_CHILDREN).map_or(0, |u| u.user_time().tv_sec() + u.system_time().tv_sec());
+    let left =
+        getrlimit(rustix::process::Resource::Cpu).current.map_or(u64::MAX, |all| all.saturating_sub(u64::try_from(spent).unwrap_or(0)));
+    if left == 0 {
+        return Err("stopped-at-limit");
+    }
+    let child = command.stdout(Stdio::piped()).spawn().map_err(|_| "no-ffmpeg")?;
+    if left != u64::MAX {
+        let limit = rustix::process::Rlimit { current: Some(left), maximum: Some(left) };
+        let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
+        let _ = rustix::process::prlimit(pid, rustix::process::Resource::Cpu, limit);
+    }
+    Ok(child)
 }
 
 pub struct Frames {
@@ -145,7 +181,9 @@ fn each(demuxer: &str, before: &[&str], select: &str) -> Result<Vec<(f64, Dynami
         "3",
         "pipe:1",
     ];
-    let (pictures, said) = run(ffmpeg(demuxer, before, &after))?;
+    // (The moments are told beside the frames; the last level that is named holds.)
+    let before: Vec<&str> = ["-loglevel", "info"].iter().chain(before).copied().collect();
+    let (pictures, said) = run(ffmpeg(demuxer, &before, &after))?;
     let times = said.lines().filter(|l| l.contains("showinfo") && l.contains("pts_time:"));
     let times = times.map(|l| l.split("pts_time:").nth(1).and_then(|t| t.split_whitespace().next()?.parse::<f64>().ok()).unwrap_or(0.0));
     let frames = split(&pictures).into_iter().filter_map(|jpeg| Some(decode::jpeg(jpeg, FRAME_PX).ok()?.picture));
@@ -216,7 +254,7 @@ pub fn sheet(frames: &Frames) -> Option<Sheet> {
 pub fn samples(demuxer: &str) -> Option<Sha256> {
     ["0:v:0?", "0:a:0?"].into_iter().find_map(|track| {
         let after = ["-map", track, "-c", "copy", "-f", "data", "pipe:1"];
-        let mut packets = ffmpeg(demuxer, &[], &after).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()?;
+        let mut packets = started(ffmpeg(demuxer, &[], &after).stderr(Stdio::null())).ok()?;
         let digest = packets.stdout.take().and_then(|out| Sha256::of_reader(out, |_| {}).ok());
         packets.wait().ok()?;
         digest.filter(|(_, size)| *size > 0).map(|(sha256, _)| sha256)

@@ -32,7 +32,7 @@ pub type Result = std::result::Result<Decoded, &'static str>;
 pub fn photo(bytes: &[u8], media_type: &str, orientation: u8) -> Result {
     let mut decoded = match media_type {
         "image/jpeg" => {
-            jpeg(bytes, VIEW_PX).or_else(|why| if why == "refused-pixels" { Err(why) } else { other(bytes, ImageFormat::Jpeg) })
+            jpeg(bytes, VIEW_PX).or_else(|why| if why.starts_with("refused") { Err(why) } else { other(bytes, ImageFormat::Jpeg) })
         }
         "image/heic" => heic(bytes),
         "image/avif" => clip::still(bytes),
@@ -53,11 +53,14 @@ pub fn photo(bytes: &[u8], media_type: &str, orientation: u8) -> Result {
 /// The picture that the camera itself put into its raw file.
 fn camera_preview(bytes: &[u8], media_type: &str) -> Result {
     let preview = read::preview(bytes, media_type).ok_or("no-preview")?;
-    jpeg(preview, VIEW_PX).or_else(|_| other(preview, ImageFormat::Jpeg))
+    jpeg(preview, VIEW_PX).or_else(|why| if why.starts_with("refused") { Err(why) } else { other(preview, ImageFormat::Jpeg) })
 }
 
 /// A JPEG decoded at a fraction of its size, down to `px` on its longest edge: quick, and immune to pixel bombs.
 pub fn jpeg(bytes: &[u8], px: u32) -> Result {
+    if !read::jpeg_modest(bytes) {
+        return Err("refused-structure");
+    }
     let mut decoder = jpeg_decoder::Decoder::new(Cursor::new(bytes));
     decoder.read_info().map_err(|_| "undecodable")?;
     let info = decoder.info().ok_or("undecodable")?;

@@ -34,7 +34,9 @@ pub fn of_photo(bytes: &[u8], media_type: &str, read: &Picture<'_>, out: &mut Ou
     out.essence = out.essence.or_else(|| read::digest(&read.essence));
     let Some(thumbnail) = thumbnail else { return };
     // (Where there is none, that was looked at, too.)
-    if read.thumbnail.as_ref().is_none_or(|own| embedded::compare(own, &thumbnail, read.orientation, out)) {
+    // Nor of what was cut off: the small picture shows what the large one lost.
+    let whole = !out.notes.iter().any(|n| n == "cut-off");
+    if read.thumbnail.as_ref().is_none_or(|own| whole && embedded::compare(own, &thumbnail, read.orientation, out)) {
         out.found.checked.push("thumbnail".into());
     }
     set_prints(prints::of_picture(&thumbnail), out);

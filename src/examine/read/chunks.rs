@@ -21,6 +21,8 @@ pub struct Parts<'a> {
     /// The chunks that make the picture.
     pub essence: Vec<&'a [u8]>,
     pub after: &'a [u8],
+    /// It ends before its structure says so.
+    pub cut: bool,
 }
 
 /// A PNG's chunks.
@@ -28,7 +30,10 @@ pub fn png(bytes: &[u8]) -> Parts<'_> {
     let mut p = Parts::default();
     let (mut at, mut unpacked) = (8usize, 0);
     for _ in 0..CHUNKS_MAX {
-        let Some((kind, body)) = png_chunk(bytes, at) else { break };
+        let Some((kind, body)) = png_chunk(bytes, at) else {
+            p.cut = true;
+            break;
+        };
         match kind {
             b"IHDR" => {
                 let side = |n: usize| body.get(n..n + 4).and_then(|b| b.try_into().ok()).map(u32::from_be_bytes);

@@ -13,6 +13,8 @@ use crate::examine::Outcome;
 
 /// Bytes of an EXIF block; real ones end at 64 KiB in JPEG and stay near it elsewhere.
 const BLOCK_BYTES_MAX: usize = 16 << 20;
+/// Of all values together, as the directories declare them; raw files' are the largest.
+const DECLARED_BYTES_MAX: u64 = 64 << 20;
 const VALUE_CHARS_MAX: usize = 400;
 const FIELDS_MAX: usize = 600;
 const DISPLAYED_MAX: usize = 2_000;
@@ -27,6 +29,11 @@ pub struct Fields {
 pub fn fields(block: &[u8], out: &mut Outcome) -> Fields {
     let block = block.strip_prefix(b"Exif\0\0").unwrap_or(block);
     let block = &block[..block.len().min(BLOCK_BYTES_MAX)];
+    if ifd::declared(block) > DECLARED_BYTES_MAX {
+        // Values that lie over one another would be copied out many times over.
+        out.notes.push("exif-damaged".into());
+        return Fields { first: Vec::new(), second: ifd::fields(block) };
+    }
     let mut reader = Reader::new();
     reader.continue_on_error(true);
     let read = reader.read_raw(block.to_vec()).or_else(|e| e.distill_partial_result(|_| out.notes.push("exif-damaged".into())));
@@ -246,6 +253,16 @@ fn place(f: &Fields) -> Option<PlaceFound> {
         if letter == positive { Some(1.0) } else { (letter == negative).then_some(-1.0) }
     };
     let (north, east) = (sign(0x01, 'N', 'S'), sign(0x03, 'E', 'W'));
+    // 1: below the sea; Exif 3.0 adds 3, below the ellipsoid. Some write the digit.
+    let below = match f.get(Ifd::Gps, 0x05) {
+        Some(Value::Numbers(n)) => matches!(n.first(), Some((1 | 3, 1))),
+        Some(Value::Text(t)) => matches!(t.first(), Some(1 | 3 | b'1' | b'3')),
+        None => false,
+    };
+    // (No minus before zero.)
+    found.altitude_m = f.number(Ifd::Gps, 0x06).map(|a| if below { -a.abs() } else { a } + 0.0);
+    found.direction_deg = f.number(Ifd::Gps, 0x11).filter(|d| (0.0..=360.0).contains(d));
+    found.magnetic = f.text(Ifd::Gps, 0x10).is_some_and(|r| r.eq_ignore_ascii_case("m"));
     if lat == 0.0 && lon == 0.0 {
         found.status = PlaceStatus::Zero;
         return Some(found);
@@ -260,15 +277,6 @@ fn place(f: &Fields) -> Option<PlaceFound> {
     // Without a stated error, at least the step in which it is written: whole minutes are a nautical mile.
     let step_m = lat_step.max(lon_step) * crate::domain::value::METRES_PER_DEGREE;
     found.radius_m = stated.or_else(|| (step_m > 50.0).then(|| step_m.round()));
-    // 1: below the sea; Exif 3.0 adds 3, below the ellipsoid. Some write the digit.
-    let below = match f.get(Ifd::Gps, 0x05) {
-        Some(Value::Numbers(n)) => matches!(n.first(), Some((1 | 3, 1))),
-        Some(Value::Text(t)) => matches!(t.first(), Some(1 | 3 | b'1' | b'3')),
-        None => false,
-    };
-    found.altitude_m = f.number(Ifd::Gps, 0x06).map(|a| if below { -a.abs() } else { a });
-    found.direction_deg = f.number(Ifd::Gps, 0x11).filter(|d| (0.0..=360.0).contains(d));
-    found.magnetic = f.text(Ifd::Gps, 0x10).is_some_and(|r| r.eq_ignore_ascii_case("m"));
     Some(found)
 }
 

@@ -53,6 +53,48 @@ impl Tiff<'_> {
     }
 }
 
+/// How many bytes the values of all directories declare together, as a reader that copies each would take.
+pub fn declared(data: &[u8]) -> u64 {
+    let little = match data.get(..2) {
+        Some(b"II") => true,
+        Some(b"MM") => false,
+        _ => return 0,
+    };
+    let tiff = Tiff { data, little };
+    let (mut total, mut seen) = (0u64, HashSet::new());
+    let mut waiting: Vec<usize> = tiff.u32(4).map(|at| at as usize).into_iter().collect();
+    while let Some(at) = waiting.pop() {
+        if seen.len() >= DIRECTORIES_MAX || !seen.insert(at) {
+            continue;
+        }
+        let Some(count) = tiff.u16(at) else { continue };
+        for n in 0..usize::from(count) {
+            let entry = at + 2 + n * 12;
+            let (Some(tag), Some(kind), Some(values), Some(offset)) =
+                (tiff.u16(entry), tiff.u16(entry + 2), tiff.u32(entry + 4), tiff.u32(entry + 8))
+            else {
+                break;
+            };
+            let each = match kind {
+                3 | 8 => 2,
+                4 | 9 | 11 | 13 => 4,
+                5 | 10 | 12 => 8,
+                _ => 1,
+            };
+            let bytes = u64::from(values) * each;
+            // (What leads past the block is copied by nobody.)
+            if bytes <= data.len() as u64 {
+                total += bytes;
+            }
+            if matches!(tag, 0x8769 | 0x8825 | 0xa005 | 0x014a) {
+                waiting.push(offset as usize);
+            }
+        }
+        waiting.extend(tiff.u32(at + 2 + usize::from(count) * 12).map(|next| next as usize).filter(|next| *next > 0));
+    }
+    total
+}
+
 /// Every field of the directories that matter, in the file's order.
 pub fn fields(data: &[u8]) -> Vec<Field> {
     let little = match data.get(..2) {

@@ -3,6 +3,11 @@
 
 /// Segments that are looked at; real files have under a hundred.
 const SEGMENTS_MAX: usize = 4_096;
+/// Bytes that may lie between two segments.
+const STRAY_BYTES_MAX: usize = 4_096;
+/// Scans of a progressive picture: cameras write ten. Each is a walk over all of it, however few bytes it has.
+const SCANS_MAX: usize = 100;
+const SCANNED_PIXELS_MAX: u64 = 4_000_000_000;
 
 /// What a JPEG is made of.
 #[derive(Default)]
@@ -21,6 +26,8 @@ pub struct Parts<'a> {
     pub tables: Vec<&'a [u8]>,
     /// The picture, and whatever follows it.
     pub scans: Option<&'a [u8]>,
+    /// Bytes between the segments that belong to none.
+    pub stray: usize,
 }
 
 /// Walks the segments up to the first scan: the metadata stand before it, and the rest is most of the file.
@@ -28,10 +35,23 @@ pub fn parts(bytes: &[u8]) -> Parts<'_> {
     let mut p = Parts::default();
     let mut at = 2;
     for _ in 0..SEGMENTS_MAX {
+        // Some programs leave bytes between segments; decoders go on at the next one.
+        if bytes.get(at).is_some_and(|b| *b != 0xff) {
+            let Some(skip) = bytes.get(at..).and_then(|rest| memchr::memchr(0xff, &rest[..rest.len().min(STRAY_BYTES_MAX)])) else {
+                return p;
+            };
+            p.stray += skip;
+            at += skip;
+        }
         let Some([0xff, marker]) = bytes.get(at..at + 2) else { return p };
         let marker = *marker;
         match marker {
             0xff => at += 1,
+            // (A zero makes it a byte of a stray stretch, not a marker.)
+            0x00 => {
+                p.stray += 2;
+                at += 2;
+            }
             0xd8 | 0x01 | 0xd0..=0xd7 => at += 2,
             0xd9 => return p,
             _ => {
@@ -75,23 +95,33 @@ fn segment<'a>(marker: u8, body: &'a [u8], p: &mut Parts<'a>) {
     }
 }
 
-/// How long the JPEG is that these bytes begin with.
-pub fn length(bytes: &[u8]) -> usize {
-    parts(bytes).scans.map_or(bytes.len(), |scans| bytes.len() - scans.len() + picture_end(scans))
+/// Whether decoding it takes as long as a picture of its size may: hundreds of scans without content are a trap.
+pub fn modest(bytes: &[u8]) -> bool {
+    let p = parts(bytes);
+    let Some(scans) = p.scans else { return true };
+    let end = picture_end(scans).unwrap_or(scans.len());
+    let count = 1 + memchr::memmem::find_iter(&scans[..end], b"\xff\xda").take(SCANS_MAX).count();
+    let pixels = p.size.map_or(0, |(w, h)| u64::from(w) * u64::from(h));
+    count <= SCANS_MAX && pixels.saturating_mul(count as u64) <= SCANNED_PIXELS_MAX
 }
 
-/// Where the picture ends: after its end marker, or with the bytes. Between scans there may be further tables.
-pub fn picture_end(scans: &[u8]) -> usize {
+/// How long the JPEG is that these bytes begin with.
+pub fn length(bytes: &[u8]) -> usize {
+    parts(bytes).scans.map_or(bytes.len(), |scans| bytes.len() - scans.len() + picture_end(scans).unwrap_or(scans.len()))
+}
+
+/// Where the picture ends: after its end marker, which a file that was cut off does not have. Between scans there may be further tables.
+pub fn picture_end(scans: &[u8]) -> Option<usize> {
     let mut at = 0;
     while let Some(found) = scans.get(at..).and_then(|rest| memchr::memchr(0xff, rest)) {
         match scans.get(at + found + 1) {
-            Some(0xd9) => return at + found + 2,
+            Some(0xd9) => return Some(at + found + 2),
             Some(0xff) => at += found + 1,
             Some(_) => at += found + 2,
             None => break,
         }
     }
-    scans.len()
+    None
 }
 
 /// The qualities at which the common library makes exactly this table (ITU-T T.81 Annex K, scaled as libjpeg does).

@@ -12,6 +12,7 @@ mod matroska;
 mod movie;
 mod raw;
 mod recordings;
+mod sps;
 mod when;
 mod xmp;
 
@@ -25,13 +26,15 @@ use crate::domain::indicator::{Indicator, Seen};
 use crate::domain::value::{Sha256, shown};
 
 pub use heif::size as heif_size;
-pub use jpeg::length as jpeg_length;
+pub use jpeg::{length as jpeg_length, modest as jpeg_modest};
 pub use making::is_generated;
 pub use raw::{is_raw, preview};
 
 const TEXT_CHARS_MAX: usize = 400;
 /// Bytes after a picture's end that nobody need wonder about: padding.
 const AFTER_BYTES: usize = 64;
+/// What cameras write there for themselves is short.
+const TRAILER_BYTES: usize = 4_096;
 
 /// What those who make pictures need to know of a photo.
 #[derive(Default)]
@@ -51,6 +54,7 @@ pub struct Picture<'a> {
 /// Whether a picture's structure is of a size that pictures have: what is not is read here, and given to no decoder.
 pub fn modest(bytes: &[u8], media_type: &str) -> bool {
     match media_type {
+        "image/jpeg" => jpeg::modest(bytes),
         "image/heic" | "image/avif" => heif::modest(bytes),
         _ if bytes.starts_with(b"II") || bytes.starts_with(b"MM") => raw::modest(bytes),
         _ => true,
@@ -75,6 +79,9 @@ pub fn photo<'a>(bytes: &'a [u8], media_type: &str, out: &mut Outcome) -> Pictur
             }
             if let Some(quality) = tables {
                 out.raw.push(("JPEG:quantisation".into(), format!("as the common library's at quality {quality}")));
+            }
+            if p.stray > 0 {
+                out.notes.push("stray-bytes".into());
             }
             block = p.exif.map(<[u8]>::to_vec);
             // Tables alone are no picture.
@@ -156,13 +163,20 @@ fn chunked<'a>(
         }
         out.raw.push((format!("text:{}", shown(name, 80)), shown(value, TEXT_CHARS_MAX)));
     }
+    if parts.cut {
+        out.notes.push("cut-off".into());
+    }
     after(parts.after, out);
 }
 
 /// Walks a JPEG to its end, which is most of the file and none of its metadata: what makes the picture, and what follows it.
 pub fn tail(picture: &mut Picture<'_>, out: &mut Outcome) {
     let Some(rest) = picture.scans.take() else { return };
-    let (scans, behind) = rest.split_at(jpeg::picture_end(rest));
+    let end = jpeg::picture_end(rest);
+    if end.is_none() {
+        out.notes.push("cut-off".into());
+    }
+    let (scans, behind) = rest.split_at(end.unwrap_or(rest.len()));
     picture.essence.push(scans);
     after(behind, out);
 }
@@ -183,6 +197,10 @@ pub fn digest(parts: &[&[u8]]) -> Option<Sha256> {
 /// Something behind the picture: a clip of a moving photo, a second picture, or an archive.
 fn after(bytes: &[u8], out: &mut Outcome) {
     let Some(start) = bytes.iter().position(|b| *b != 0).map(|at| &bytes[at..]).filter(|rest| rest.len() > AFTER_BYTES) else { return };
+    // Samsung's cameras keep a few entries of their own there.
+    if start.len() <= TRAILER_BYTES && start.ends_with(b"SEFT") {
+        return out.raw.push(("JPEG:trailer".into(), "SEFT".into()));
+    }
     let what = match start {
         _ if start.get(4..8) == Some(b"ftyp") => "video/mp4",
         _ if start.starts_with(b"\xff\xd8\xff") => "image/jpeg",
@@ -191,7 +209,7 @@ fn after(bytes: &[u8], out: &mut Outcome) {
         _ if start.starts_with(b"<") => "text/html",
         _ => "application/octet-stream",
     };
-    out.found.seen.push(Seen::new(Indicator::DataAfterEnd, format!("{} bytes, {what}", start.len()), "end of the picture"));
+    out.found.seen.push(Seen::new(Indicator::DataAfterEnd, format!("{} B, {what}", start.len()), "EOI +"));
 }
 
 /// Photoshop's resources: IPTC's date and time of creation (IIM 2:55, 2:60).
@@ -262,6 +280,31 @@ mod tests {
                 whole(&bytes, kind, &mut Outcome::default());
             }
         }
+    }
+
+    #[test]
+    fn what_is_cut_off_and_what_is_strewn_in_is_told() {
+        let notes = |bytes: &[u8], kind: &str| {
+            let mut out = Outcome::default();
+            whole(bytes, kind, &mut out);
+            out.notes
+        };
+        assert!(notes(b"\xff\xd8\xff\xda\x00\x02\x12\x34\xff\xd9", "image/jpeg").is_empty());
+        assert_eq!(notes(b"\xff\xd8\xff\xda\x00\x02\x12\x34", "image/jpeg"), ["cut-off"]);
+        assert_eq!(notes(b"\xff\xd8\xff\xfe\x00\x03c\0\0\0\xff\xda\x00\x02\x12\xff\xd9", "image/jpeg"), ["stray-bytes"]);
+        assert_eq!(notes(b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0", "image/png"), ["cut-off"]);
+    }
+
+    #[test]
+    fn scans_without_end_go_to_no_decoder() {
+        let picture = |scans: usize, side: u8| {
+            let head = [&b"\xff\xd8\xff\xc2\x00\x0b\x08"[..], &[side, 0, side, 0], b"\x01\x01\x11\x00"].concat();
+            [head, b"\xff\xda\x00\x02".repeat(scans), b"\xff\xd9".to_vec()].concat()
+        };
+        assert!(jpeg_modest(&picture(10, 0x10)) && jpeg_modest(b"\xff\xd8"));
+        assert!(!jpeg_modest(&picture(101, 0x10)), "as many as no camera writes");
+        assert!(!jpeg_modest(&picture(20, 0x40)), "fewer, of a very large picture");
+        assert!(!modest(&picture(2_000, 0x3e), "image/jpeg"));
     }
 
     #[test]

@@ -29,20 +29,25 @@ pub fn read_sequence(bytes: &[u8], out: &mut Outcome) {
 /// Reads a movie's times and places into `out`.
 pub fn read_movie(file: &mut (impl Read + Seek), out: &mut Outcome) {
     match find_moov(file) {
-        Ok(Some(moov)) => movie(&moov, out),
-        Ok(None) => out.notes.push("no-moov".into()),
+        Ok((Some(moov), whole)) => {
+            movie(&moov, out);
+            if !whole {
+                out.notes.push("cut-off".into());
+            }
+        }
+        Ok((None, _)) => out.notes.push("no-moov".into()),
         Err(_) => out.notes.push("unreadable".into()),
     }
 }
 
-/// Walks the top boxes by seeking, so that gigabytes of samples are never read.
-fn find_moov(file: &mut (impl Read + Seek)) -> std::io::Result<Option<Vec<u8>>> {
+/// Walks the top boxes by seeking, so that gigabytes of samples are never read. Tells besides whether the last of them ends within the file.
+fn find_moov(file: &mut (impl Read + Seek)) -> std::io::Result<(Option<Vec<u8>>, bool)> {
     let size = file.seek(SeekFrom::End(0))?;
-    let mut at = 0u64;
+    let (mut at, mut moov) = (0u64, None);
     for _ in 0..TOP_BOXES_MAX {
-        // (A length may lead anywhere.)
+        // (A length may lead anywhere; a few bytes behind the last box are padding.)
         if at.saturating_add(8) > size {
-            return Ok(None);
+            return Ok((moov, at <= size));
         }
         file.seek(SeekFrom::Start(at))?;
         let mut header = [0; 16];
@@ -55,17 +60,24 @@ fn find_moov(file: &mut (impl Read + Seek)) -> std::io::Result<Option<Vec<u8>>> 
             length = size - at;
         }
         if length < header_len {
-            return Ok(None);
+            // Zeros, or words: what other programs put behind the last box is not a box.
+            return Ok((moov, true));
         }
-        if &header[4..8] == b"moov" {
+        if &header[4..8] == b"moov" && moov.is_none() {
             let body = (length - header_len).min(MOOV_BYTES_MAX).min(size - at);
-            let mut moov = Vec::new();
-            file.by_ref().take(body).read_to_end(&mut moov)?;
-            return Ok(Some(moov));
+            let mut bytes = Vec::new();
+            file.by_ref().take(body).read_to_end(&mut bytes)?;
+            moov = Some(bytes);
+        } else if moov.is_some()
+            && at.saturating_add(length) > size
+            && !matches!(&header[4..8], b"mdat" | b"moof" | b"free" | b"moov" | b"skip" | b"wide")
+        {
+            // Nor is this.
+            return Ok((moov, true));
         }
         at = at.saturating_add(length);
     }
-    Ok(None)
+    Ok((moov, true))
 }
 
 fn movie(moov: &[u8], out: &mut Outcome) {
@@ -168,6 +180,7 @@ fn user_data(udta: &[u8], out: &mut Outcome) {
     for (kind, body) in Boxes(udta).take(VALUES_MAX) {
         match &kind {
             b"loci" => location_box(body, out),
+            b"date" => recorded(body, out),
             [0xa9, name @ ..] => {
                 let length = usize::from(u16_at(body, 0).unwrap_or(0));
                 let text = body.get(4..(4 + length).min(body.len())).unwrap_or_default();
@@ -188,6 +201,22 @@ fn user_data(udta: &[u8], out: &mut Outcome) {
             _ => {}
         }
     }
+}
+
+/// When it was recorded, as some phones and cameras write it: ISO 8601 with its zone, plain or behind 3GPP's version and language.
+fn recorded(body: &[u8], out: &mut Outcome) {
+    let text = if body.starts_with(&[0, 0, 0, 0]) { body.get(6..).unwrap_or_default() } else { body };
+    let value = shown(String::from_utf8_lossy(text).trim_matches(['\0', ' ']), VALUE_CHARS_MAX);
+    let read = iso(&value);
+    out.found.times.push(TimeFound {
+        source: Source::RecordedText,
+        raw: value.clone(),
+        path: "moov/udta/date".into(),
+        offset_min: read.as_ref().and_then(|r| r.1),
+        date_only: read.as_ref().is_some_and(|r| r.2),
+        local: read.map(|r| r.0),
+    });
+    out.raw.push(("moov/udta:date".into(), value));
 }
 
 /// A named value of whichever list.
@@ -373,7 +402,11 @@ mod tests {
     fn bent_boxes_end() {
         // A length that leads past every file.
         let far = [&b"\0\0\0\x14ftyp\x01\0\0\x01\x90\0\x01\0\0\0\0\0\0\0\0\x01abcd"[..], &[0xff; 60]].concat();
-        assert!(find_moov(&mut std::io::Cursor::new(far)).unwrap().is_none());
+        assert!(find_moov(&mut std::io::Cursor::new(far)).unwrap().0.is_none());
+        // The samples end before their box does.
+        let cut = [&b"\0\0\0\x0amoov\0\0\0\0\x01\0mdat"[..], &[7; 20]].concat();
+        assert!(matches!(find_moov(&mut std::io::Cursor::new(&cut)).unwrap(), (Some(_), false)));
+        assert!(matches!(find_moov(&mut std::io::Cursor::new(&cut[..10])).unwrap(), (Some(_), true)));
         for bytes in [&b"\0\0\0\0moov"[..], b"\0\0\0\x04moov", b"\0\0\0\x01moov\0\0\0\0\0\0\0\0", b"\xff\xff\xff\xffmoov", b"mo"] {
             assert!(Boxes(bytes).count() <= 1);
             assert!(crate::examine::read::heif::exif(bytes).is_none());

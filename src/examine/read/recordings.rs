@@ -3,6 +3,7 @@
 use std::io::{Read, Seek, SeekFrom};
 
 use super::chunks::riff;
+use super::sps;
 use super::when::{exif_date, iso};
 use crate::domain::capture::{Source, Stream, TimeFound};
 use crate::domain::value::shown;
@@ -45,6 +46,9 @@ fn walk(file: &mut (impl Read + Seek), out: &mut Outcome) -> std::io::Result<()>
         let mut head = [0; 8];
         file.read_exact(&mut head)?;
         let length = u64::from(u32::from_le_bytes([head[4], head[5], head[6], head[7]]));
+        if matches!(&head[..4], b"LIST" | b"data") && at.saturating_add(8 + length) > size {
+            out.notes.push("cut-off".into());
+        }
         let mut body = Vec::new();
         if &head[..4] == b"data" {
             // Sound: as long as its bytes take at the rate that was told before.
@@ -115,7 +119,10 @@ fn chunk(name: [u8; 4], body: &[u8], out: &mut Outcome) {
                 time(Source::RecordedText, &raw, "RIFF/bext", read, out);
             }
         }
-        b"ISFT" => super::making::encoder(&text(body), "RIFF/ISFT", out),
+        b"ISFT" => {
+            out.found.device.software.get_or_insert_with(|| text(body));
+            super::making::encoder(&text(body), "RIFF/ISFT", out);
+        }
         _ => return,
     }
     if name[0] == b'I' {
@@ -135,11 +142,32 @@ pub fn transport_stream(file: &mut (impl Read + Seek), out: &mut Outcome) {
     if file.by_ref().take(HEAD_BYTES).read_to_end(&mut head).is_err() {
         return out.notes.push("unreadable".into());
     }
+    duration(file, &head, out);
     // Between the packets' headers and the codec's emulation bytes the entries would be read askew.
     let head = without_packets(&head);
+    if let Some(size) = head.windows(4).position(|w| w[..3] == [0, 0, 1] && w[3] & 0x1f == 7).and_then(|at| sps::size(&head[at + 4..])) {
+        (out.found.shape.width, out.found.shape.height) = (Some(size.0), Some(size.1));
+        out.found.streams.push(Stream { kind: "video".into(), codec: "h264".into() });
+    }
     let Some(at) = head.windows(4).position(|w| w == b"MDPM") else { return };
     let entries = head.get(at + 5..).unwrap_or_default().chunks_exact(5);
     let value = |tag: u8| entries.clone().take(64).find(|e| e[0] == tag).map(|e| [e[1], e[2], e[3], e[4]]);
+    // (Tags as exiftool's H264 module names them: make, and a model in three parts.)
+    if let Some([high, low, ..]) = value(0xe0) {
+        let make = match u16::from_be_bytes([high, low]) {
+            0x0103 => Some("Panasonic"),
+            0x0108 => Some("Sony"),
+            0x1011 => Some("Canon"),
+            0x1104 => Some("JVC"),
+            _ => None,
+        };
+        out.found.device.make = out.found.device.make.take().or(make.map(str::to_owned));
+    }
+    let model: Vec<u8> =
+        [0xe4, 0xe5, 0xe6].into_iter().filter_map(value).flatten().take_while(|b| b.is_ascii_graphic() || *b == b' ').collect();
+    if !model.is_empty() {
+        out.found.device.model.get_or_insert_with(|| text(&model));
+    }
     let (Some([zone, y0, y1, month]), Some([day, hour, minute, second])) = (value(0x18), value(0x19)) else { return };
     let raw = format!("{y0:02x}{y1:02x}:{month:02x}:{day:02x} {hour:02x}:{minute:02x}:{second:02x}");
     let sign = if zone & 0x20 == 0 { 1 } else { -1 };
@@ -147,6 +175,41 @@ pub fn transport_stream(file: &mut (impl Read + Seek), out: &mut Outcome) {
     // With summer time on, recorders differ in what the offset means: then it means nothing here.
     let read = exif_date(&raw, "").map(|(local, _)| (local, (zone & 0x40 == 0).then_some(offset), false));
     time(Source::RecordedText, &raw, "H.264/MDPM", read, out);
+}
+
+/// How long a transport stream is: from the first picture's moment to the last's (ISO/IEC 13818-1 §2.4.3.7: 90,000 a second, 33 bits).
+fn duration(file: &mut (impl Read + Seek), head: &[u8], out: &mut Outcome) {
+    let mut tail = Vec::new();
+    let size = file.seek(SeekFrom::End(0)).unwrap_or(0);
+    let packet = if head.first() == Some(&0x47) { 188 } else { 192 };
+    // From a packet's beginning on.
+    let from = size.saturating_sub(HEAD_BYTES) / packet * packet;
+    if file.seek(SeekFrom::Start(from)).is_err() || file.by_ref().take(HEAD_BYTES + packet).read_to_end(&mut tail).is_err() {
+        return;
+    }
+    let bounds = |bytes: &[u8]| {
+        let skip = usize::from(packet == 192) * 4;
+        let moments = bytes.chunks_exact(packet as usize).filter_map(|p| moment(&p[skip..]));
+        moments.fold(None, |b: Option<(u64, u64)>, m| Some(b.map_or((m, m), |(a, z)| (a.min(m), z.max(m)))))
+    };
+    let (Some((first, _)), Some((_, last))) = (bounds(head), bounds(&tail)) else { return };
+    // (Half a day and more is a clock that began again.)
+    out.found.duration_us =
+        last.checked_sub(first).filter(|d| (1..90_000 * 43_200).contains(d)).and_then(|d| i64::try_from(d * 100 / 9).ok());
+}
+
+/// The moment of the picture that begins in a packet.
+fn moment(packet: &[u8]) -> Option<u64> {
+    let begins = packet.first() == Some(&0x47) && packet.get(1)? & 0x40 != 0;
+    let start = match packet.get(3)? >> 4 & 3 {
+        1 => 4,
+        3 => 5 + usize::from(*packet.get(4)?),
+        _ => return None,
+    };
+    let pes = packet.get(start..).filter(|p| begins && p.starts_with(&[0, 0, 1]) && p.get(3).is_some_and(|id| id & 0xf0 == 0xe0))?;
+    let stamp: [u8; 5] = pes.get(9..14)?.try_into().ok().filter(|_| pes[7] & 0x80 != 0)?;
+    let [a, b, c, d, e] = stamp.map(u64::from);
+    Some((a >> 1 & 7) << 30 | b << 22 | (c >> 1) << 15 | d << 7 | e >> 1)
 }
 
 /// The payload of a transport stream's packets (188 bytes, or 192 with a time stamp), without the codec's emulation bytes.

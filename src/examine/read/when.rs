@@ -23,7 +23,7 @@ fn civil(local: &str) -> Option<String> {
 }
 
 /// ISO 8601 as XMP, QuickTime and Matroska write it: a date, perhaps a time with a fraction, perhaps an offset. Returns the wall
-/// clock, minutes east of UTC, and whether there was only a date.
+/// clock (without seconds where it has none), minutes east of UTC, and whether there was only a date.
 pub fn iso(text: &str) -> Option<(String, Option<i32>, bool)> {
     let text = text.trim().trim_end_matches('\0');
     let Some((date, rest)) = text.split_once(['T', ' ']) else {
@@ -31,8 +31,13 @@ pub fn iso(text: &str) -> Option<(String, Option<i32>, bool)> {
     };
     let split = rest.find(['Z', '+', '-']).unwrap_or(rest.len());
     let (time, zone) = rest.split_at(split);
-    let seconds = if time.matches(':').count() == 1 { ":00" } else { "" };
-    let local = civil(&format!("{}T{}{seconds}", date.replace([':', '/'], "-"), time.trim()))?;
+    let minutes_only = time.matches(':').count() == 1;
+    let seconds = if minutes_only { ":00" } else { "" };
+    let mut local = civil(&format!("{}T{}{seconds}", date.replace([':', '/'], "-"), time.trim()))?;
+    // What was not said is not written: `2026-07-14T22:10`.
+    if minutes_only {
+        local.truncate("2026-07-14T22:10".len());
+    }
     Some((local, minutes_east(zone), false))
 }
 
@@ -83,7 +88,7 @@ mod tests {
             assert_eq!(exif_date(wrong, ""), None, "{wrong}");
         }
         assert_eq!(iso("2026-07-14T22:10:03+0200"), Some(("2026-07-14T22:10:03".into(), Some(120), false)));
-        assert_eq!(iso("2026-07-14T22:10"), Some(("2026-07-14T22:10:00".into(), None, false)));
+        assert_eq!(iso("2026-07-14T22:10"), Some(("2026-07-14T22:10".into(), None, false)));
         assert_eq!(iso("2026-07-14"), Some(("2026-07-14T00:00:00".into(), None, true)));
         assert_eq!(iso("nonsense"), None);
     }

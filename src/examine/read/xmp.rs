@@ -109,6 +109,9 @@ pub fn facts(packet: &[u8], out: &mut Outcome) {
             raw: format!("{lat} {lon}"),
             path: "XMP:exif:GPSLatitude+GPSLongitude".into(),
             point: point.and_then(|(lat, lon)| Point::new(lat, lon)).filter(|_| status == PlaceStatus::Stated),
+            altitude_m: get("exif:GPSAltitude")
+                .and_then(rational)
+                .map(|a| if get("exif:GPSAltitudeRef") == Some("1") { -a.abs() } else { a } + 0.0),
             ..PlaceFound::of(Source::XmpGps, status)
         });
     }
@@ -141,6 +144,13 @@ fn indicators(values: &[(String, String)], out: &mut Outcome) {
     {
         out.found.seen.push(Seen::new(Indicator::GeneratedStated, kind.to_owned(), "XMP:Iptc4xmpExt:DigitalSourceType"));
     }
+}
+
+/// `2915/10`, or a plain number.
+fn rational(text: &str) -> Option<f64> {
+    let (above, below) = text.split_once('/').unwrap_or((text, "1"));
+    let value = above.trim().parse::<f64>().ok()? / below.trim().parse::<f64>().ok()?;
+    Some(value).filter(|v| v.is_finite())
 }
 
 /// `48,51.396N` or `48,51,23.76N`.
