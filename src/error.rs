@@ -68,6 +68,10 @@ pub enum Error {
     Interrupted,
     /// Somebody else was faster.
     Conflict,
+    /// A colleague has this content before them.
+    Leased,
+    /// It was here, and was erased as the rules ask.
+    Erased,
     /// It is under a hold.
     Held,
     /// Another person has to agree.
@@ -123,6 +127,8 @@ impl Error {
             Error::TooSlow => (408, "too-slow"),
             Error::Interrupted => (400, "interrupted"),
             Error::Conflict => (409, "conflict"),
+            Error::Leased => (409, "leased"),
+            Error::Erased => (410, "erased"),
             Error::Held => (409, "held"),
             Error::AnotherPerson => (409, "another-person"),
             Error::TooMany { .. } => (429, "too-many-requests"),

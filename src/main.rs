@@ -24,6 +24,7 @@ mod error;
 mod examine;
 mod intake;
 mod keys;
+mod maps;
 mod outside;
 mod retain;
 mod review;

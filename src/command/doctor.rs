@@ -10,6 +10,7 @@ use crate::config::{Config, Flags};
 use crate::db;
 use crate::error::Result;
 use crate::examine;
+use crate::maps;
 
 struct Check {
     name: &'static str,
@@ -100,6 +101,13 @@ async fn examine_app(app: &App, add: &mut impl FnMut(&'static str, bool, String)
     if !app.config.examine.scanner.is_empty() {
         let scanner = examine::scanner_version(&app.config.examine.scanner).await;
         add("scanner", scanner.is_ok(), scanner.unwrap_or_else(|_| "the virus scanner does not answer: files wait to be scanned".into()));
+    }
+    let maps = maps::look(&app.config.data).await;
+    for problem in &maps.problems {
+        add("maps", false, format!("not used: {problem}"));
+    }
+    if maps.has_map || !maps.plans.is_empty() {
+        add("maps", true, format!("{}, {} plans", if maps.has_map { "map.pmtiles" } else { "no map.pmtiles" }, maps.plans.len()));
     }
     add("clock", true, format!("network time: {}", app.stamp.clock));
     Ok(())

@@ -91,6 +91,14 @@ pub async fn list(tx: &mut Tx) -> Result<Vec<Account>> {
         .collect()
 }
 
+/// Everybody of an agency in the order in which they came, a new one last, and whether they may review: who may not any more keeps their place.
+pub async fn of_agency(tx: &mut Tx, agency: Id) -> Result<Vec<(Id, String, bool)>> {
+    let rows = sql!(all tx, (Vec<u8>, String, i64),
+        "SELECT id, name, CAST(CASE WHEN role IN ('investigator', 'supervisor') THEN 1 ELSE 0 END AS BIGINT)
+         FROM account WHERE agency_id = $1 ORDER BY id", agency.blob())?;
+    rows.into_iter().map(|(i, name, may)| Ok((id(&i)?, name, may != 0))).collect()
+}
+
 type PersonRow = (Vec<u8>, Vec<u8>, String, String, Option<String>);
 
 fn person(row: PersonRow, proof: Proof) -> Result<Person> {

@@ -16,7 +16,7 @@ macro_rules! exhibit_rows {
     () => {
         "SELECT id, agency_id, appeal_id, submission_id, number, family, lead, sha256, size, name, name_truncated, media_type, kind, state,
            quarantine, received_at, t, t_hi, grade, time_source, lat, lon, acc_m, bearing, place_source, has_thumbnail, notes, examined_at,
-           version FROM exhibit "
+           tags, signs, sender, device, assignee, version FROM exhibit "
     };
 }
 
@@ -50,6 +50,11 @@ pub(super) struct Row {
     has_thumbnail: i64,
     notes: String,
     examined_at: Option<i64>,
+    tags: i64,
+    signs: i64,
+    sender: i64,
+    device: i64,
+    assignee: Option<Vec<u8>>,
     version: i64,
 }
 
@@ -96,6 +101,11 @@ impl Row {
             has_thumbnail: self.has_thumbnail != 0,
             notes: self.notes.split_whitespace().map(str::to_owned).collect(),
             examined: self.examined_at.is_some(),
+            tags: u32::try_from(self.tags).map_err(|_| bad_row("tag"))?,
+            signs: u32::try_from(self.signs).map_err(|_| bad_row("sign"))?,
+            sender: unsigned(self.sender),
+            device: unsigned(self.device),
+            assignee: self.assignee.as_deref().map(id).transpose()?,
             version: unsigned(self.version),
         })
     }
@@ -103,15 +113,15 @@ impl Row {
 
 pub(super) const COLUMNS: &str = "id, agency_id, appeal_id, submission_id, number, family, lead, sha256, size, name, name_truncated, \
     media_type, kind, state, quarantine, received_at, t, t_hi, grade, time_source, lat, lon, acc_m, bearing, place_source, \
-    has_thumbnail, notes, examined_at, version";
+    has_thumbnail, notes, examined_at, tags, signs, sender, device, assignee, version";
 
 pub async fn insert(tx: &mut Tx, e: &Exhibit, closeness: i64) -> Result<()> {
     sql!(run tx,
         "INSERT INTO exhibit (id, agency_id, appeal_id, submission_id, sha256, size, name, name_truncated, media_type,
            kind, state, quarantine, received_at, t, t_hi, grade, time_source, lat, lon, acc_m, place_source,
-           closeness, by_time, by_arrival, number, family, lead, lat_e7, lon_e7, bearing, changed_at)
+           closeness, by_time, by_arrival, number, family, lead, lat_e7, lon_e7, bearing, changed_at, signs, sender)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26,
-           $27, $28, $29, $30, $13)",
+           $27, $28, $29, $30, $13, $31, $32)",
         e.id.blob(), e.agency.blob(), e.appeal.blob(), e.submission.blob(), e.sha256.blob(), signed(e.size),
         e.name.clone(), i64::from(e.name_truncated), e.media_type.clone(), e.kind.as_str(), e.state.as_str(),
         e.quarantine.map(Quarantine::as_str), e.received_at.micros(),
@@ -119,7 +129,7 @@ pub async fn insert(tx: &mut Tx, e: &Exhibit, closeness: i64) -> Result<()> {
         e.when.map(|w| w.source.as_str()),
         e.place.map(|p| p.point.lat), e.place.map(|p| p.point.lon), e.place.map(|p| p.radius_m),
         e.place.map(|p| p.source.as_str()), closeness, by_time(e.when), -e.received_at.micros(), signed(e.number), signed(e.family),
-        i64::from(e.lead), lat_e7(e.place), lon_e7(e.place), bearing(e.place))?;
+        i64::from(e.lead), lat_e7(e.place), lon_e7(e.place), bearing(e.place), i64::from(e.signs), signed(e.sender))?;
     Ok(())
 }
 
@@ -144,12 +154,12 @@ pub async fn set_examined(tx: &mut Tx, e: &Exhibit, closeness: i64, merit: i64, 
     sql!(run tx,
         "UPDATE exhibit SET state = $2, t = $3, t_hi = $4, grade = $5, time_source = $6, lat = $7, lon = $8,
            acc_m = $9, place_source = $10, closeness = $11, by_time = $12, has_thumbnail = $13, examined_at = $14, notes = $15,
-           lat_e7 = $16, lon_e7 = $17, bearing = $18, merit = $19, changed_at = $14 WHERE id = $1",
+           lat_e7 = $16, lon_e7 = $17, bearing = $18, merit = $19, signs = $20, device = $21, changed_at = $14 WHERE id = $1",
         e.id.blob(), e.state.as_str(), e.when.map(|w| w.from.micros()), e.when.map(|w| w.to.micros()),
         e.when.map(|w| w.grade.as_str()), e.when.map(|w| w.source.as_str()),
         e.place.map(|p| p.point.lat), e.place.map(|p| p.point.lon), e.place.map(|p| p.radius_m),
         e.place.map(|p| p.source.as_str()), closeness, by_time(e.when), i64::from(e.has_thumbnail), now.micros(),
-        e.notes.join(" "), lat_e7(e.place), lon_e7(e.place), bearing(e.place), merit)?;
+        e.notes.join(" "), lat_e7(e.place), lon_e7(e.place), bearing(e.place), merit, i64::from(e.signs), signed(e.device))?;
     Ok(())
 }
 
@@ -157,11 +167,11 @@ pub async fn set_examined(tx: &mut Tx, e: &Exhibit, closeness: i64, merit: i64, 
 pub async fn set_capture(tx: &mut Tx, e: &Exhibit, closeness: i64, now: Utc) -> Result<()> {
     sql!(run tx,
         "UPDATE exhibit SET t = $2, t_hi = $3, grade = $4, time_source = $5, lat = $6, lon = $7, acc_m = $8, place_source = $9,
-           closeness = $10, by_time = $11, lat_e7 = $12, lon_e7 = $13, bearing = $14, changed_at = $15 WHERE id = $1",
+           closeness = $10, by_time = $11, lat_e7 = $12, lon_e7 = $13, bearing = $14, changed_at = $15, signs = $16 WHERE id = $1",
         e.id.blob(), e.when.map(|w| w.from.micros()), e.when.map(|w| w.to.micros()), e.when.map(|w| w.grade.as_str()),
         e.when.map(|w| w.source.as_str()), e.place.map(|p| p.point.lat), e.place.map(|p| p.point.lon),
         e.place.map(|p| p.radius_m), e.place.map(|p| p.source.as_str()), closeness, by_time(e.when), lat_e7(e.place), lon_e7(e.place),
-        bearing(e.place), now.micros())?;
+        bearing(e.place), now.micros(), i64::from(e.signs))?;
     Ok(())
 }
 
@@ -177,6 +187,12 @@ pub async fn lock(tx: &mut Tx, exhibit: Id) -> Result<Exhibit> {
     let text = tx.locking("SELECT id FROM exhibit WHERE id = $1", "SELECT id FROM exhibit WHERE id = $1 FOR UPDATE");
     sql!(one tx, (Vec<u8>,), text, exhibit.blob())?;
     by_id(tx, exhibit).await?.ok_or(crate::error::Error::NotFound)
+}
+
+/// By which number a hand-over is called, once it has an exhibit.
+pub async fn first_of_submission(tx: &mut Tx, submission: Id) -> Result<Option<u64>> {
+    let (n,) = sql!(one tx, (Option<i64>,), "SELECT MIN(sender) FROM exhibit WHERE submission_id = $1", submission.blob())?;
+    Ok(n.map(unsigned))
 }
 
 pub async fn of_submission(tx: &mut Tx, submission: Id) -> Result<Vec<Exhibit>> {
@@ -223,6 +239,17 @@ pub async fn received_within(tx: &mut Tx, appeal: Id, from: Utc, to: Utc) -> Res
     let rows = sql!(all tx, (Vec<u8>,),
         "SELECT id FROM exhibit WHERE appeal_id = $1 AND by_arrival BETWEEN $2 AND $3 ORDER BY id", appeal.blob(), -to.micros(), -from.micros())?;
     rows.into_iter().map(|r| id(&r.0)).collect()
+}
+
+/// Puts tags on an exhibit, or takes them off: all of them at once, as bits.
+pub async fn set_tags(tx: &mut Tx, exhibit: Id, tags: u32, now: Utc) -> Result<()> {
+    sql!(run tx, "UPDATE exhibit SET tags = $2, changed_at = $3 WHERE id = $1", exhibit.blob(), i64::from(tags), now.micros())?;
+    Ok(())
+}
+
+pub async fn set_assignee(tx: &mut Tx, exhibit: Id, to: Option<Id>, now: Utc) -> Result<()> {
+    sql!(run tx, "UPDATE exhibit SET assignee = $2, changed_at = $3 WHERE id = $1", exhibit.blob(), to.map(|t| t.blob()), now.micros())?;
+    Ok(())
 }
 
 pub async fn set_quarantine(tx: &mut Tx, exhibit: Id, why: Option<Quarantine>, now: Utc) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use sqlx::FromRow;
 
-use super::{Tx, bad_row, unsigned};
+use super::{Tx, bad_row, id, unsigned};
 use crate::domain::capture::{Grade, Source};
 use crate::domain::exhibit::{Kind, State};
 use crate::domain::review::{Line, Spot};
@@ -28,6 +28,11 @@ struct Row {
     bearing: Option<i64>,
     place_source: Option<String>,
     received_at: i64,
+    tags: i64,
+    signs: i64,
+    sender: i64,
+    device: i64,
+    assignee: Option<Vec<u8>>,
     version: i64,
 }
 
@@ -62,6 +67,11 @@ impl Row {
             time,
             place,
             received_at: Utc::from_micros(self.received_at),
+            tags: u32::try_from(self.tags).map_err(|_| bad_row("tag"))?,
+            signs: u32::try_from(self.signs).map_err(|_| bad_row("sign"))?,
+            sender: unsigned(self.sender),
+            device: unsigned(self.device),
+            assignee: self.assignee.as_deref().map(id).transpose()?,
             version: unsigned(self.version),
         })
     }
@@ -71,16 +81,20 @@ impl Row {
 pub async fn changed_since(tx: &mut Tx, appeal: Id, since: Utc) -> Result<Vec<Line>> {
     sql!(all tx, Row,
         "SELECT number, family, lead, has_thumbnail, CAST(CASE WHEN quarantine IS NULL THEN 0 ELSE 1 END AS BIGINT) AS quarantined, kind, state, t, t_hi, grade,
-           time_source, lat_e7, lon_e7, acc_m, bearing, place_source, received_at, version
+           time_source, lat_e7, lon_e7, acc_m, bearing, place_source, received_at, tags, signs, sender, device, assignee, version
          FROM exhibit WHERE appeal_id = $1 AND changed_at >= $2 ORDER BY number", appeal.blob(), since.micros())?
     .into_iter()
     .map(Row::line)
     .collect()
 }
 
-/// How many exhibits an appeal has, and when one of them changed last.
-pub async fn state(tx: &mut Tx, appeal: Id) -> Result<(u64, Utc)> {
-    let (count, last) =
-        sql!(one tx, (i64, Option<i64>), "SELECT COUNT(*), MAX(changed_at) FROM exhibit WHERE appeal_id = $1", appeal.blob())?;
-    Ok((unsigned(count), Utc::from_micros(last.unwrap_or(0))))
+/// When one of an appeal's exhibits changed last.
+pub async fn last_change(tx: &mut Tx, appeal: Id) -> Result<Utc> {
+    let (last,) = sql!(one tx, (Option<i64>,), "SELECT MAX(changed_at) FROM exhibit WHERE appeal_id = $1", appeal.blob())?;
+    Ok(Utc::from_micros(last.unwrap_or(0)))
+}
+
+/// How many exhibits an appeal has.
+pub async fn count(tx: &mut Tx, appeal: Id) -> Result<u64> {
+    Ok(unsigned(sql!(one tx, (i64,), "SELECT files_received - files_erased FROM appeal WHERE id = $1", appeal.blob())?.0))
 }

@@ -18,6 +18,7 @@ const FILES: &[(i64, &str, &str)] = &[
     (7, "order", include_str!("../../migrations/0007_order.sql")),
     (8, "notes", include_str!("../../migrations/0008_notes.sql")),
     (9, "workspace", include_str!("../../migrations/0009_workspace.sql")),
+    (10, "review", include_str!("../../migrations/0010_review.sql")),
 ];
 
 pub async fn run(db: &Db) -> Result<()> {

@@ -5,26 +5,34 @@
 #[macro_use]
 mod engine;
 pub mod accounts;
+pub mod acts;
 pub mod anchors;
 pub mod appeals;
 pub mod audits;
 mod backup;
 mod batch;
+pub mod board;
 pub mod bundles;
 pub mod clocks;
 pub mod contents;
 pub mod derivatives;
+pub mod devices;
 pub mod exhibits;
 pub mod families;
+pub mod filters;
 pub mod jobs;
+pub mod leases;
 pub mod lines;
 pub mod log;
 mod migrate;
 pub mod nodes;
+pub mod remarks;
 pub mod retention;
+pub mod samples;
 pub mod scans;
 pub mod search;
 pub mod submissions;
+pub mod tags;
 pub mod uploads;
 
 pub use backup::restore;

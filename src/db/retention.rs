@@ -180,12 +180,34 @@ pub async fn erased_of_submission(tx: &mut Tx, submission: Id) -> Result<Vec<(Id
     rows.into_iter().map(|(e, at)| Ok((id(&e)?, Utc::from_micros(at)))).collect()
 }
 
+/// Whether an exhibit of this agency was erased.
+pub async fn was_erased(tx: &mut Tx, agency: Id, exhibit: Id) -> Result<bool> {
+    let (n,) = sql!(one tx, (i64,),
+        "SELECT COUNT(*) FROM tombstone t JOIN submission s ON s.id = t.submission_id JOIN appeal a ON a.id = s.appeal_id
+         WHERE t.exhibit_id = $1 AND a.agency_id = $2", exhibit.blob(), agency.blob())?;
+    Ok(n > 0)
+}
+
 /// Takes away an exhibit's rows: what it was, what was claimed of it, decided on it, and how it came.
 pub async fn remove_exhibit(tx: &mut Tx, exhibit: Id) -> Result<()> {
     sql!(run tx, "DELETE FROM upload WHERE exhibit_id = $1", exhibit.blob())?;
     sql!(run tx, "DELETE FROM claim WHERE exhibit_id = $1", exhibit.blob())?;
     sql!(run tx, "DELETE FROM decision WHERE exhibit_id = $1", exhibit.blob())?;
+    for text in [
+        "DELETE FROM remark WHERE exhibit_id = $1",
+        "DELETE FROM act_item WHERE exhibit_id = $1",
+        "DELETE FROM sample_item WHERE exhibit_id = $1",
+        "DELETE FROM original_request WHERE exhibit_id = $1",
+    ] {
+        sql!(run tx, text, exhibit.blob())?;
+    }
     sql!(run tx, "UPDATE hold SET reason = '' WHERE exhibit_id = $1", exhibit.blob())?;
+    sql!(run tx, "UPDATE appeal SET files_erased = files_erased + 1 WHERE id = (SELECT appeal_id FROM exhibit WHERE id = $1)", exhibit.blob())?;
+    sql!(run tx,
+        "DELETE FROM appeal_device WHERE appeal_id = (SELECT appeal_id FROM exhibit WHERE id = $1)
+           AND number = (SELECT device FROM exhibit WHERE id = $1)
+           AND NOT EXISTS (SELECT 1 FROM exhibit o WHERE o.appeal_id = appeal_device.appeal_id AND o.device = appeal_device.number AND o.id <> $1)",
+        exhibit.blob())?;
     sql!(run tx, "DELETE FROM exhibit WHERE id = $1", exhibit.blob())?;
     Ok(())
 }

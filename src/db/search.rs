@@ -9,7 +9,7 @@ use sqlx::AssertSqlSafe;
 use super::Tx;
 use super::exhibits::{COLUMNS, Row};
 use crate::domain::exhibit::Exhibit;
-use crate::domain::review::{Bbox, Circle, Cursor, Filter, HALF_TURN, Order, Polygon, TURN};
+use crate::domain::review::{Assigned, Bbox, Circle, Cursor, Filter, HALF_TURN, Order, Polygon, TURN};
 use crate::domain::value::Id;
 use crate::error::Result;
 
@@ -125,6 +125,28 @@ fn conditions(q: &mut Question, f: &Filter) {
     if f.quarantined {
         q.and("quarantine IS NOT NULL");
     }
+    if f.tags != 0 {
+        let mask = q.bind(Bind::Int(i64::from(f.tags)));
+        q.and(&format!("(tags & {mask}) <> 0"));
+    }
+    if f.signs != 0 {
+        let mask = q.bind(Bind::Int(i64::from(f.signs)));
+        q.and(&format!("(signs & {mask}) <> 0"));
+    }
+    for (column, number) in [("sender", f.sender), ("device", f.device)] {
+        if let Some(number) = number {
+            let number = q.bind(Bind::Int(i64::try_from(number).unwrap_or(i64::MAX)));
+            q.and(&format!("{column} = {number}"));
+        }
+    }
+    match f.assigned {
+        None => {}
+        Some(Assigned::Nobody) => q.and("assignee IS NULL"),
+        Some(Assigned::To(account)) => {
+            let account = q.bind(Bind::Blob(account.blob()));
+            q.and(&format!("assignee = {account}"));
+        }
+    }
     if f.best_only {
         q.and("lead = 1");
     }
@@ -187,7 +209,7 @@ mod tests {
     use crate::domain::appeal::{Appeal, Area};
     use crate::domain::capture::{Effective, Grade, Place, Source};
     use crate::domain::exhibit::{Kind, Quarantine, State};
-    use crate::domain::review::{RawFilter, closeness};
+    use crate::domain::review::{RawFilter, TagBook, closeness};
     use crate::domain::value::{MINUTE_US, Point, Sha256, Utc};
 
     /// SplitMix64: the same numbers in every run.
@@ -250,6 +272,11 @@ mod tests {
             has_thumbnail: false,
             notes: Vec::new(),
             examined: false,
+            tags: u32::try_from(c.next() % 4).unwrap(),
+            signs: u32::try_from(c.next() % 1024).unwrap(),
+            sender: u64::try_from(n / 3 * 3 + 1).unwrap(),
+            device: c.next() % 12,
+            assignee: None,
             version: 0,
         }
     }
@@ -290,7 +317,21 @@ mod tests {
             1 => raw.family = Some((c.next() % 40 + 1).to_string()),
             _ => {}
         }
-        Filter::read(&raw).unwrap()
+        if c.one_in(4) {
+            raw.tag = Some(c.of(&["second-look", "graphic", "graphic,second-look"]).into());
+        }
+        if c.one_in(4) {
+            raw.sign = Some(c.of(&["own", "received,messenger,screen", "edited", "clock,place", "broken,generated,credentials"]).into());
+        }
+        match c.next() % 8 {
+            0 => raw.submission = Some((c.next() % 140 * 3 + 1).to_string()),
+            1 => raw.device = Some((c.next() % 12 + 1).to_string()),
+            _ => {}
+        }
+        if c.one_in(6) {
+            raw.assigned = Some("nobody".into());
+        }
+        Filter::read(&raw, &TagBook::default()).unwrap()
     }
 
     async fn the_database_answers_as_the_noun_says(db: Db) {
@@ -308,10 +349,16 @@ mod tests {
         let mut all = Vec::new();
         for n in 0..400 {
             let e = exhibit(&mut c, &appeal, submission, sha256, n);
-            db::exhibits::insert(&mut tx, &e, closeness(&appeal, e.when, e.place)).await.unwrap();
+            db::exhibits::insert(&mut tx, &e, closeness(&appeal, &e)).await.unwrap();
+            db::exhibits::set_examined(&mut tx, &e, closeness(&appeal, &e), 0, now).await.unwrap();
+            db::exhibits::set_tags(&mut tx, e.id, e.tags, now).await.unwrap();
             all.push(e);
         }
         tx.commit().await.unwrap();
+        let mut tx = db.read().await.unwrap();
+        let lines = db::lines::changed_since(&mut tx, appeal.id, Utc::from_micros(i64::MIN)).await.unwrap();
+        drop(tx);
+        let number: HashMap<Id, u64> = all.iter().map(|e| (e.id, e.number)).collect();
         let by_id: HashMap<Id, &Exhibit> = all.iter().map(|e| (e.id, e)).collect();
         let mut hits = 0;
         for _ in 0..300 {
@@ -334,6 +381,11 @@ mod tests {
             found.sort_unstable();
             expected.sort_unstable();
             assert_eq!(found, expected, "{f:?}");
+            // What is asked in memory finds the same, and counts it.
+            let mut in_memory: Vec<u64> = found.iter().map(|id| number[id]).collect();
+            in_memory.sort_unstable();
+            assert_eq!(f.of_lines(&lines), in_memory, "{f:?}");
+            assert_eq!(f.counts(&lines).found, found.len() as u64);
         }
         assert!(hits > 3_000, "the filters find something: {hits}");
         db.close().await;

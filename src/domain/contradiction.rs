@@ -64,9 +64,19 @@ fn clocks(times: &[TimeClaim]) -> Option<Seen> {
     let (a, b, apart) = pairs.max_by_key(|p| p.2).filter(|p| p.2 > CLOCKS_US)?;
     Some(Seen::new(
         Indicator::ClocksDisagree,
-        format!("{} ↔ {} ({} min)", a.0.raw, b.0.raw, apart / MINUTE_US),
+        format!("{} ↔ {} ({})", a.0.raw, b.0.raw, distance(apart)),
         &format!("{} ↔ {}", a.0.path, b.0.path),
     ))
+}
+
+/// How far apart two times are, in the largest unit that says it: minutes, hours, days.
+fn distance(us: i64) -> String {
+    let minutes = us / MINUTE_US;
+    match minutes {
+        0..=180 => format!("{minutes} min"),
+        181..=4_320 => format!("{} h", minutes / 60),
+        _ => format!("{} d", minutes / 1_440),
+    }
 }
 
 fn wrong_clock(times: &[TimeClaim]) -> Option<Seen> {
@@ -87,6 +97,32 @@ fn two_places(places: &[PlaceClaim]) -> Option<Seen> {
     pairs.map(|(a, b)| (a, b, a.1.0.metres_to(b.1.0) - a.1.1 - b.1.1)).find(|p| p.2 > 200.0).map(|(a, b, apart)| {
         Seen::new(Indicator::PlacesDisagree, format!("{} ↔ {} ({apart:.0} m)", a.0.raw, b.0.raw), &format!("{} ↔ {}", a.0.path, b.0.path))
     })
+}
+
+/// A witness's word beside the file's own: what each says, and how far apart they are beyond both doubts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Beside<'a, C> {
+    pub told: Option<&'a C>,
+    pub own: Option<&'a C>,
+    /// Microseconds, or metres; nothing when there are not two.
+    pub apart: Option<i64>,
+}
+
+/// What the witness said of the time, and the best that the file says.
+pub fn times_beside(times: &[TimeClaim]) -> Beside<'_, TimeClaim> {
+    let told = times.iter().rfind(|c| c.source == Source::WitnessStatement);
+    let own = times.iter().filter(|c| of_the_file(c.source) && usable(c).is_some()).min_by_key(|c| c.grade);
+    let apart = told.and_then(usable).zip(own.and_then(usable)).map(|(a, b)| gap(a, b));
+    Beside { told, own, apart }
+}
+
+/// The same of the place.
+pub fn places_beside(places: &[PlaceClaim]) -> Beside<'_, PlaceClaim> {
+    let told = places.iter().rfind(|c| c.source == Source::WitnessStatement);
+    let own = places.iter().filter(|c| of_the_file(c.source)).find(|c| point(c).is_some());
+    #[allow(clippy::cast_possible_truncation)]
+    let apart = told.and_then(point).zip(own.and_then(point)).map(|(a, b)| (a.0.metres_to(b.0) - a.1 - b.1).max(0.0) as i64);
+    Beside { told, own, apart }
 }
 
 fn time_told(times: &[TimeClaim]) -> Option<Seen> {

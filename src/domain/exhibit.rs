@@ -166,6 +166,16 @@ pub struct Exhibit {
     pub notes: Vec<String>,
     /// Whether an examination has ended, well or not.
     pub examined: bool,
+    /// Bits of the appeal's tags.
+    pub tags: u32,
+    /// Bits of its signs (`domain/review/signs.rs`).
+    pub signs: u32,
+    /// The number of the first exhibit of its hand-over.
+    pub sender: u64,
+    /// By which its device is called in this appeal; 0 when nothing tells.
+    pub device: u64,
+    /// Whose it is to review.
+    pub assignee: Option<Id>,
     /// Rises with every decision; a decision on an older version is refused.
     pub version: u64,
 }

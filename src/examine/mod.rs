@@ -31,7 +31,7 @@ use crate::domain::exhibit::{Exhibit, Quarantine};
 use crate::domain::family::merit;
 use crate::domain::job::Job;
 use crate::domain::likeness::Prints;
-use crate::domain::review::closeness;
+use crate::domain::review::{closeness, signs};
 use crate::domain::scan::ScanState;
 use crate::domain::value::{Id, Sha256};
 use crate::error::{Error, Result};
@@ -188,7 +188,9 @@ async fn write_down(app: &App, appeal: &Appeal, exhibit: Id, looked: &Looked) ->
     e.has_thumbnail = looked.made.iter().any(|d| d.variant == Variant::Thumbnail);
     let seen = contradiction::all(&e.name, &x.found, &times, &places, 0);
     let merit = merit(&x.found, &seen);
-    db::exhibits::set_examined(&mut tx, &e, closeness(appeal, e.when, e.place), merit, now).await?;
+    e.signs = signs(&db::submissions::by_id(&mut tx, e.submission).await?.statement, &seen);
+    e.device = device(app, &mut tx, &e, x).await?;
+    db::exhibits::set_examined(&mut tx, &e, closeness(appeal, &e), merit, now).await?;
     let digest = Sha256::of(serde_json::to_string(&(&x.found, &x.raw, &x.notes)).map_err(Error::internal)?.as_bytes());
     let draft = Draft::new(EventType::ExhibitExamined, Actor::System)
         .about(SubjectKind::Exhibit, exhibit)
@@ -209,6 +211,13 @@ async fn write_down(app: &App, appeal: &Appeal, exhibit: Id, looked: &Looked) ->
     tx.commit().await?;
     app.work.notify_one();
     Ok(())
+}
+
+/// By which number the device (or the model, where nothing tells one device from another) is called in this appeal; 0 when nothing names it.
+async fn device(app: &App, tx: &mut db::Tx, e: &Exhibit, x: &Examination) -> Result<u64> {
+    let Some(words) = x.found.device.words() else { return Ok(0) };
+    let key = x.device.unwrap_or_else(|| Sha256::from_bytes(app.mac(format!("model|{}|{}", e.agency, words.to_lowercase()).as_bytes())));
+    db::devices::number(tx, e.appeal, e.number, key, &words, x.device.is_some()).await
 }
 
 /// What is to be done besides: a proxy, a scan; or a quarantine for bytes that were found infected before.

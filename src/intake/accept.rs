@@ -11,12 +11,13 @@ use crate::attest;
 use crate::db;
 use crate::domain::actor::Actor;
 use crate::domain::appeal::Appeal;
-use crate::domain::capture::{self, effective_place, effective_time};
+use crate::domain::capture::{self, Found, effective_place, effective_time};
+use crate::domain::contradiction;
 use crate::domain::custody::{Draft, EventType, SubjectKind};
 use crate::domain::exhibit::{Exhibit, State, kept_name};
 use crate::domain::job::Job;
 use crate::domain::media::sniff;
-use crate::domain::review::closeness;
+use crate::domain::review::{closeness, signs};
 use crate::domain::submission::Submission;
 use crate::domain::upload::FileClaims;
 use crate::domain::value::{Id, Sha256, Utc, shown};
@@ -85,6 +86,8 @@ pub async fn accept(
     let (times, places) = capture::told_claims(&submission.statement, appeal, &name, &frame);
     // A copy of known bytes is in their family from the start; others find theirs when they are examined.
     let family = db::exhibits::family_with(&mut tx, appeal.id, appeal.agency, sha256).await?;
+    let sender = db::exhibits::first_of_submission(&mut tx, submission.id).await?.unwrap_or(number);
+    let seen = contradiction::all(&name, &Found::default(), &times, &places, 0);
     let exhibit = Exhibit {
         id: app.new_id(),
         number,
@@ -107,6 +110,11 @@ pub async fn accept(
         has_thumbnail: false,
         notes: Vec::new(),
         examined: false,
+        tags: 0,
+        signs: signs(&submission.statement, &seen),
+        sender,
+        device: 0,
+        assignee: None,
         version: 0,
     };
 
@@ -121,7 +129,7 @@ pub async fn accept(
         return Err(Error::TryLater);
     }
     let twin = db::exhibits::first_with(&mut tx, appeal.id, appeal.agency, sha256).await?;
-    db::exhibits::insert(&mut tx, &exhibit, closeness(appeal, exhibit.when, exhibit.place)).await?;
+    db::exhibits::insert(&mut tx, &exhibit, closeness(appeal, &exhibit)).await?;
     for claim in &times {
         db::exhibits::add_time_claim(&mut tx, app.new_id(), exhibit.id, claim, now).await?;
     }

@@ -6,8 +6,9 @@ use crate::attest;
 use crate::db;
 use crate::domain::actor::Actor;
 use crate::domain::capture::{Frame, RULE_VERSION, Source, effective_place, effective_time, stands_as, told_claims};
+use crate::domain::contradiction;
 use crate::domain::custody::{Draft, EventType, SubjectKind};
-use crate::domain::review::closeness;
+use crate::domain::review::{closeness, signs};
 use crate::domain::value::Id;
 use crate::error::Result;
 
@@ -46,7 +47,9 @@ async fn one(app: &App, submission: Id, exhibit: Id) -> Result<()> {
     }
     e.when = effective_time(&times);
     e.place = effective_place(&places);
-    db::exhibits::set_capture(&mut tx, &e, closeness(&appeal, e.when, e.place), now).await?;
+    let found = db::contents::examination(&mut tx, e.agency, e.sha256).await?.map(|x| x.found).unwrap_or_default();
+    e.signs = signs(&statement, &contradiction::all(&e.name, &found, &times, &places, 0));
+    db::exhibits::set_capture(&mut tx, &e, closeness(&appeal, &e), now).await?;
     if times.len() + places.len() > before {
         let draft = Draft::new(EventType::ExhibitRestated, Actor::System)
             .about(SubjectKind::Exhibit, exhibit)

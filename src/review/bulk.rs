@@ -1,5 +1,6 @@
 //! One act on many exhibits, recorded on each.
 
+use super::lease;
 use crate::app::App;
 use crate::attest;
 use crate::db;
@@ -88,6 +89,9 @@ pub async fn bulk(app: &App, person: &Person, appeal: &Appeal, scope: &BulkScope
         db::families::take_turn(&mut tx, appeal.id).await?;
         for id in batch {
             let e = db::exhibits::lock(&mut tx, *id).await?;
+            if act != BulkAct::Release && lease::other(app, &mut tx, person, &e).await?.is_some() {
+                continue;
+            }
             let event = match act {
                 BulkAct::Quarantine if e.quarantine.is_none() => {
                     db::exhibits::set_quarantine(&mut tx, e.id, Some(Quarantine::Flood), app.now()).await?;

@@ -1,5 +1,6 @@
 //! Decisions: on an exhibit, on several, on whole families, and taken back. Earlier ones stay: in the table, and in the log.
 
+use super::lease;
 use crate::app::App;
 use crate::attest;
 use crate::db::{self, Tx};
@@ -26,6 +27,9 @@ pub async fn decide(app: &App, person: &Person, exhibit: Id, decision: Decision,
     }
     if version.is_some_and(|v| v != e.version) {
         return Err(Error::Conflict);
+    }
+    if lease::other(app, &mut tx, person, &e).await?.is_some() {
+        return Err(Error::Leased);
     }
     write(app, &mut tx, person, &e, decision, &note, now).await?;
     tx.commit().await?;
@@ -82,6 +86,8 @@ pub struct Changed {
     pub left: Vec<u64>,
     /// Numbers of a family's others that somebody had decided before: that stands.
     pub stands: Vec<u64>,
+    /// Numbers of those that a colleague has before them. Their families are left alone too.
+    pub held: Vec<u64>,
 }
 
 /// One exhibit of an act.
@@ -128,6 +134,10 @@ pub async fn decide_several(
         };
         if e.version != one.version {
             out.left.push(one.number);
+            continue;
+        }
+        if lease::other(app, &mut tx, person, &e).await?.is_some() {
+            out.held.push(one.number);
             continue;
         }
         acts.push(Ask { id: e.id, number: one.number, decision, version: Some(one.version), stands_for: one.number });

@@ -8,8 +8,8 @@ use crate::domain::actor::{Act, Actor, Person, may};
 use crate::domain::custody::{Draft, EventType, SubjectKind};
 use crate::domain::exhibit::{Exhibit, Kind, Quarantine};
 use crate::domain::purpose::worded;
-use crate::domain::review::{NOTE_CHARS_MAX, stretches};
-use crate::domain::value::{Id, MINUTE_US, Utc, shown};
+use crate::domain::review::{GRAPHIC_BIT, NOTE_CHARS_MAX, stretches};
+use crate::domain::value::{DAY_US, Id, MINUTE_US, Utc, shown};
 use crate::error::{Error, Result};
 
 /// What is looked at.
@@ -60,18 +60,25 @@ pub async fn one_exhibit(app: &App, person: &Person, exhibit: Id) -> Result<Exhi
         return Err(Error::Forbidden);
     }
     let mut tx = app.db.read().await?;
-    db::exhibits::by_id(&mut tx, exhibit).await?.filter(|e| e.agency == person.agency).ok_or(Error::NotFound)
+    match db::exhibits::by_id(&mut tx, exhibit).await?.filter(|e| e.agency == person.agency) {
+        Some(e) => Ok(e),
+        None if db::retention::was_erased(&mut tx, person.agency, exhibit).await? => Err(Error::Erased),
+        None => Err(Error::NotFound),
+    }
 }
 
 /// Records a look and commits it; only then may bytes flow. If it cannot be recorded, nothing is shown.
 pub async fn look(app: &App, person: &Person, exhibit: Id, what: Look) -> Result<Looked> {
     let e = one_exhibit(app, person, exhibit).await?;
     let draft = Draft::new(EventType::ExhibitViewed, Actor::from(person)).about(SubjectKind::Exhibit, e.id).fact("variant", what.as_str());
+    let now = app.now();
     let mut tx = app.db.begin().await?;
     attest::append(app, &mut tx, draft).await?;
+    if what == Look::Record {
+        db::board::add_exposure(&mut tx, person.id, now.micros().div_euclid(DAY_US), e.tags & GRAPHIC_BIT != 0).await?;
+    }
     tx.commit().await?;
     watch(app, person, 1).await;
-    let now = app.now();
     let token = |look| grant(app, person, e.id, look, now);
     Ok(Looked {
         thumbnail: token(Look::Thumbnail),

@@ -11,7 +11,7 @@ use crate::domain::actor::{Actor, Person};
 use crate::domain::appeal::Appeal;
 use crate::domain::custody::{Draft, EventType, SubjectKind};
 use crate::domain::exhibit::Exhibit;
-use crate::domain::review::{Cursor, Filter, RawFilter};
+use crate::domain::review::{Cursor, Filter, RawFilter, TagBook, Wrong};
 use crate::error::{Error, Result};
 
 pub struct Page {
@@ -20,9 +20,23 @@ pub struct Page {
     pub next: Option<String>,
 }
 
+fn wrong(w: Wrong) -> Error {
+    Error::InvalidFilter { field: w.field, why: w.why }
+}
+
+/// A filter as this person asks it, and the appeal's tags.
+pub(super) async fn filter(app: &App, person: &Person, appeal: &Appeal, raw: &RawFilter) -> Result<(Filter, TagBook)> {
+    let mut tx = app.db.read().await?;
+    let book = db::tags::book(&mut tx, appeal.id).await?;
+    let mut raw = raw.clone();
+    if raw.assigned.as_deref().map(str::trim) == Some("me") {
+        raw.assigned = Some(person.id.to_string());
+    }
+    Ok((Filter::read(&raw, &book).map_err(wrong)?, book))
+}
+
 pub async fn page(app: &App, person: &Person, appeal: &Appeal, raw: &RawFilter) -> Result<Page> {
-    let wrong = |w: crate::domain::review::Wrong| Error::InvalidFilter { field: w.field, why: w.why };
-    let filter = Filter::read(raw).map_err(wrong)?;
+    let (filter, _) = filter(app, person, appeal, raw).await?;
     let limit = Filter::limit(raw).map_err(wrong)? as usize;
     let after = match raw.cursor.as_deref().filter(|c| !c.is_empty()) {
         Some(text) => Some(Cursor::read(text, &filter).map_err(|()| Error::BadCursor)?),

@@ -2,23 +2,27 @@
 //! which contents are like which. All of it is in memory and lost with the process, on purpose: nothing here is evidence.
 
 mod gate;
+mod held;
 mod likenesses;
 mod looks;
 mod once;
 mod progress;
+mod pulses;
 mod spent;
 mod turns;
 
 pub use gate::{Block, Gate, Pass};
+pub use held::{Held, Lines};
 pub use likenesses::{Known, Likenesses};
 pub use looks::Looks;
 pub use once::Once;
 pub use progress::Progress;
+pub use pulses::Pulses;
 pub use spent::Spent;
 pub use turns::{Turn, Turns};
 
 use crate::config::Config;
-use crate::domain::value::{Id, Sha256};
+use crate::domain::value::{Id, Sha256, Utc};
 
 pub struct Traffic {
     pub turns: Turns,
@@ -30,6 +34,11 @@ pub struct Traffic {
     pub looks: Looks,
     /// Fingerprints of the appeals' contents.
     pub likenesses: Likenesses,
+    /// Lines of appeals that somebody works on.
+    pub held: Held,
+    /// How appeals go, for pages that stay open.
+    pub pulses: Pulses<crate::db::board::Pulse>,
+    pub stirs: Pulses<(Utc, Vec<crate::db::leases::Lease>)>,
     /// Contents that are being examined, or scanned.
     pub examining: Once<(Id, Sha256)>,
     pub scanning: Once<(Id, Sha256)>,
@@ -44,6 +53,9 @@ impl Traffic {
             spent: Spent::default(),
             looks: Looks::default(),
             likenesses: Likenesses::default(),
+            held: Held::default(),
+            pulses: Pulses::default(),
+            stirs: Pulses::default(),
             examining: Once::default(),
             scanning: Once::default(),
         }

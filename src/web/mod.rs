@@ -10,6 +10,7 @@ mod form;
 mod investigator;
 mod language;
 mod listen;
+mod maps;
 mod media;
 mod range;
 mod respond;

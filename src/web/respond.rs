@@ -216,6 +216,8 @@ pub fn words(language: Language, code: &str) -> (String, String) {
         "busy" => (fl!(t, "error-busy"), fl!(t, "error-busy-text")),
         "work-missing" => (fl!(t, "error-work"), fl!(t, "error-work-text")),
         "held" => (fl!(t, "error-held"), fl!(t, "error-held-text")),
+        "leased" => (fl!(t, "error-leased"), fl!(t, "error-leased-text")),
+        "erased" => (fl!(t, "error-erased"), fl!(t, "error-erased-text")),
         "another-person" => (fl!(t, "error-another-person"), fl!(t, "error-another-person-text")),
         "conflict" => (fl!(t, "error-conflict"), fl!(t, "error-conflict-text")),
         "too-many-requests" => (fl!(t, "error-too-many"), fl!(t, "error-too-many-text")),

@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::csrf::CsrfLayer;
 
-use super::{account, admin, api, auditor, investigator, media, respond, supervisor, verifier, witness};
+use super::{account, admin, api, auditor, investigator, maps, media, respond, supervisor, verifier, witness};
 use crate::error::Error;
 use crate::web::extract::AppState;
 
@@ -39,12 +39,17 @@ pub fn router(app: AppState) -> Router {
         .route("/setup/{token}", get(admin::setup_page).post(admin::setup))
         .route("/appeals", get(investigator::appeals::show))
         .route("/appeals/{code}", get(investigator::workspace::show))
+        .route("/appeals/{code}/board", get(investigator::board::show))
+        .route("/appeals/{code}/samples", post(investigator::board::draw))
+        .route("/appeals/{code}/samples/{id}", get(investigator::sample::show).post(investigator::sample::decide))
+        .route("/appeals/{code}/compare", get(investigator::compare::show))
         .route("/appeals/{code}/exhibits", get(investigator::queue::show))
         .route("/appeals/{code}/reference", get(investigator::exhibit::by_reference))
         .route("/appeals/{code}/bulk", get(investigator::bulk::show).post(investigator::bulk::act))
         .route("/appeals/{code}/export", get(investigator::exports::ask).post(investigator::exports::make))
         .route("/exports", get(investigator::exports::list))
         .route("/exhibits/{id}", get(investigator::exhibit::show))
+        .route("/exhibits/{id}/remarks", post(investigator::exhibit::remark))
         .route("/exhibits/{id}/decision", post(investigator::exhibit::decide))
         .route("/exhibits/{id}/original", get(media::original).post(media::ask_original))
         .route("/exhibits/{id}/contact", post(investigator::exhibit::contact))
@@ -76,6 +81,8 @@ pub fn router(app: AppState) -> Router {
         .route("/readyz", get(api::health::ready))
         .route("/version", get(api::health::version))
         .route("/assets/{file}", get(media::asset))
+        .route("/maps/map.pmtiles", get(maps::map))
+        .route("/maps/{file}", get(maps::plan))
         .merge(described)
         .layer(DefaultBodyLimit::max(app.config.limits.form_bytes_max))
         .layer(from_fn(body_deadline));

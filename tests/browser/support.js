@@ -66,8 +66,15 @@ export function startBrowser() {
   });
 }
 
-/** A picture of the page, nothing that scrolls sideways, and axe without a finding. */
-export async function look(page, name, { script = true } = {}) {
+/**
+ * A picture of the page, nothing that scrolls sideways, and axe without a finding. With `docs` the picture stands in `docs/screens` under that
+ * name: made anew when TEMOIN_TEST_SHOTS is set, so that it shows what the program shows.
+ */
+export async function look(page, name, { script = true, docs = '' } = {}) {
+  if (docs && process.env.TEMOIN_TEST_SHOTS) {
+    await page.evaluate(() => window.scrollTo(0, 0));
+    await page.screenshot({ path: new URL(`../../docs/screens/${docs}.jpg`, import.meta.url).pathname, type: 'jpeg', quality: 70 });
+  }
   await page.screenshot({ path: join(shots, `${name}.png`), fullPage: true });
   const wide = script ? await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth) : 0;
   assert.ok(wide <= 0, `${name}: nothing scrolls sideways`);

@@ -52,13 +52,23 @@ const get = async (path) => {
   return answer;
 };
 
+const post = (path, body) => fetch(`${base}/api/v1/appeals/DEMO-26/${path}`, { method: 'POST', headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' }, body: JSON.stringify(body) });
+
 test('the browser finds what the server finds', async () => {
   const out = join(mkdtempSync(join(tmpdir(), 'temoin-index-')), 'index.mjs');
   await build({
     stdin: { contents: "export * from './filter'; export { Index } from './columns';", resolveDir: join(web, 'islands/workspace'), loader: 'ts' },
     bundle: true, format: 'esm', outfile: out, logLevel: 'silent',
   });
-  const { Index, read, select, sort } = await import(pathToFileURL(out).href);
+  const { Index, iAm, read, select, sort } = await import(pathToFileURL(out).href);
+  // Tags and batches, so that there is something to ask for.
+  const { header } = new Index(await (await get('/api/v1/appeals/DEMO-26/exhibits.index')).arrayBuffer());
+  const mine = header.people.find(([, name]) => name === 'ines')[0];
+  iAm(mine);
+  for (const [numbers, what] of [
+    [[3, 5, 8, 13, 21, 34, 55, 89, 144, 233], { act: 'tag', tag: 'white van' }], [[5, 6, 7], { act: 'tag', tag: 'second-look' }],
+    [[10, 20, 30], { act: 'tag', tag: 'graphic' }], [Array.from({ length: 60 }, (_, n) => n * 5 + 1), { act: 'assign', to: mine }],
+  ]) assert.equal((await post('acts', { numbers, what })).status, 200);
   const index = new Index(await (await get('/api/v1/appeals/DEMO-26/exhibits.index')).arrayBuffer());
   assert.ok(index.rows >= 304);
   let seed = 7;
@@ -82,10 +92,12 @@ test('the browser finds what the server finds', async () => {
     if (chance() < 0.3) asked.kind = one(['photo', 'video', 'photo,video', 'other']);
     if (chance() < 0.2) asked.state = one(['ready', 'relevant,undecided', 'quarantined', 'ready,quarantined']);
     if (chance() < 0.3) asked.grade = one(['A', 'B,C', 'D']);
+    if (chance() < 0.15) asked.tag = one(['second-look', 'graphic', 'white van', 'graphic,white van']);
+    if (chance() < 0.15) asked.assigned = one(['nobody', 'me']);
     if (chance() < 0.3) asked.family = one(['best', 'best', '1', '17']);
     if (chance() < 0.5) asked.order = one(['closeness', 'time', 'received']);
     const query = new URLSearchParams(asked);
-    const mine = sort(index, select(index, read(query)), asked.order ?? 'closeness');
+    const here = sort(index, select(index, read(query)), asked.order ?? 'closeness');
     const theirs = [];
     for (let cursor = ''; ;) {
       const page = await (await get(`/api/v1/appeals/DEMO-26/exhibits?limit=200&${query}${cursor && `&cursor=${cursor}`}`)).json();
@@ -94,10 +106,15 @@ test('the browser finds what the server finds', async () => {
       cursor = page.next;
     }
     const sorted = (list) => [...list].sort((a, b) => a - b);
-    assert.deepEqual(sorted([...mine].map((row) => index.number[row])), sorted(theirs), query.toString());
+    assert.deepEqual(sorted([...here].map((row) => index.number[row])), sorted(theirs), query.toString());
     hits += theirs.length;
   }
   assert.ok(hits > 3_000, `the questions find something: ${hits}`);
+  // As it was, for the stories that follow.
+  for (const [numbers, what] of [
+    [[3, 5, 8, 13, 21, 34, 55, 89, 144, 233], { act: 'untag', tag: 'white van' }], [[5, 6, 7], { act: 'untag', tag: 'second-look' }],
+    [[10, 20, 30], { act: 'untag', tag: 'graphic' }], [Array.from({ length: 60 }, (_, n) => n * 5 + 1), { act: 'assign' }],
+  ]) assert.equal((await post('acts', { numbers, what })).status, 200);
 });
 
 const said = (page) => page.textContent('#ws-said');
@@ -114,13 +131,13 @@ test('a triage by keyboard alone', async () => {
   await page.waitForFunction(() => [...document.querySelectorAll('.cell img')].filter((i) => i.complete && i.naturalWidth > 0).length >= 6);
   await look(page, 'workspace-1');
   await page.focus('#ws-grid [tabindex="0"]');
-  const first = await page.getAttribute('#ws-grid [aria-selected=true]', 'aria-label');
+  const first = await page.getAttribute('#ws-grid .active', 'aria-label');
   await page.keyboard.press('p');
   await page.waitForFunction(() => document.getElementById('ws-said').textContent !== '');
   assert.match(await said(page), /exhibits?: relevant\./);
-  const second = await page.getAttribute('#ws-grid [aria-selected=true]', 'aria-label');
+  const second = await page.getAttribute('#ws-grid .active', 'aria-label');
   assert.notEqual(first, second, 'it goes on by itself');
-  assert.equal(await page.evaluate(() => document.activeElement.getAttribute('aria-selected')), 'true', 'the focus stays in the grid');
+  assert.equal(await page.evaluate(() => document.activeElement.classList.contains('active')), true, 'the focus stays in the grid');
   await page.keyboard.press('x');
   await page.waitForFunction(() => /not relevant/.test(document.getElementById('ws-said').textContent));
   await page.keyboard.press('Control+z');
@@ -194,7 +211,7 @@ test('a brush, a cluster, a colleague, a lost network', async () => {
   await page.click('#ws-clear');
   // A colleague decides on what this page shows as open.
   await page.check('#ws-best');
-  const number = Number((await page.getAttribute('#ws-grid [aria-selected=true]', 'aria-label')).match(/\d+/)[0]);
+  const number = Number((await page.getAttribute('#ws-grid .active', 'aria-label')).match(/\d+/)[0]);
   const omar = cli(['token', 'add', 'omar', '--purpose', 'investigation', '--reason', 'Affaire 12/2026']).split('\n').pop().trim();
   const decided = await fetch(`${base}/api/v1/appeals/DEMO-26/tiles`, { method: 'POST', headers: { authorization: `Bearer ${omar}`, 'content-type': 'application/json' }, body: JSON.stringify({ numbers: [number] }) });
   const { items: [{ version }] } = await decided.json();
@@ -203,7 +220,7 @@ test('a brush, a cluster, a colleague, a lost network', async () => {
   await page.focus('#ws-grid [tabindex="0"]');
   await page.keyboard.press('x');
   await page.waitForFunction(() => /plus rapide/.test(document.getElementById('ws-said').textContent));
-  await page.waitForSelector('.cell[aria-selected=true] .state.undecided');
+  await page.waitForSelector('.cell.active .state.undecided');
   // What arrives waits to be shown.
   const opened = await (await fetch(`${base}/api/v1/appeals/DEMO-26/submissions`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' })).json();
   const sent = await fetch(`${base}/api/v1/submissions/${opened.id}/files`, { method: 'POST', headers: { authorization: `Bearer ${opened.token}` }, body: 'words' });

@@ -76,7 +76,7 @@ impl Case {
         assert_eq!(self.approve(1, &id).await, StatusCode::SEE_OTHER);
         assert_eq!(self.approve(2, &id).await, StatusCode::SEE_OTHER);
         let until = Instant::now() + Duration::from_secs(30);
-        while self.page(n).await != StatusCode::NOT_FOUND {
+        while self.page(n).await != StatusCode::GONE {
             assert!(Instant::now() < until, "it is still there: {}", self.server.log());
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -361,7 +361,7 @@ async fn a_restored_backup_erases_again(pair: Pair) {
     assert_eq!(case.server.http.get(case.server.url(&forgotten)).send().await.unwrap().status(), StatusCode::NOT_FOUND);
     let ines = case.server.signed_in("ines").await;
     let status = async |n: usize| ines.get(case.server.url(&format!("/exhibits/{}", case.exhibits[n]))).send().await.unwrap().status();
-    assert_eq!(status(2).await, StatusCode::NOT_FOUND);
+    assert_eq!(status(2).await, StatusCode::GONE);
     assert_eq!((status(0).await, status(1).await), (StatusCode::OK, StatusCode::OK));
     for trace in [sha256(&bytes(2)).as_bytes(), b"name-of-2"] {
         assert!(!case.holds(trace), "{}", String::from_utf8_lossy(trace));

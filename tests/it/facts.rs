@@ -276,6 +276,17 @@ async fn what_an_investigator_states_comes_first_and_can_be_withdrawn(pair: Pair
         let form: Vec<_> = right.iter().map(|(k, v)| (*k, if *k == field { wrong } else { *v })).collect();
         assert_eq!(post(&server, &token, &clock, &form).await, 422, "{field} {wrong}");
     }
+    // Looked at first: both files of the device, before and after; nothing is written.
+    let look: Vec<_> = right.iter().map(|(k, v)| (*k, if *k == "act" { "preview" } else { *v })).collect();
+    let page = server.http.post(server.url(&format!("{clock}?lang=en"))).bearer_auth(&token).form(&look).send().await.unwrap();
+    assert_eq!(page.status(), 200);
+    let page = page.text().await.unwrap();
+    assert!(
+        page.contains("2 exhibits of this device") || page.replace(['\u{2068}', '\u{2069}'], "").contains("2 exhibits of this device"),
+        "{page}"
+    );
+    assert!(page.contains("2026-07-14 22:10:00") && page.contains("2026-07-14 23:10:00"), "{page}");
+    assert_eq!(taken(&one).await.1, "exif_original");
     assert_eq!(post(&server, &token, &clock, &right).await, 303);
     assert_eq!(
         taken(&one).await,

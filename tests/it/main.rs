@@ -21,5 +21,6 @@ mod rights;
 mod story;
 mod support;
 mod tidy;
+mod together;
 mod vectors;
 mod workspace;

@@ -77,6 +77,22 @@ event_types! {
     ExhibitDecided = "exhibit.decided",
     /// Somebody took their last decision back: what was decided before holds again.
     DecisionUndone = "exhibit.decision_undone",
+    /// A colleague put a word on it.
+    ExhibitTagged = "exhibit.tagged",
+    ExhibitUntagged = "exhibit.untagged",
+    /// It is somebody's to review, or nobody's again.
+    ExhibitAssigned = "exhibit.assigned",
+    /// A note or a mark was put beside it.
+    NoteAdded = "note.added",
+    /// A note was corrected or taken away; its opening stays.
+    NoteSuperseded = "note.superseded",
+    /// The witness was asked to keep the original and bring it, or is no longer.
+    OriginalRequested = "original.requested",
+    OriginalRequestWithdrawn = "original.request_withdrawn",
+    /// Some of what was found not relevant is to be decided again: with this seed.
+    SampleDrawn = "sample.drawn",
+    /// One of a sample was decided again, by somebody who did not know the first decision.
+    SampleDecided = "sample.decided",
     /// Left the building in a bundle; closes the history that the bundle carries.
     ExhibitExported = "exhibit.exported",
     /// Nothing may erase it.

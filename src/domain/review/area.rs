@@ -45,7 +45,6 @@ impl Bbox {
         self.west > self.east
     }
 
-    #[cfg(test)]
     pub const fn holds(&self, p: E7) -> bool {
         let within =
             if self.crosses_antimeridian() { p.lon >= self.west || p.lon <= self.east } else { p.lon >= self.west && p.lon <= self.east };
@@ -83,7 +82,6 @@ impl Circle {
         self.square_to(p).sqrt() / PER_METRE
     }
 
-    #[cfg(test)]
     pub fn holds(&self, p: E7) -> bool {
         self.square_to(p) <= self.square
     }
@@ -109,7 +107,6 @@ impl Polygon {
         self.0.iter().zip(next).map(|(a, b)| (*a, *b)).filter(|(a, b)| a.lat != b.lat)
     }
 
-    #[cfg(test)]
     #[allow(clippy::cast_precision_loss)]
     pub fn holds(&self, p: E7) -> bool {
         let crossed = |(a, b): &(E7, E7)| {

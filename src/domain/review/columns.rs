@@ -14,13 +14,14 @@ use serde_json::{Value, json};
 
 use super::area::Circle;
 use super::closeness::{seconds_down, seconds_up};
+use super::signs::Sign;
 use crate::domain::appeal::Appeal;
 use crate::domain::capture::{Grade, Source};
 use crate::domain::exhibit::{Kind, State};
-use crate::domain::value::Utc;
+use crate::domain::value::{Id, Utc};
 
 /// One exhibit, as far as it is sorted, filtered and drawn.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Line {
     pub number: u64,
     pub family: u64,
@@ -33,11 +34,20 @@ pub struct Line {
     pub time: Option<(Utc, Utc, Grade, Source)>,
     pub place: Option<Spot>,
     pub received_at: Utc,
+    /// Bits of the appeal's tags.
+    pub tags: u32,
+    /// Bits of its signs.
+    pub signs: u32,
+    /// By which its hand-over is called.
+    pub sender: u64,
+    /// By which its device is called; 0 when nothing tells.
+    pub device: u64,
+    pub assignee: Option<Id>,
     pub version: u64,
 }
 
 /// The effective place.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spot {
     pub lat_e7: i64,
     pub lon_e7: i64,
@@ -50,6 +60,9 @@ pub struct Spot {
 const NO_TIME: u32 = u32::MAX;
 const NO_PLACE: i32 = i32::MIN;
 const NO_BEARING: u16 = u16::MAX;
+
+/// What one exhibit costs before it is compressed.
+const LINE_BYTES: usize = 56;
 
 const LEAD: u8 = 1;
 const THUMBNAIL: u8 = 2;
@@ -80,16 +93,32 @@ fn deltas(values: impl Iterator<Item = u32> + Clone) -> impl Iterator<Item = u32
     values.zip(before).map(|(v, b)| v.wrapping_sub(b))
 }
 
-/// The index of `lines`, which are in the order of their numbers. `all` is how many exhibits the appeal has, `asked_at` when they were
-/// read.
-pub fn encode(appeal: &Appeal, lines: &[Line], all: u64, asked_at: Utc) -> Vec<u8> {
+/// What an index says besides its lines.
+pub struct About {
+    /// How many exhibits the appeal has.
+    pub all: u64,
+    /// When they were read.
+    pub asked_at: Utc,
+    /// Words of tags, in the order of their bits.
+    pub tags: Vec<String>,
+    /// What devices are called: numbers, words, and whether it is one device and not a model.
+    pub devices: Vec<(u64, String, bool)>,
+    /// Everybody of the agency, new ones last, and whether they may review.
+    pub people: Vec<(Id, String, bool)>,
+}
+
+/// The index of `lines`, which are in the order of their numbers.
+pub fn encode(appeal: &Appeal, lines: &[Line], about: &About) -> Vec<u8> {
     let area = Circle::new(appeal.area.centre, appeal.area.radius_m);
     let names = |words: &mut dyn Iterator<Item = &'static str>| Value::from(words.collect::<Vec<_>>());
     let header = json!({
         "version": 1,
         "rows": lines.len(),
-        "all": all,
-        "asked_at": asked_at.micros(),
+        "all": about.all,
+        "asked_at": about.asked_at.micros(),
+        "tags": about.tags,
+        "people": about.people,
+        "devices": about.devices,
         "from": seconds_down(appeal.from),
         "to": seconds_up(appeal.to),
         "centre": [area.centre.lat, area.centre.lon],
@@ -99,13 +128,15 @@ pub fn encode(appeal: &Appeal, lines: &[Line], all: u64, asked_at: Utc) -> Vec<u
         "kinds": names(&mut Kind::ALL.iter().map(|k| k.as_str())),
         "states": names(&mut State::ALL.iter().map(|s| s.as_str())),
         "grades": names(&mut Grade::ALL.iter().map(|g| g.as_str())),
+        "signs": names(&mut Sign::ALL.iter().map(|s| s.as_str())),
         "sources": names(&mut Source::ALL.iter().map(|s| s.as_str())),
         "columns": [["number", 4, "delta"], ["family", 4, "back"], ["t", 4, ""], ["t_hi", 4, "after t"], ["lat", 4, ""], ["lon", 4, ""],
             ["radius", 2, ""], ["bearing", 2, ""], ["received", 4, "delta"], ["version", 2, ""], ["kind", 1, ""], ["state", 1, ""],
-            ["grade", 1, ""], ["time_source", 1, ""], ["place_source", 1, ""], ["flags", 1, ""]],
+            ["grade", 1, ""], ["time_source", 1, ""], ["place_source", 1, ""], ["flags", 1, ""], ["tags", 4, ""], ["assignee", 2, ""],
+            ["signs", 2, ""], ["sender", 4, "back"], ["device", 4, ""]],
     });
     let header = header.to_string().into_bytes();
-    let mut out = Vec::with_capacity(header.len() + 4 + lines.len() * 40);
+    let mut out = Vec::with_capacity(header.len() + 4 + lines.len() * LINE_BYTES);
     out.extend(number(header.len() as u64).to_le_bytes());
     out.extend(header);
     let t = |l: &Line| l.time.map_or(NO_TIME, |t| clamped(seconds_up(t.0)));
@@ -134,6 +165,13 @@ pub fn encode(appeal: &Appeal, lines: &[Line], all: u64, asked_at: Utc) -> Vec<u
         1,
         lines.iter().map(|l| u32::from(flag(l.lead, LEAD) | flag(l.has_thumbnail, THUMBNAIL) | flag(l.quarantined, QUARANTINED))),
     );
+    planes(&mut out, 4, lines.iter().map(|l| l.tags));
+    let whose =
+        |to: &Id| about.people.iter().position(|(id, ..)| id == to).and_then(|n| u32::try_from(n + 1).ok()).unwrap_or(0).min(65_535);
+    planes(&mut out, 2, lines.iter().map(|l| l.assignee.as_ref().map_or(0, whose)));
+    planes(&mut out, 2, lines.iter().map(|l| l.signs));
+    planes(&mut out, 4, lines.iter().map(|l| number(l.number.wrapping_sub(l.sender))));
+    planes(&mut out, 4, lines.iter().map(|l| number(l.device)));
     out
 }
 
@@ -150,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn each_exhibit_costs_forty_bytes_before_it_is_compressed() {
+    fn each_exhibit_costs_fifty_six_bytes_before_it_is_compressed() {
         let at = Utc::from_micros(1_784_059_200_000_001);
         let appeal = Appeal::sample(at, at.plus(1_800_000_000), "Europe/Paris");
         let line = Line {
@@ -164,13 +202,20 @@ mod tests {
             time: Some((at, at, Grade::A, Source::ExifGps)),
             place: None,
             received_at: at,
+            tags: 2,
+            signs: 1,
+            sender: 7,
+            device: 0,
+            assignee: None,
             version: 0,
         };
-        let bytes = encode(&appeal, &[line.clone(), line], 2, at);
+        let about =
+            About { all: 2, asked_at: at, tags: vec!["second-look".into(), "graphic".into()], devices: Vec::new(), people: Vec::new() };
+        let bytes = encode(&appeal, &[line.clone(), line], &about);
         let header = u32::from_le_bytes(bytes[..4].try_into().unwrap()) as usize;
-        assert_eq!(bytes.len(), 4 + header + 2 * 40);
+        assert_eq!(bytes.len(), 4 + header + 2 * LINE_BYTES);
         let header: Value = serde_json::from_slice(&bytes[4..4 + header]).unwrap();
         let each: u64 = header["columns"].as_array().unwrap().iter().map(|c| c[1].as_u64().unwrap()).sum();
-        assert_eq!((each, header["rows"].as_u64(), header["from"].as_i64()), (40, Some(2), Some(1_784_059_200)));
+        assert_eq!((each, header["rows"].as_u64(), header["from"].as_i64()), (LINE_BYTES as u64, Some(2), Some(1_784_059_200)));
     }
 }

@@ -5,11 +5,13 @@ use utoipa::IntoParams;
 
 use super::area::{Bbox, Circle, E7, Polygon, e7};
 use super::closeness::{seconds_down, seconds_up};
+use super::signs::Sign;
+use super::tags::TagBook;
 use crate::domain::capture::Grade;
 #[cfg(test)]
 use crate::domain::exhibit::Exhibit;
 use crate::domain::exhibit::{Kind, State};
-use crate::domain::value::{Point, SECOND_US, Sha256, Utc};
+use crate::domain::value::{Id, Point, SECOND_US, Sha256, Utc};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Order {
@@ -20,6 +22,13 @@ pub enum Order {
     Time,
     /// By arrival, newest first.
     Received,
+}
+
+/// Whose exhibits are asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Assigned {
+    Nobody,
+    To(Id),
 }
 
 /// What the queue is asked. Built only by [`Filter::read`], so that every one in use makes sense.
@@ -34,6 +43,15 @@ pub struct Filter {
     pub kinds: Vec<Kind>,
     pub grades: Vec<Grade>,
     pub quarantined: bool,
+    /// Bits of tags, of which it has one or more; none asks nothing.
+    pub tags: u32,
+    /// Bits of signs, of which it has one or more; none asks nothing.
+    pub signs: u32,
+    /// One hand-over, by its number.
+    pub sender: Option<u64>,
+    /// One device, by its number.
+    pub device: Option<u64>,
+    pub assigned: Option<Assigned>,
     /// Of each family the best copy only.
     pub best_only: bool,
     /// One family, by its number.
@@ -66,6 +84,17 @@ pub struct RawFilter {
     pub kind: Option<String>,
     /// `A` to `D`, how good the time is; several with commas.
     pub grade: Option<String>,
+    /// Tags, of which it has one or more; several with commas.
+    pub tag: Option<String>,
+    /// Signs, of which it has one or more, several with commas: `own`, `received` (by the witness's word), `messenger`, `screen`, `edited`,
+    /// `clock`, `place`, `credentials`, `broken`, `generated`.
+    pub sign: Option<String>,
+    /// One hand-over, by the number of its first exhibit.
+    pub submission: Option<String>,
+    /// One device (or model), by the number of the first exhibit that it made.
+    pub device: Option<String>,
+    /// `nobody`, `me`, or the id of the person whose it is to review.
+    pub assigned: Option<String>,
     /// `all` (default); `best`: of each family the best copy only; a number: that family.
     pub family: Option<String>,
     /// `unknown`: only exhibits whose time is not known.
@@ -114,7 +143,7 @@ fn list<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
 
 impl Filter {
     /// Reads query parameters; empty ones count as absent (a form sends them so).
-    pub fn read(raw: &RawFilter) -> Result<Self, Wrong> {
+    pub fn read(raw: &RawFilter, book: &TagBook) -> Result<Self, Wrong> {
         let time = |field, text: Option<&str>| match text.map(str::parse::<Utc>) {
             None => Ok(None),
             Some(Ok(t)) => Ok(Some(t)),
@@ -158,6 +187,30 @@ impl Filter {
         let Some(grades) = filled(&raw.grade).map_or(Some(Vec::new()), |t| list(t, Grade::parse)) else {
             return wrong("grade", "A, B, C or D");
         };
+        let words = filled(&raw.tag).map(|t| t.split(',').map(|w| w.trim().to_owned()).collect::<Vec<_>>()).unwrap_or_default();
+        if words.iter().any(|w| book.bit(w).is_none()) {
+            return wrong("tag", "no exhibit of this appeal has such a tag");
+        }
+        let tags = book.mask(&words);
+        let Some(signs) = filled(&raw.sign).map_or(Some(Vec::new()), |t| list(t, Sign::parse)) else {
+            return wrong("sign", "no such sign");
+        };
+        let signs = signs.into_iter().fold(0, |bits, s| bits | s.bit());
+        let numbered = |field, text: Option<&str>| match text.map(str::parse::<u64>) {
+            None => Ok(None),
+            Some(Ok(n)) if n > 0 => Ok(Some(n)),
+            Some(_) => wrong(field, "the number of an exhibit"),
+        };
+        let sender = numbered("submission", filled(&raw.submission))?;
+        let device = numbered("device", filled(&raw.device))?;
+        let assigned = match filled(&raw.assigned) {
+            None => None,
+            Some("nobody") => Some(Assigned::Nobody),
+            Some(person) => match person.parse() {
+                Ok(id) => Some(Assigned::To(id)),
+                Err(()) => return wrong("assigned", "'nobody', 'me' or a person's id"),
+            },
+        };
         let (best_only, family) = match filled(&raw.family) {
             None | Some("all") => (false, None),
             Some("best") => (true, None),
@@ -172,7 +225,27 @@ impl Filter {
             Some("received") => Order::Received,
             Some(_) => return wrong("order", "no such order"),
         };
-        Ok(Self { from, to, bbox, near, within, states, kinds, grades, quarantined, best_only, family, time_unknown, place_unknown, order })
+        Ok(Self {
+            from,
+            to,
+            bbox,
+            near,
+            within,
+            states,
+            kinds,
+            grades,
+            quarantined,
+            tags,
+            signs,
+            sender,
+            device,
+            assigned,
+            best_only,
+            family,
+            time_unknown,
+            place_unknown,
+            order,
+        })
     }
 
     pub fn limit(raw: &RawFilter) -> Result<u32, Wrong> {
@@ -214,6 +287,11 @@ impl Filter {
             && (self.kinds.is_empty() || self.kinds.contains(&e.kind))
             && (self.grades.is_empty() || e.when.is_some_and(|w| self.grades.contains(&w.grade)))
             && (!self.quarantined || e.quarantine.is_some())
+            && (self.tags == 0 || e.tags & self.tags != 0)
+            && (self.signs == 0 || e.signs & self.signs != 0)
+            && self.sender.is_none_or(|n| n == e.sender)
+            && self.device.is_none_or(|n| n == e.device)
+            && self.assigned.is_none_or(|a| a == e.assignee.map_or(Assigned::Nobody, Assigned::To))
             && (!self.best_only || e.lead)
             && self.family.is_none_or(|f| f == e.family)
     }
@@ -269,7 +347,12 @@ mod tests {
     #[test]
     fn filters_that_make_no_sense_are_named() {
         type Set = fn(&mut RawFilter);
-        let cases: [(Set, &str); 12] = [
+        let cases: [(Set, &str); 17] = [
+            (|r| r.sign = Some("fake".into()), "sign"),
+            (|r| r.submission = Some("-1".into()), "submission"),
+            (|r| r.device = Some("0".into()), "device"),
+            (|r| r.tag = Some("graphic,unheard".into()), "tag"),
+            (|r| r.assigned = Some("somebody".into()), "assigned"),
             (|r| r.from = Some("1969-07-20T20:17:00Z".into()), "from"),
             (|r| r.within = Some("1,2;3,4".into()), "within"),
             (|r| r.grade = Some("E".into()), "grade"),
@@ -302,16 +385,19 @@ mod tests {
             ),
         ];
         for (set, field) in cases {
-            assert_eq!(Filter::read(&raw(set)).unwrap_err().field, field);
+            assert_eq!(Filter::read(&raw(set), &TagBook::default()).unwrap_err().field, field);
         }
     }
 
     #[test]
     fn empty_fields_of_a_form_are_absent() {
-        let filter = Filter::read(&raw(|r| {
-            r.from = Some(" ".into());
-            r.state = Some(String::new())
-        }))
+        let filter = Filter::read(
+            &raw(|r| {
+                r.from = Some(" ".into());
+                r.state = Some(String::new())
+            }),
+            &TagBook::default(),
+        )
         .unwrap();
         assert_eq!(filter, Filter::default());
     }

@@ -1,9 +1,13 @@
 //! The API for programs, described by itself at `/api/v1/openapi.json`.
 
+pub mod acts;
 pub mod claims;
 pub mod exhibits;
+pub mod filters;
 pub mod health;
+pub mod live;
 pub mod log;
+pub mod remarks;
 pub mod submissions;
 pub mod uploads;
 pub mod workspace;
@@ -61,9 +65,19 @@ pub fn described() -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .routes(routes!(exhibits::list))
         .routes(routes!(exhibits::geojson))
         .routes(routes!(workspace::index))
+        .routes(routes!(workspace::counts))
         .routes(routes!(workspace::tiles))
         .routes(routes!(workspace::decide))
         .routes(routes!(workspace::undo))
+        .routes(routes!(acts::preview))
+        .routes(routes!(acts::act))
+        .routes(routes!(acts::undo))
+        .routes(routes!(live::lease))
+        .routes(routes!(live::events))
+        .routes(routes!(filters::list, filters::save))
+        .routes(routes!(filters::delete))
+        .routes(routes!(remarks::list, remarks::add))
+        .routes(routes!(remarks::take_away))
         .routes(routes!(exhibits::one))
         .routes(routes!(exhibits::events))
         .routes(routes!(exhibits::decide))

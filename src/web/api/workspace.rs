@@ -1,5 +1,6 @@
 //! What the workspace holds of an appeal, for programs too.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 
 use axum::Json;
@@ -10,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::exhibits::ExhibitAnswer;
-use crate::domain::exhibit::State as ExhibitState;
-use crate::domain::review::{Decision, encode};
+use crate::domain::capture::Grade;
+use crate::domain::exhibit::{Kind, State as ExhibitState};
+use crate::domain::review::{Decision, RawFilter, Sign, encode};
 use crate::domain::value::Utc;
 use crate::error::{Error, Result};
 use crate::review;
@@ -39,13 +41,51 @@ pub async fn index(
     let appeal = own_appeal(&app, &person, &code).await?;
     let found = review::lines(&app, &appeal, asked.since.map(Utc::from_micros)).await?;
     let made = tokio::task::spawn_blocking(move || {
-        let bytes = encode(&appeal, &found.lines, found.all, found.asked_at);
+        let bytes = encode(&appeal, &found.lines, &found.about);
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         encoder.write_all(&bytes)?;
         encoder.finish()
     });
     let packed = made.await.map_err(Error::internal)?.map_err(Error::internal)?;
     Ok(([(header::CONTENT_TYPE, "application/octet-stream"), (header::CONTENT_ENCODING, "gzip")], packed).into_response())
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct CountsAnswer {
+    /// That all questions hold.
+    found: u64,
+    state: BTreeMap<&'static str, u64>,
+    kind: BTreeMap<&'static str, u64>,
+    grade: BTreeMap<&'static str, u64>,
+    tag: BTreeMap<String, u64>,
+    sign: BTreeMap<&'static str, u64>,
+    time_unknown: u64,
+    place_unknown: u64,
+}
+
+/// How many exhibits a filter finds, and how many of each state, kind, grade, tag and sign there are of what its other questions leave
+///
+/// It shows no exhibit, so no custody event is written.
+#[utoipa::path(get, path = "/api/v1/appeals/{code}/exhibits.counts", tag = "review", security(("account" = [])),
+    params(("code" = String, Path), RawFilter), responses((status = 200, body = CountsAnswer), (status = 422, description = "A filter that makes no sense")))]
+pub async fn counts(
+    State(app): State<AppState>,
+    Reviewer(person): Reviewer,
+    Path(code): Path<String>,
+    Params(raw): Params<RawFilter>,
+) -> Result<Json<CountsAnswer>> {
+    let appeal = own_appeal(&app, &person, &code).await?;
+    let (c, words) = review::counts(&app, &person, &appeal, &raw).await?;
+    Ok(Json(CountsAnswer {
+        found: c.found,
+        state: ExhibitState::ALL.iter().zip(c.states).map(|(s, n)| (s.as_str(), n)).collect(),
+        kind: Kind::ALL.iter().zip(c.kinds).map(|(k, n)| (k.as_str(), n)).collect(),
+        grade: Grade::ALL.iter().zip(c.grades).map(|(g, n)| (g.as_str(), n)).collect(),
+        tag: words.into_iter().zip(c.tags).collect(),
+        sign: Sign::ALL.iter().zip(c.signs).map(|(s, n)| (s.as_str(), n)).collect(),
+        time_unknown: c.time_unknown,
+        place_unknown: c.place_unknown,
+    }))
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -126,12 +166,20 @@ pub struct ChangesAnswer {
     left: Vec<u64>,
     /// Numbers of others of a family that somebody had decided before: that stands.
     stands: Vec<u64>,
+    /// Numbers of those that a colleague has before them; their families are left alone too.
+    held: Vec<u64>,
+}
+
+impl From<(u64, ExhibitState, u64)> for ChangedAnswer {
+    fn from((number, state, version): (u64, ExhibitState, u64)) -> Self {
+        Self { number, state, version }
+    }
 }
 
 impl From<review::Changed> for ChangesAnswer {
     fn from(c: review::Changed) -> Self {
-        let changed = c.changed.into_iter().map(|(number, state, version)| ChangedAnswer { number, state, version }).collect();
-        Self { changed, left: c.left, stands: c.stands }
+        let changed = c.changed.into_iter().map(ChangedAnswer::from).collect();
+        Self { changed, left: c.left, stands: c.stands, held: c.held }
     }
 }
 

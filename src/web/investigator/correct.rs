@@ -1,9 +1,14 @@
 //! `/exhibits/{id}/capture` and `/exhibits/{id}/clock`: what an investigator states about time and place. Times are those of the appeal's
 //! zone, as the page shows them.
 
+use askama::Template;
 use axum::extract::{Form, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
+use i18n_embed::fluent::FluentLanguageLoader;
+use i18n_embed_fl::fl;
 use serde::Deserialize;
+
+use super::queue::when_words;
 
 use crate::db;
 use crate::domain::actor::Person;
@@ -11,7 +16,8 @@ use crate::domain::capture::in_zone;
 use crate::domain::value::{Id, Point, SECOND_US, Utc};
 use crate::error::{Error, Result};
 use crate::review::{self, Stated};
-use crate::web::extract::{AppState, Decider, PathId};
+use crate::web::extract::{AppState, Decider, Frame, PathId};
+use crate::web::respond::page;
 
 #[derive(Deserialize)]
 pub struct CaptureForm {
@@ -83,9 +89,29 @@ pub struct ClockForm {
     reason: String,
 }
 
+struct Touched {
+    id: String,
+    number: u64,
+    before: String,
+    after: String,
+}
+
+/// What a correction would change, with the form that does it.
+#[derive(Template)]
+#[template(path = "clock.html")]
+struct ClockPage {
+    frame: Frame,
+    t: &'static FluentLanguageLoader,
+    id: String,
+    delta: String,
+    form: ClockForm,
+    touched: Vec<Touched>,
+}
+
 pub async fn clock(
     State(app): State<AppState>,
     Decider(person): Decider,
+    mut frame: Frame,
     PathId(id): PathId,
     Form(form): Form<ClockForm>,
 ) -> Result<Response> {
@@ -97,6 +123,21 @@ pub async fn clock(
         let doubt_us = doubt.checked_mul(SECOND_US).ok_or(Error::Invalid { field: "doubt_s", why: "seconds".into() })?;
         // An hour that happens twice adds to the doubt.
         let doubt_us = doubt_us.saturating_add(later.micros() - truth.micros());
+        if form.act == "preview" {
+            let found = review::preview_clock(&app, &person, id, truth, doubt_us).await?;
+            let t = frame.language.texts();
+            // In another language it is asked for again.
+            frame.here = format!("/exhibits/{id}");
+            let zone = zone_of(&app, &person, id).await?;
+            let touched = found.touched.into_iter().map(|(e, after)| Touched {
+                before: when_words(t, e.when, &zone),
+                after: when_words(t, after, &zone),
+                number: e.number,
+                id: e.id.to_string(),
+            });
+            let delta = fl!(t, "clock-delta", seconds = format!("{:+}", found.delta_us / SECOND_US));
+            return page(&ClockPage { t, id: id.to_string(), delta, form, touched: touched.collect(), frame });
+        }
         review::correct_clock(&app, &person, id, truth, doubt_us, &form.reason).await?;
     }
     Ok(Redirect::to(&format!("/exhibits/{id}#times")).into_response())

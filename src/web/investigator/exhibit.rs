@@ -22,10 +22,10 @@ use crate::domain::family::Relation;
 use crate::domain::media::playable;
 use crate::domain::purpose::PurposeCode;
 use crate::domain::retention::Basis;
-use crate::domain::review::Decision;
+use crate::domain::review::{Decision, GRAPHIC, GRAPHIC_BIT, Remark, SECOND_LOOK};
 use crate::domain::scan::{Scan, ScanState};
 use crate::domain::submission::{Answer, Statement};
-use crate::domain::value::SECOND_US;
+use crate::domain::value::{MINUTE_US, SECOND_US};
 use crate::error::{Error, Result};
 use crate::examine;
 use crate::review::{self, Family, Look};
@@ -41,6 +41,30 @@ struct Event {
     kind: String,
     who: String,
     detail: String,
+}
+
+/// A note or a mark, with what a page needs to show it.
+struct Written {
+    id: String,
+    words: String,
+    by: String,
+    at: String,
+    mine: bool,
+    gone: bool,
+    from_ms: String,
+    to_ms: String,
+    region: String,
+    /// `1:05–1:07`.
+    clock: String,
+}
+
+/// What the witness said beside what the file says.
+struct Row {
+    what: String,
+    told: String,
+    own: String,
+    apart: String,
+    differs: bool,
 }
 
 struct Earlier {
@@ -61,6 +85,8 @@ struct Facts {
     rule: u32,
     family: Family,
     device_known: bool,
+    /// What made it, how large and how long it is: names and values.
+    made: Vec<(String, String)>,
     /// Corrections of its device's clock that count.
     corrections: Vec<String>,
 }
@@ -73,6 +99,21 @@ struct ExhibitPage {
     code: String,
     zone: String,
     id: String,
+    number: u64,
+    family: u64,
+    /// The reader's own account.
+    me: String,
+    may_decide: bool,
+    /// A colleague who has this content open.
+    looking: Option<String>,
+    assignee: Option<String>,
+    tags: Vec<String>,
+    /// Not to be shown before somebody asks for it.
+    graphic: bool,
+    original_asked: bool,
+    remarks: Vec<Written>,
+    beside: Vec<Row>,
+    words: String,
     name: String,
     name_truncated: bool,
     size: String,
@@ -168,6 +209,11 @@ impl ExhibitPage {
         facts::quarantine_words(self.t, why)
     }
 
+    /// Whether a relative's thumbnail is shown unasked: not when it, or the exhibit itself, is marked as graphic.
+    fn shown(&self, relative: &Exhibit) -> bool {
+        relative.has_thumbnail && relative.quarantine.is_none() && !self.graphic && relative.tags & GRAPHIC_BIT == 0
+    }
+
     fn note(&self, note: &str) -> String {
         facts::note_words(self.t, note)
     }
@@ -199,6 +245,10 @@ pub async fn show(State(app): State<AppState>, Reviewer(person): Reviewer, frame
     let decisions = db::exhibits::decisions(&mut tx, e.id).await?;
     let names: Vec<(String, String)> = db::accounts::list(&mut tx).await?.into_iter().map(|a| (a.id.to_string(), a.name)).collect();
     let entries = db::log::of_subject(&mut tx, "exhibit", &e.id.to_string()).await?;
+    let remarks = db::remarks::of(&mut tx, e.id).await?;
+    let tags = db::tags::book(&mut tx, e.appeal).await?.words();
+    let original_asked = db::acts::original_asked(&mut tx, e.id).await?.is_some();
+    let looking = db::leases::other(&mut tx, e.appeal, e.family, person.id, app.now()).await?;
     let hold = db::retention::hold(&mut tx, e.id).await?;
     let erasure = db::retention::open_for(&mut tx, e.id).await?.is_some();
     drop(tx);
@@ -209,6 +259,18 @@ pub async fn show(State(app): State<AppState>, Reviewer(person): Reviewer, frame
     let (notes, raw) = x.map_or_else(Default::default, |x| (x.notes, serde_json::from_str(&x.raw).unwrap_or_default()));
     page(&ExhibitPage {
         t,
+        number: e.number,
+        family: e.family,
+        me: person.id.to_string(),
+        may_decide: may(person.role, Act::Decide),
+        looking,
+        assignee: e.assignee.and_then(|a| names.iter().find(|(id, _)| *id == a.to_string())).map(|(_, name)| name.clone()),
+        tags: tags.into_iter().enumerate().filter(|(bit, _)| e.tags & 1 << bit != 0).map(|(_, word)| tag_words(t, &word)).collect(),
+        graphic: e.tags & GRAPHIC_BIT != 0,
+        original_asked,
+        remarks: remarks.into_iter().map(|w| written(w, &person, &appeal.zone)).collect(),
+        beside: beside(t, &statement, &times, &places, &appeal.zone),
+        words: viewer_words(t),
         code: appeal.code,
         id: e.id.to_string(),
         name_truncated: e.name_truncated,
@@ -238,7 +300,7 @@ pub async fn show(State(app): State<AppState>, Reviewer(person): Reviewer, frame
         places,
         notes,
         raw,
-        events: entries.into_iter().map(|entry| event(&entry, &names, &appeal.zone)).collect(),
+        events: entries.into_iter().map(|entry| event(t, &entry, &names, &appeal.zone)).collect(),
         earlier: decisions
             .into_iter()
             .map(|d| Earlier {
@@ -261,6 +323,173 @@ pub async fn show(State(app): State<AppState>, Reviewer(person): Reviewer, frame
         name: e.name,
         frame,
     })
+}
+
+/// The two tags that mean something to the program, in words; others as they are.
+pub fn tag_words(t: &FluentLanguageLoader, word: &str) -> String {
+    match word {
+        SECOND_LOOK => fl!(t, "tag-second-look"),
+        GRAPHIC => fl!(t, "tag-graphic"),
+        own => own.to_owned(),
+    }
+}
+
+fn written(w: db::remarks::Written, person: &Person, zone: &str) -> Written {
+    let text = |ms: Option<u64>| ms.map(|ms| ms.to_string()).unwrap_or_default();
+    let clock = |ms: u64| format!("{}:{:02}.{}", ms / 60_000, ms / 1_000 % 60, ms / 100 % 10);
+    Written {
+        id: w.id.to_string(),
+        mine: w.by == person.id,
+        gone: w.superseded_at.is_some(),
+        from_ms: text(w.remark.from_ms),
+        to_ms: text(w.remark.to_ms),
+        region: w.remark.region.map(|r| r.map(|n| n.to_string()).join(",")).unwrap_or_default(),
+        clock: [w.remark.from_ms, w.remark.to_ms].into_iter().flatten().map(clock).collect::<Vec<_>>().join("\u{2013}"),
+        words: w.remark.words,
+        by: w.name,
+        at: w.at.in_zone(zone),
+    }
+}
+
+/// Time, place and making, as the witness told them and as the file has them. What differs beyond both doubts is marked.
+fn beside(t: &FluentLanguageLoader, statement: &Statement, times: &[TimeClaim], places: &[PlaceClaim], zone: &str) -> Vec<Row> {
+    let nothing = || fl!(t, "beside-nothing");
+    let interval = |c: &TimeClaim| match (c.from, c.to) {
+        (Some(from), Some(to)) if from == to => from.in_zone(zone),
+        (Some(from), Some(to)) => format!("{} \u{2013} {}", from.in_zone(zone), to.in_zone(zone)),
+        _ => c.raw.clone(),
+    };
+    let point = |c: &PlaceClaim| match (c.lat, c.lon) {
+        (Some(lat), Some(lon)) => format!("{lat:.5}, {lon:.5} ± {:.0} m", c.radius_m.unwrap_or(50.0)),
+        _ => c.raw.clone(),
+    };
+    let time = contradiction::times_beside(times);
+    let place = contradiction::places_beside(places);
+    let words = |apart: Option<i64>, unit: &str| match apart {
+        None => String::new(),
+        Some(0) => fl!(t, "beside-fits"),
+        Some(n) => format!("{n} {unit}"),
+    };
+    let mut rows = vec![
+        Row {
+            what: fl!(t, "exhibit-when"),
+            told: time.told.map_or_else(nothing, interval),
+            own: time.own.map_or_else(nothing, interval),
+            apart: words(time.apart.map(|us| (us + MINUTE_US - 1) / MINUTE_US), "min"),
+            differs: time.apart.is_some_and(|us| us > 0),
+        },
+        Row {
+            what: fl!(t, "exhibit-where"),
+            told: place.told.map_or_else(nothing, point),
+            own: place.own.map_or_else(nothing, point),
+            apart: words(place.apart, "m"),
+            differs: place.apart.is_some_and(|m| m > 0),
+        },
+    ];
+    let own = |answer: Answer| match answer {
+        Answer::Yes => fl!(t, "yes"),
+        Answer::No => fl!(t, "no"),
+        Answer::Unknown => nothing(),
+    };
+    for (what, told) in [(fl!(t, "send-own"), statement.own), (fl!(t, "send-edited"), statement.edited)] {
+        rows.push(Row { what, told: own(told), own: fl!(t, "beside-indicators"), apart: String::new(), differs: false });
+    }
+    rows
+}
+
+/// What the viewer says.
+fn viewer_words(t: &FluentLanguageLoader) -> String {
+    let words = [
+        ("of", fl!(t, "viewer-of", n = "{n}", all = "{all}")),
+        ("end", fl!(t, "workspace-end")),
+        ("saved", fl!(t, "viewer-saved", state = "{state}")),
+        ("held", fl!(t, "error-leased")),
+        ("left", fl!(t, "workspace-left-one", n = "1")),
+        ("offline", fl!(t, "workspace-offline")),
+        ("refused", fl!(t, "workspace-refused")),
+        ("speed", fl!(t, "viewer-speed", speed = "{speed}")),
+        ("state-relevant", fl!(t, "state-relevant")),
+        ("state-not_relevant", fl!(t, "state-not-relevant")),
+        ("state-undecided", fl!(t, "state-undecided")),
+        ("tagged", fl!(t, "workspace-tagged", tag = fl!(t, "tag-second-look"))),
+        ("key-space", fl!(t, "keys-space")),
+        ("key-press", fl!(t, "keys-press")),
+        ("key-change", fl!(t, "keys-change", what = "{what}", key = "{key}")),
+        ("key-right", fl!(t, "keys-right")),
+        ("key-left", fl!(t, "keys-left")),
+        ("key-relevant", fl!(t, "state-relevant")),
+        ("key-not_relevant", fl!(t, "state-not-relevant")),
+        ("key-undecided", fl!(t, "state-undecided")),
+        ("key-second", fl!(t, "tag-second-look")),
+        ("key-help", fl!(t, "keys-title")),
+        ("key-in", fl!(t, "viewer-in")),
+        ("key-out", fl!(t, "viewer-out")),
+        ("key-fit", fl!(t, "viewer-fit")),
+        ("key-full-size", "100 %".to_owned()),
+        ("key-rotate", fl!(t, "viewer-rotate")),
+        ("key-screen", fl!(t, "viewer-screen")),
+        ("key-play", fl!(t, "viewer-play")),
+        ("key-back", fl!(t, "viewer-frame-back")),
+        ("key-on", fl!(t, "viewer-frame-on")),
+        ("key-slower", fl!(t, "viewer-slower")),
+        ("key-faster", fl!(t, "viewer-faster")),
+        ("key-mark", fl!(t, "remark-now")),
+        ("key-note", fl!(t, "remark-words")),
+    ];
+    let all: std::collections::BTreeMap<_, _> = words.into_iter().collect();
+    serde_json::to_string(&all).unwrap_or_default().replace('<', "\\u003c").replace(['\u{2068}', '\u{2069}'], "")
+}
+
+#[derive(Deserialize)]
+pub struct RemarkForm {
+    #[serde(default)]
+    words: String,
+    /// Seconds.
+    #[serde(default)]
+    from_s: String,
+    #[serde(default)]
+    to_s: String,
+    /// Left, top, width and height in thousandths.
+    #[serde(default)]
+    region: String,
+    /// A remark of one's own.
+    #[serde(default)]
+    take_away: String,
+}
+
+/// Writes a note or a mark, or takes one's own away.
+pub async fn remark(
+    State(app): State<AppState>,
+    Decider(person): Decider,
+    PathId(id): PathId,
+    Form(form): Form<RemarkForm>,
+) -> Result<Response> {
+    if form.take_away.is_empty() {
+        review::remark(&app, &person, id, read_remark(form)?, None).await?;
+    } else {
+        review::unremark(&app, &person, id, form.take_away.parse().map_err(|()| Error::NotFound)?).await?;
+    }
+    Ok(Redirect::to(&format!("/exhibits/{id}#remarks")).into_response())
+}
+
+fn read_remark(form: RemarkForm) -> Result<Remark> {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let moment = |text: &str, field: &'static str| match text.trim() {
+        "" => Ok(None),
+        text => match text.replace(',', ".").parse::<f64>() {
+            Ok(s) if (0.0..=86_400.0).contains(&s) => Ok(Some((s * 1000.0).round() as u64)),
+            _ => Err(Error::Invalid { field, why: "seconds, as 12.5".into() }),
+        },
+    };
+    let region = match form.region.trim() {
+        "" => None,
+        text => {
+            let numbers: Option<Vec<u16>> = text.split(',').map(|n| n.trim().parse().ok()).collect();
+            let four = numbers.and_then(|n| <[u16; 4]>::try_from(n).ok());
+            Some(four.ok_or(Error::Invalid { field: "region", why: "left, top, width, height in thousandths".into() })?)
+        }
+    };
+    Ok(Remark { from_ms: moment(&form.from_s, "from_s")?, to_ms: moment(&form.to_s, "to_s")?, region, words: form.words })
 }
 
 /// The indicators, the family and the device of an exhibit that is being looked at.
@@ -298,6 +527,7 @@ async fn facts_of(
         rule: contradiction::RULE_VERSION,
         family,
         device_known: device.is_some(),
+        made: x.map(|x| facts::made(t, &x.found)).unwrap_or_default(),
         corrections: corrections.into_iter().map(correction).collect(),
     })
 }
@@ -313,7 +543,7 @@ fn scan_words(app: &AppState, t: &FluentLanguageLoader, scan: Option<Scan>) -> O
     })
 }
 
-fn event(entry: &db::log::Entry, names: &[(String, String)], zone: &str) -> Event {
+fn event(t: &FluentLanguageLoader, entry: &db::log::Entry, names: &[(String, String)], zone: &str) -> Event {
     let said: Value = serde_json::from_slice(&entry.bytes).unwrap_or_default();
     let text = |pointer: &str| said.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
     let who = text("/actor/ref");
@@ -322,10 +552,10 @@ fn event(entry: &db::log::Entry, names: &[(String, String)], zone: &str) -> Even
         index: entry.index,
         at: text("/t").parse::<crate::domain::value::Utc>().map(|t| t.in_zone(zone)).unwrap_or_default(),
         kind: text("/type"),
-        who: name.unwrap_or_else(|| text("/actor/k")),
+        who: name.unwrap_or_else(|| facts::actor_words(t, &text("/actor/k"))),
         detail: match said.pointer("/f/ranges").and_then(Value::as_array) {
             Some(ranges) => ranges.iter().filter_map(|r| clock_words(r.as_str()?)).collect::<Vec<_>>().join(", "),
-            None => text("/f/variant"),
+            None => Some(text("/f/variant")).filter(|v| !v.is_empty()).map(|v| facts::variant_words(t, &v)).unwrap_or_default(),
         },
     }
 }

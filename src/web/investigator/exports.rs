@@ -36,10 +36,15 @@ struct AskPage {
 pub struct Chosen {
     #[serde(default)]
     exhibit: String,
+    /// Numbers, with commas.
+    #[serde(default)]
+    numbers: String,
     #[serde(default, rename = "lang")]
     _lang: String,
 }
 
+/// Characters of a list of numbers in an address.
+const NUMBERS_CHARS_MAX: usize = 8_000;
 const DECIDED: [Decided; 3] = [Decided::Relevant, Decided::Undecided, Decided::NotRelevant];
 
 pub async fn ask(
@@ -52,7 +57,13 @@ pub async fn ask(
     let appeal = own_appeal(&app, &person, &code).await?;
     let t = frame.language.texts();
     let states = DECIDED.map(|s| (s.as_str(), state_words(t, s))).to_vec();
-    page(&AskPage { t, code: appeal.code, exhibit: shown(&chosen.exhibit, 40), states, frame })
+    page(&AskPage { t, code: appeal.code, exhibit: named(&chosen), states, frame })
+}
+
+/// One exhibit by its id, or several by their numbers, as the field takes them.
+fn named(chosen: &Chosen) -> String {
+    let numbers = shown(&chosen.numbers.replace(',', " "), NUMBERS_CHARS_MAX);
+    format!("{} {numbers}", shown(&chosen.exhibit, 40)).trim().to_owned()
 }
 
 #[derive(Deserialize)]
@@ -83,8 +94,20 @@ pub async fn make(
         "defence" => Profile::Defence,
         _ => return Err(wrong("profile", "prosecution or defence")),
     };
-    let mut exhibits: Vec<Id> =
-        given.exhibits.split_whitespace().map(|t| t.parse().map_err(|()| wrong("exhibits", "not an id"))).collect::<Result<_>>()?;
+    let (mut exhibits, mut numbers): (Vec<Id>, Vec<u64>) = Default::default();
+    for word in given.exhibits.split_whitespace() {
+        match word.parse() {
+            Ok(number) => numbers.push(number),
+            Err(_) => exhibits.push(word.parse().map_err(|()| wrong("exhibits", "neither an id nor a number"))?),
+        }
+    }
+    let mut tx = app.db.read().await?;
+    let found = db::exhibits::numbered(&mut tx, appeal.id, &numbers).await?;
+    drop(tx);
+    if found.len() < numbers.len() {
+        return Err(wrong("exhibits", "a number that this appeal does not have"));
+    }
+    exhibits.extend(found.into_iter().map(|e| e.id));
     if !given.decided.is_empty() {
         let state = DECIDED.into_iter().find(|s| s.as_str() == given.decided).ok_or_else(|| wrong("decided", "no such decision"))?;
         exhibits.extend(attest::decided_as(&app, &appeal, state).await?);

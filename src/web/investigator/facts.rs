@@ -2,10 +2,12 @@
 //! stable names that `domain` and `examine` use; a test holds that none is missing.
 
 use i18n_embed::fluent::FluentLanguageLoader;
+use i18n_embed_fl::fl;
 
-use crate::domain::capture::{Grade, Source};
+use crate::domain::capture::{Found, Grade, Source};
 use crate::domain::family::Relation;
 use crate::domain::indicator::{Indicator, Seen};
+use crate::domain::review::Sign;
 
 fn words(t: &FluentLanguageLoader, kind: &str, name: &str) -> String {
     let key = format!("{kind}-{}", name.replace('_', "-"));
@@ -24,6 +26,10 @@ pub fn grade_words(t: &FluentLanguageLoader, grade: Grade) -> String {
     words(t, "grade", &grade.as_str().to_lowercase())
 }
 
+pub fn sign_words(t: &FluentLanguageLoader, sign: Sign) -> String {
+    words(t, "sign", sign.as_str())
+}
+
 pub fn note_words(t: &FluentLanguageLoader, note: &str) -> String {
     words(t, "note", note)
 }
@@ -39,6 +45,39 @@ pub fn quarantine_words(t: &FluentLanguageLoader, why: &str) -> String {
 
 pub fn relation_words(t: &FluentLanguageLoader, relation: Relation) -> String {
     words(t, "relation", relation.as_str())
+}
+
+/// Who did something, where it was no account.
+pub fn actor_words(t: &FluentLanguageLoader, kind: &str) -> String {
+    words(t, "actor", kind)
+}
+
+/// Which of an exhibit's pictures was looked at.
+pub fn variant_words(t: &FluentLanguageLoader, variant: &str) -> String {
+    words(t, "variant", variant)
+}
+
+/// What made a file, how large and how long it is: names and values, as far as it says so.
+pub fn made(t: &FluentLanguageLoader, found: &Found) -> Vec<(String, String)> {
+    let d = &found.device;
+    let serial = d.serial.as_ref().map(|s| fl!(t, "made-serial", serial = s.clone()));
+    let device: Vec<String> = d.words().into_iter().chain(serial).collect();
+    let size = found.shape.width.zip(found.shape.height).map(|(w, h)| format!("{w} × {h}"));
+    let length = found.duration_us.map(|us| {
+        let s = us / 1_000_000;
+        if s < 60 { format!("{:.1} s", us as f64 / 1e6) } else { format!("{}:{:02}:{:02}", s / 3_600, s / 60 % 60, s % 60) }
+    });
+    let codecs: Vec<&str> = found.streams.iter().map(|s| s.codec.as_str()).filter(|c| !c.is_empty()).take(8).collect();
+    [
+        (fl!(t, "side-device"), Some(device.join(" · "))),
+        (fl!(t, "made-software"), d.software.clone()),
+        (fl!(t, "side-pixels"), size),
+        (fl!(t, "made-length"), length),
+        (fl!(t, "made-codecs"), Some(codecs.join(", "))),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name, value.filter(|v| !v.is_empty())?)))
+    .collect()
 }
 
 /// One indicator as a page shows it.
@@ -118,6 +157,9 @@ mod tests {
             for s in Source::ALL {
                 assert_ne!(source_words(t, *s), s.as_str());
             }
+            for s in Sign::ALL {
+                assert_ne!(sign_words(t, s), s.as_str());
+            }
             for r in Relation::ALL {
                 assert_ne!(relation_words(t, r), r.as_str());
             }
@@ -143,6 +185,8 @@ mod tests {
                 "refused-pixels",
                 "refused-structure",
                 "no-preview",
+                "cut-off",
+                "stray-bytes",
                 "no-poster",
                 "no-ffmpeg",
                 "stopped",

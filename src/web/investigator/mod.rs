@@ -1,13 +1,16 @@
 //! The investigator's pages.
 
 pub mod appeals;
+pub mod board;
 pub mod bulk;
+pub mod compare;
 pub mod correct;
 pub mod exhibit;
 pub mod exports;
 mod facts;
 pub mod family;
 pub mod queue;
+pub mod sample;
 pub mod workspace;
 
 use i18n_embed::fluent::FluentLanguageLoader;

@@ -9,7 +9,7 @@ use i18n_embed_fl::fl;
 use super::{facts, kind_words, state_words};
 use crate::domain::capture::Effective;
 use crate::domain::exhibit::{Kind, State as ExhibitState};
-use crate::domain::review::RawFilter;
+use crate::domain::review::{GRAPHIC_BIT, RawFilter};
 use crate::error::Result;
 use crate::review;
 use crate::web::extract::{AppState, Frame, Params, Reviewer, own_appeal};
@@ -23,6 +23,8 @@ struct Tile {
     state_class: &'static str,
     when: String,
     place: String,
+    /// Shown when somebody opens it and asks.
+    graphic: bool,
     thumbnail: Option<String>,
     /// Why it is kept behind glass.
     behind_glass: Option<String>,
@@ -98,7 +100,8 @@ pub async fn show(
                     fl!(t, "place-distance", metres = format!("{metres:.0}"), doubt = format!("{:.0}", p.radius_m))
                 },
             ),
-            thumbnail: (e.has_thumbnail && e.quarantine.is_none()).then_some(token),
+            graphic: e.tags & GRAPHIC_BIT != 0,
+            thumbnail: (e.has_thumbnail && e.quarantine.is_none() && e.tags & GRAPHIC_BIT == 0).then_some(token),
             behind_glass: e.quarantine.map(|q| facts::quarantine_words(t, q.as_str())),
             // (That nothing was opened is said already.)
             notes: e.notes.iter().filter(|n| *n != "not-previewed").map(|n| facts::note_words(t, n)).collect(),

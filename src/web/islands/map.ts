@@ -2,6 +2,9 @@
 // is a plan: the appeal's area, a grid of hundred metres and a scale.
 import L from 'leaflet';
 
+/** The reader of the operator's own map: large, and fetched only where there is one. */
+const BASEMAP = '/assets/basemap.js';
+
 export interface Place { lat: number; lon: number }
 export interface MapOptions {
   centre: Place;
@@ -15,10 +18,14 @@ export interface MapOptions {
 
 /** A map of the appeal's area, with pictures from a server if one is named, else with a grid. */
 export function plan(box: HTMLElement, at: Place, radiusM: number, tiles: string, attribution: string): L.Map {
-  const map = L.map(box, { zoomControl: true, attributionControl: tiles !== '', keyboard: true });
+  const map = L.map(box, { zoomControl: true, attributionControl: tiles !== '' && attribution !== '', keyboard: true });
   const centre = L.latLng(at.lat, at.lon);
   map.fitBounds(centre.toBounds(radiusM * 3));
-  if (tiles) L.tileLayer(tiles, { maxZoom: 19, attribution }).addTo(map);
+  if (tiles.endsWith('.pmtiles')) {
+    // Fetched where an operator has a map of their own; the plan is there until it comes, and when it does not.
+    grid(map, centre, radiusM);
+    void import(BASEMAP).then((m: { add(leaflet: typeof L, map: L.Map, url: string): Promise<void> }) => m.add(L, map, tiles)).catch(() => undefined);
+  } else if (tiles) L.tileLayer(tiles, { maxZoom: 19, attribution }).addTo(map);
   else grid(map, centre, radiusM);
   L.control.scale({ imperial: false }).addTo(map);
   L.circle(centre, { radius: radiusM, className: 'area', interactive: false }).addTo(map);

@@ -1,8 +1,7 @@
 // Which parts of a clip or a sound somebody has had before them, told when they turn away: so that it stands in the exhibit's history.
 // The bytes came under an event of their own; this adds to it, and may be lost with the network.
 
-const media = document.querySelector<HTMLMediaElement>('[data-seen]');
-let told = '';
+const told = new WeakMap<HTMLMediaElement, string>();
 
 /** Played stretches in milliseconds, `0-15200 30000-31000`. */
 function played(ranges: TimeRanges): string {
@@ -12,13 +11,16 @@ function played(ranges: TimeRanges): string {
   return all.join(' ');
 }
 
+/** Looked up when it is told: what colleagues marked as graphic comes into the page later. */
 function tell(): void {
-  if (!media) return;
-  const ranges = played(media.played);
-  if (ranges === '' || ranges === told) return;
-  if (navigator.sendBeacon(media.dataset.seen!, new URLSearchParams({ ranges, look: media.dataset.look! }))) told = ranges;
+  for (const media of document.querySelectorAll<HTMLMediaElement>('[data-seen]')) {
+    const ranges = played(media.played);
+    if (ranges === '' || ranges === told.get(media)) continue;
+    if (navigator.sendBeacon(media.dataset.seen!, new URLSearchParams({ ranges, look: media.dataset.look! }))) told.set(media, ranges);
+  }
 }
 
 document.addEventListener('visibilitychange', () => { if (document.visibilityState === 'hidden') tell(); });
 window.addEventListener('pagehide', tell);
-media?.addEventListener('ended', tell);
+// (Media events do not bubble.)
+document.addEventListener('ended', tell, true);

@@ -33,6 +33,8 @@ struct Sent {
     at: String,
     state: String,
     behind_glass: bool,
+    /// The original is asked for.
+    original: bool,
 }
 
 #[derive(Template)]
@@ -59,6 +61,7 @@ pub async fn receipt_page(app: &AppState, frame: Frame, receipt: &str, problems:
     let (submission, appeal, code) = by_receipt(app, receipt).await?;
     let mut tx = app.db.read().await?;
     let exhibits = db::exhibits::of_submission(&mut tx, submission.id).await?;
+    let asked = db::acts::originals_asked(&mut tx, submission.id).await?;
     let erased = db::retention::erased_of_submission(&mut tx, submission.id).await?;
     drop(tx);
     let (language, t) = (frame.language, frame.language.texts());
@@ -76,6 +79,7 @@ pub async fn receipt_page(app: &AppState, frame: Frame, receipt: &str, problems:
                 _ => fl!(t, "receipt-state-looked-at"),
             },
             behind_glass: e.quarantine.is_some(),
+            original: asked.contains(&e.id),
             name: e.name,
         })
         .collect();

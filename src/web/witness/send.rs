@@ -23,6 +23,7 @@ use crate::intake;
 use crate::traffic::Block;
 use crate::web::extract::{AppState, Frame, Peer, by_receipt};
 use crate::web::form::{Form, Part};
+use crate::web::maps;
 use crate::web::respond::{map_policy, page, turn_away, words as problem_words};
 
 #[derive(Template)]
@@ -71,6 +72,8 @@ pub async fn show(State(app): State<AppState>, frame: Frame, Path(receipt): Path
         None => ("unknown", String::new()),
     };
     let coordinate = |pick: fn(Point) -> f64| said.point.map(|p| pick(p).to_string()).unwrap_or_default();
+    let tiles = maps::source(&app).await;
+    let policy = HeaderValue::from_str(&map_policy(&tiles, "; frame-src 'self'")).map_err(Error::internal)?;
     let mut response = page(&SendPage {
         t: language.texts(),
         words: words::island(language),
@@ -78,7 +81,7 @@ pub async fn show(State(app): State<AppState>, frame: Frame, Path(receipt): Path
         lat: appeal.area.centre.lat,
         lon: appeal.area.centre.lon,
         radius: appeal.area.radius_m,
-        tiles: app.config.map_tiles.clone(),
+        tiles,
         own: said.own.as_str(),
         edited: said.edited.as_str(),
         at_place: said.at_place.as_str(),
@@ -98,7 +101,6 @@ pub async fn show(State(app): State<AppState>, frame: Frame, Path(receipt): Path
         file_max: size_words(appeal.budgets.file_bytes_max, language),
         frame,
     })?;
-    let policy = HeaderValue::from_str(&map_policy(&app.config.map_tiles, "; frame-src 'self'")).map_err(Error::internal)?;
     response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     Ok(response)
 }

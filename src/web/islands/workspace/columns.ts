@@ -15,6 +15,14 @@ interface Header {
   states: string[];
   grades: string[];
   sources: string[];
+  /** Words of tags, in the order of their bits. */
+  tags: string[];
+  /** Words of signs, in the order of their bits. */
+  signs: string[];
+  /** What devices are called: numbers, words, and whether it is one device and not a model. */
+  devices: [number, string, boolean][];
+  /** Everybody of the agency, new ones last: ids, names, whether they may review. */
+  people: [string, string, boolean][];
   columns: [string, number, string][];
 }
 
@@ -24,8 +32,14 @@ export const NO_BEARING = 0xffff;
 export const LEAD = 1;
 export const THUMBNAIL = 2;
 export const QUARANTINED = 4;
+/** The bits of the two tags that mean something to the program (`domain/review/tags.rs`). */
+export const SECOND_LOOK = 1;
+export const GRAPHIC = 2;
 
-const WIDTHS = ['number', 'family', 't', 't_hi', 'lat', 'lon', 'radius', 'bearing', 'received', 'version', 'kind', 'state', 'grade', 'time_source', 'place_source', 'flags'] as const;
+/** Signs of what came by somebody else (`domain/review/signs.rs`). */
+const SECOND_HAND = ['received', 'messenger', 'screen'];
+
+const WIDTHS = ['number', 'family', 't', 't_hi', 'lat', 'lon', 'radius', 'bearing', 'received', 'version', 'kind', 'state', 'grade', 'time_source', 'place_source', 'flags', 'tags', 'assignee', 'signs', 'sender', 'device'] as const;
 type Name = (typeof WIDTHS)[number];
 
 function decode(bytes: ArrayBuffer): { header: Header; columns: Record<Name, Uint32Array> } {
@@ -73,8 +87,20 @@ export class Index {
   timeSource!: Uint32Array;
   placeSource!: Uint32Array;
   flags!: Uint32Array;
+  /** Bits of the header's tags. */
+  tags!: Uint32Array;
+  /** Place in the header's people, from 1; 0 is nobody. */
+  assignee!: Uint32Array;
+  /** Bits of the header's signs. */
+  signs!: Uint32Array;
+  /** By which its hand-over is called. */
+  sender!: Uint32Array;
+  /** By which its device is called; 0 when nothing tells. */
+  device!: Uint32Array;
   /** Distance from the incident in the queue's own measure. */
   closeness!: Float64Array;
+  /** Bits of what came by somebody else. */
+  private secondHand = 0;
 
   constructor(bytes: ArrayBuffer) {
     const { header, columns } = decode(bytes);
@@ -100,6 +126,13 @@ export class Index {
     this.timeSource = c.time_source;
     this.placeSource = c.place_source;
     this.flags = c.flags;
+    this.tags = c.tags;
+    this.assignee = c.assignee;
+    this.signs = c.signs;
+    this.sender = c.sender;
+    this.device = c.device;
+    this.secondHand = 0;
+    for (const word of SECOND_HAND) this.secondHand |= 1 << this.header.signs.indexOf(word);
     this.closeness = new Float64Array(this.rows);
     for (let n = 0; n < this.rows; n++) this.closeness[n] = this.close(n);
   }
@@ -108,7 +141,8 @@ export class Index {
     return {
       number: this.number, family: this.family, t: this.t, t_hi: this.tHi, lat: new Uint32Array(this.lat.buffer), lon: new Uint32Array(this.lon.buffer),
       radius: this.radius, bearing: this.bearing, received: this.received, version: this.version, kind: this.kind, state: this.state, grade: this.grade,
-      time_source: this.timeSource, place_source: this.placeSource, flags: this.flags,
+      time_source: this.timeSource, place_source: this.placeSource, flags: this.flags, tags: this.tags, assignee: this.assignee,
+      signs: this.signs, sender: this.sender, device: this.device,
     };
   }
 
@@ -153,7 +187,7 @@ export class Index {
         mine[name] = grown;
       }
     }
-    this.take({ ...this.header, all: header.all, asked_at: header.asked_at }, mine);
+    this.take({ ...this.header, all: header.all, asked_at: header.asked_at, tags: header.tags, people: header.people, devices: header.devices }, mine);
     return { whole: ordered && this.rows === header.all, arrived: fresh.length, changed };
   }
 
@@ -164,7 +198,8 @@ export class Index {
     if (this.t[n] !== NO_TIME) minutes = Math.min(Math.max(from - this.tHi[n]!, this.t[n]! - to, 0) / 60, 1e6);
     let hectometres = 100;
     if (this.lat[n] !== NO_PLACE) hectometres = Math.min(Math.max(metres(this.header, this.lat[n]!, this.lon[n]!) - radius_m, 0) / 100, 1e6);
-    return Math.floor((minutes + hectometres) * 1000 + 0.5);
+    const passedOn = (this.signs[n]! & this.secondHand) === 0 ? 0 : 60;
+    return Math.floor((minutes + hectometres + passedOn) * 1000 + 0.5);
   }
 }
 

@@ -5,7 +5,7 @@ import { type Index, LEAD, NO_PLACE, NO_TIME, PER_METRE, QUARANTINED, squareTo }
 export type Order = 'closeness' | 'time' | 'received';
 
 /** Names of the address that are questions; others (language, view) are left alone. */
-export const NAMES = ['from', 'to', 'time', 'bbox', 'near', 'radius_m', 'within', 'place', 'state', 'kind', 'grade', 'family', 'order'] as const;
+export const NAMES = ['from', 'to', 'time', 'bbox', 'near', 'radius_m', 'within', 'place', 'state', 'kind', 'grade', 'tag', 'sign', 'submission', 'device', 'assigned', 'family', 'order'] as const;
 export type Question = Partial<Record<(typeof NAMES)[number], string>>;
 
 export function read(address: URLSearchParams): Question {
@@ -14,8 +14,28 @@ export function read(address: URLSearchParams): Question {
     const value = address.get(name)?.trim();
     if (value) asked[name] = value;
   }
-  for (const name of ['from', 'to'] as const) if (asked[name] && Number.isNaN(Date.parse(asked[name]))) delete asked[name];
   return asked;
+}
+
+/** Which questions of an address make no sense here, as the server would say: they are left out, and it is told. */
+export function nonsense(asked: Question, header: Index['header']): (typeof NAMES)[number][] {
+  const words = (all: readonly string[]) => (text: string): boolean => text.split(',').every((w) => all.includes(w.trim()));
+  const number = (text: string): boolean => /^[1-9]\d{0,9}$/.test(text);
+  const numbers = (text: string): number[] => text.split(',').map((p) => (p.trim() === '' ? NaN : Number(p)));
+  const point = (n: number[]): boolean => n.length === 2 && Math.abs(n[0]!) <= 90 && Math.abs(n[1]!) <= 180;
+  const moment = (text: string): boolean => { const t = Date.parse(text); return t >= 0 && t / 1000 <= 4_294_967_294; };
+  const unknown = (text: string): boolean => text === 'unknown';
+  const right: Record<(typeof NAMES)[number], (text: string) => boolean> = {
+    from: moment, to: (t) => moment(t) && !(asked.from && Date.parse(asked.from) > Date.parse(t)), time: (t) => unknown(t) && !asked.from && !asked.to,
+    bbox: (t) => { const n = numbers(t); return n.length === 4 && point([n[1]!, n[0]!]) && point([n[3]!, n[2]!]) && n[1]! <= n[3]!; },
+    near: (t) => point(numbers(t)) && asked.radius_m !== undefined, radius_m: (t) => Number(t) > 0 && Number(t) <= 500_000 && asked.near !== undefined,
+    within: (t) => { const c = t.split(';'); return c.length >= 3 && c.length <= 64 && c.every((p) => point(numbers(p))); },
+    place: (t) => unknown(t) && !asked.bbox && !asked.near && !asked.within,
+    state: words([...header.states, 'quarantined']), kind: words(header.kinds), grade: words(header.grades), tag: words(header.tags), sign: words(header.signs),
+    submission: number, device: number, assigned: (t) => t === 'nobody' || t === 'me' || header.people.some(([id]) => id === t),
+    family: (t) => t === 'all' || t === 'best' || number(t), order: words(['closeness', 'time', 'received']),
+  };
+  return NAMES.filter((name) => asked[name] !== undefined && !right[name](asked[name]!));
 }
 
 export function write(asked: Question): URLSearchParams {
@@ -29,6 +49,11 @@ const down = (time: string): number => Math.floor(Date.parse(time) / 1000);
 const up = (time: string): number => Math.ceil(Date.parse(time) / 1000);
 
 type Test = (n: number) => boolean;
+
+/** Who `me` is in `assigned=me`. */
+let me = '';
+export function iAm(id: string): void { me = id; }
+export function whoIAm(): string { return me; }
 
 /** One test for each question. What makes no sense is no question: the address is checked by the server too. */
 export function tests(index: Index, asked: Question): Partial<Record<(typeof NAMES)[number], Test>> {
@@ -70,6 +95,22 @@ export function tests(index: Index, asked: Question): Partial<Record<(typeof NAM
   }
   if (asked.kind) { const kinds = codes(asked.kind, header.kinds); out.kind = (n) => kinds.has(index.kind[n]!); }
   if (asked.grade) { const grades = codes(asked.grade, header.grades); out.grade = (n) => grades.has(index.grade[n]!); }
+  if (asked.tag) {
+    let mask = 0;
+    for (const word of asked.tag.split(',')) { const bit = header.tags.indexOf(word.trim()); if (bit >= 0) mask |= 1 << bit; }
+    out.tag = (n) => (index.tags[n]! & mask) !== 0;
+  }
+  if (asked.sign) {
+    let mask = 0;
+    for (const word of asked.sign.split(',')) { const bit = header.signs.indexOf(word.trim()); if (bit >= 0) mask |= 1 << bit; }
+    out.sign = (n) => (index.signs[n]! & mask) !== 0;
+  }
+  if (asked.submission) { const sender = Number(asked.submission); out.submission = (n) => index.sender[n] === sender; }
+  if (asked.device) { const device = Number(asked.device); out.device = (n) => index.device[n] === device; }
+  if (asked.assigned) {
+    const whose = asked.assigned === 'nobody' ? 0 : header.people.findIndex(([id]) => id === (asked.assigned === 'me' ? me : asked.assigned)) + 1;
+    out.assigned = (n) => index.assignee[n] === whose && (whose > 0 || asked.assigned === 'nobody');
+  }
   if (asked.family === 'best') out.family = (n) => (flags[n]! & LEAD) !== 0;
   else if (asked.family && asked.family !== 'all') { const family = Number(asked.family); out.family = (n) => index.family[n] === family; }
   return out;

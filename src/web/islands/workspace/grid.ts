@@ -1,12 +1,12 @@
 // The grid: tiles of one size, letterboxed, only those in sight in the page. Tiles are drawn from the index at once; names and pictures
 // come by number, on record, when the scrolling rests. The active row is always in the page, so that the keyboard never loses its place.
-import { type Index, LEAD, QUARANTINED, THUMBNAIL } from './columns';
+import { GRAPHIC, type Index, LEAD, QUARANTINED, THUMBNAIL } from './columns';
 import { say } from '../words';
 
 export interface Tile { id: string; number: number; name: string; thumbnail: string | null; version: number; state: string; quarantine: string | null; at?: number }
 
 const TILE_W = 208;
-const TILE_H = 236;
+const TILE_H = 258;
 const GAP = 12;
 /** Browsers lay nothing out beyond some thirty million pixels. */
 const HEIGHT_MAX = 8_000_000;
@@ -17,10 +17,11 @@ const LENT_MS = 25 * 60_000;
 
 export interface Told {
   /** What a row shows beside its picture. */
-  lines(row: number): { state: string; stateClass: string; when: string; place: string; alt: string; copies: number };
+  lines(row: number): { state: string; stateClass: string; when: string; place: string; alt: string; copies: number; more: string[]; looking: string };
   fetch(numbers: number[]): Promise<Tile[]>;
   open(number: number): void;
   moved(row: number): void;
+  chosen(): void;
 }
 
 export class Grid {
@@ -29,6 +30,10 @@ export class Grid {
   private active = 0;
   /** Which exhibit is active, whatever becomes of the index. */
   private number = 0;
+  /** Numbers of those that are chosen for an act. */
+  readonly picked = new Set<number>();
+  /** Whether pictures that colleagues marked as graphic are shown. */
+  graphic = false;
   private readonly tiles = new Map<number, Tile>();
   private readonly asked = new Set<number>();
   /** Tiles in the page by their place, and their lines. */
@@ -51,7 +56,11 @@ export class Grid {
     });
     box.addEventListener('click', (e) => {
       const cell = (e.target as HTMLElement).closest<HTMLElement>('[data-at]');
-      if (cell) { this.activate(Number(cell.dataset.at), true); }
+      if (!cell) return;
+      const at = Number(cell.dataset.at);
+      if (e.shiftKey) this.pickTo(at);
+      else if (e.ctrlKey || e.metaKey) this.pick(at);
+      this.activate(at, true);
     });
     box.addEventListener('dblclick', () => this.openActive());
   }
@@ -107,6 +116,38 @@ export class Grid {
     return false;
   }
 
+  /** Chooses a tile for an act, or no longer. */
+  pick(at = this.active): void {
+    const row = this.rows[at];
+    if (row === undefined) return;
+    const number = this.index().number[row]!;
+    if (!this.picked.delete(number)) this.picked.add(number);
+    this.redress();
+    this.told.chosen();
+  }
+
+  /** Chooses everything from the active tile to this one. */
+  private pickTo(at: number): void {
+    for (let n = Math.min(at, this.active); n <= Math.max(at, this.active); n++) this.picked.add(this.index().number[this.rows[n]!]!);
+    this.redress();
+    this.told.chosen();
+  }
+
+  unpick(): void {
+    this.picked.clear();
+    this.redress();
+    this.told.chosen();
+  }
+
+  private redress(): void { for (const [at, cell] of this.shown) this.dress(cell, at); }
+
+  /** The active tile's line and this one's: to bring a number into sight. */
+  go(number: number): boolean {
+    const at = this.rows.indexOf(this.index().at(number));
+    if (at >= 0) this.activate(at, true);
+    return at >= 0;
+  }
+
   focus(): void { this.shown.get(this.active)?.focus({ preventScroll: true }); }
 
   openActive(): void { if (this.row >= 0) this.told.open(this.index().number[this.row]!); }
@@ -115,7 +156,7 @@ export class Grid {
     if (at < 0 || at >= this.rows.length) return;
     const before = this.shown.get(this.active);
     before?.setAttribute('tabindex', '-1');
-    before?.setAttribute('aria-selected', 'false');
+    before?.classList.remove('active');
     this.active = at;
     this.number = this.index().number[this.rows[at]!]!;
     if (focus) {
@@ -125,7 +166,7 @@ export class Grid {
     }
     const cell = this.shown.get(at);
     cell?.setAttribute('tabindex', '0');
-    cell?.setAttribute('aria-selected', 'true');
+    cell?.classList.add('active');
     this.told.moved(this.row);
   }
 
@@ -220,7 +261,7 @@ export class Grid {
     cell.dataset.at = String(at);
     cell.setAttribute('role', 'gridcell');
     cell.setAttribute('tabindex', at === this.active ? '0' : '-1');
-    cell.setAttribute('aria-selected', String(at === this.active));
+    cell.classList.toggle('active', at === this.active);
     cell.setAttribute('aria-colindex', String((at % this.columns) + 1));
     this.shown.set(at, cell);
     this.dress(cell, at);
@@ -235,13 +276,17 @@ export class Grid {
     const flags = index.flags[row]!;
     const glass = (flags & QUARANTINED) !== 0;
     const tile = this.tiles.get(index.number[row]!);
-    const picture = !glass && tile?.thumbnail ? tile.thumbnail : '';
-    const instead = glass ? say('quarantined') : flags & THUMBNAIL ? '' : say('no-preview');
+    const hidden = glass || ((index.tags[row]! & GRAPHIC) !== 0 && !this.graphic);
+    const picture = !hidden && tile?.thumbnail ? tile.thumbnail : '';
+    const warned = (index.tags[row]! & GRAPHIC) !== 0 && !this.graphic;
+    const instead = glass ? say('quarantined') : warned ? say('graphic') : flags & THUMBNAIL ? '' : say('no-preview');
+    const picked = this.picked.has(index.number[row]!);
     const copy = flags & LEAD ? '' : say('copy');
-    const key = [index.number[row], told.alt, picture, instead, copy, told.copies].join('\n');
+    const key = [index.number[row], told.alt, picture, instead, copy, told.copies, told.looking, picked, ...told.more].join('\n');
     if (cell.dataset.key === key) return;
     cell.dataset.key = key;
-    cell.setAttribute('aria-label', [told.alt, instead, copy].filter(Boolean).join(' '));
+    cell.setAttribute('aria-label', [told.alt, instead, copy, ...told.more, told.looking].filter(Boolean).join(' '));
+    cell.setAttribute('aria-selected', String(picked));
     const media = document.createElement('span');
     media.className = 'nothing';
     if (picture) {
@@ -269,7 +314,10 @@ export class Grid {
       first.append(copies);
     }
     if (copy) first.append(` · ${copy}`);
-    cell.replaceChildren(media, first, line(told.when), line(told.place));
+    const rest = [line(told.when), line(told.place)];
+    if (told.more.length > 0) rest.push(line(told.more.join(' · ')));
+    if (told.looking) { const who = line(`● ${told.looking}`); who.classList.add('looking'); rest.push(who); }
+    cell.replaceChildren(media, first, ...rest);
   }
 
   private async load(): Promise<void> {

@@ -3,12 +3,16 @@
 import L from 'leaflet';
 import { type Index, NO_BEARING, NO_PLACE } from './columns';
 import { plan } from '../map';
+import { Draw, type Shape } from './draw';
+import { type PlanFile, offer } from './overlay';
+import type { Question } from './filter';
 
 const CELL = 44;
 
 export class Plan {
   private readonly map: L.Map;
   private readonly canvas: HTMLCanvasElement;
+  private readonly draws: Draw;
   private spots: { x: number; y: number; r: number; rows: number; west: number; south: number; east: number; north: number; one: number }[] = [];
   private rows: Uint32Array = new Uint32Array(0);
   private index: Index | null = null;
@@ -18,13 +22,14 @@ export class Plan {
     index: Index,
     tiles: string,
     attribution: string,
-    private readonly chosen: { box(west: number, south: number, east: number, north: number): void; one(number: number): void },
+    private readonly chosen: { box(west: number, south: number, east: number, north: number): void; one(number: number): void; area(asked: Question): void; drawing(shape: Shape | null): void },
   ) {
     const { centre, radius_m } = index.header;
     this.map = plan(box, { lat: centre[0] / 1e7, lon: centre[1] / 1e7 }, radius_m, tiles, attribution);
     this.canvas = L.DomUtil.create('canvas', 'spots', this.map.getPanes().overlayPane);
     this.map.on('moveend zoomend resize', () => this.draw());
-    this.map.on('click', (e) => this.click(e.containerPoint));
+    this.draws = new Draw(this.map, (asked) => chosen.area(asked), (shape) => chosen.drawing(shape));
+    this.map.on('click', (e) => { if (!this.draws.active) this.click(e.containerPoint); });
   }
 
   show(index: Index, rows: Uint32Array): void {
@@ -32,6 +37,16 @@ export class Plan {
     this.rows = rows;
     this.draw();
   }
+
+  /** The operator's plans, to be laid over it. */
+  plans(all: PlanFile[], box: HTMLElement): void { offer(this.map, all, box); }
+
+  begin(shape: Shape): void { this.draws.begin(shape); }
+
+  /** The area that is asked for. */
+  area(asked: Question): void { this.draws.show(asked); }
+
+  focus(): void { this.box.focus(); }
 
   /** What is in sight, in degrees. */
   sight(): [number, number, number, number] {
