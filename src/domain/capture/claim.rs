@@ -68,7 +68,8 @@ const EARLIEST: Utc = Utc::from_micros(631_152_000 * SECOND_US);
 /// reaches from UTC to the wall clock of the place, because recorders often write that.
 pub fn time_claims(found: &Found, frame: &Frame<'_>) -> Vec<TimeClaim> {
     let gps = found.times.iter().find(|t| t.source == Source::ExifGps).and_then(|t| t.local.as_deref()).and_then(|l| to_utc(l, 0));
-    let camera = found.times.iter().find(|t| t.source == Source::ExifOriginal && !t.date_only).and_then(|t| t.local.as_deref());
+    let camera = found.times.iter().find(|t| t.source == Source::ExifOriginal && !t.date_only);
+    let camera = camera.and_then(|t| Some((t.local.as_deref()?, t.offset_min)));
     let clocks = Clocks { gps, disputed: gps.and_then(|g| disputed(found, g, frame)), camera };
     let duration = found.duration_us.unwrap_or(0).max(0);
     found
@@ -105,8 +106,8 @@ type Interval = (Utc, Utc);
 /// What the file's satellite time says, and where it and the camera's own clock cannot both be right.
 struct Clocks<'a> {
     gps: Option<Utc>,
-    /// The camera's own wall clock.
-    camera: Option<&'a str>,
+    /// The camera's own wall clock, and the offset that it states.
+    camera: Option<(&'a str, Option<i32>)>,
     /// How the camera's clock reads, earliest and latest.
     disputed: Option<Interval>,
 }
@@ -168,7 +169,9 @@ fn interval_of(t: &TimeFound, clocks: &Clocks<'_>, duration: i64, frame: &Frame<
         ),
         Source::XmpCreated | Source::IptcCreated => written(t, local, clocks, duration, frame),
         _ => {
-            if let Some(offset) = t.offset_min {
+            // The same wall clock, written a second time, has the same offset.
+            let again = clocks.camera.filter(|(camera, _)| *camera == local).and_then(|(_, offset)| offset);
+            if let Some(offset) = t.offset_min.or(again) {
                 let at = to_utc(local, offset);
                 return (at.and_then(|at| around(at, SECOND_US, SECOND_US + duration)), Grade::A, "stated");
             }
@@ -203,7 +206,7 @@ fn written(t: &TimeFound, local: &str, clocks: &Clocks<'_>, duration: i64, frame
         (None, None) => "appeal",
     };
     let wall = |text: &str| to_utc(text, 0).map(Utc::micros);
-    let same = clocks.camera.and_then(wall).zip(wall(local)).is_some_and(|(a, b)| (a - b).abs() <= SECOND_US);
+    let same = clocks.camera.and_then(|(camera, _)| wall(camera)).zip(wall(local)).is_some_and(|(a, b)| (a - b).abs() <= SECOND_US);
     let (doubt, grade) = if same && t.offset_min.is_some() { (2 * MINUTE_US, Grade::B) } else { (HOUR_US, Grade::C) };
     (both.map(|(a, b)| (a.plus(-doubt), b.plus(doubt + duration))), grade, zone_from)
 }

@@ -68,6 +68,16 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_is_written_twice_has_one_offset() {
+        let [original, digitized] =
+            [(Source::ExifOriginal, Some(60)), (Source::ExifDigitized, None)].map(|(s, o)| time(s, "2026-11-28T20:09:56", o));
+        let found = Found { times: vec![original, digitized], ..Found::default() };
+        // (The place's own zone is another: who travels may not have set it.)
+        let claims = time_claims(&found, &Frame { zone_there: Some("UTC"), received_at: at("2026-11-29T00:00:00Z"), ..frame() });
+        assert_eq!((claims[1].grade, claims[1].from), (Grade::A, claims[0].from));
+    }
+
+    #[test]
     fn a_time_without_seconds_is_all_of_its_minute() {
         let found = Found { times: vec![time(Source::RecordedText, "2026-07-14T22:10", Some(120))], ..Found::default() };
         let claims = time_claims(&found, &frame());

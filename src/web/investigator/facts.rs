@@ -166,7 +166,15 @@ mod tests {
             for zone in ["stated", "gps", "place", "appeal", "utc", "utc_or_local", "disputed", "none"] {
                 assert_ne!(zone_words(t, zone), zone);
             }
-            for kind in ["exhibit.received", "exhibit.view_ended", "derivative.created", "family.parted", "hold.set", "erasure.requested"] {
+            for kind in [
+                "audit.viewed",
+                "exhibit.received",
+                "exhibit.view_ended",
+                "derivative.created",
+                "family.parted",
+                "hold.set",
+                "erasure.requested",
+            ] {
                 assert_ne!(event_words(t, kind), kind);
             }
             for q in Quarantine::ALL {

@@ -46,7 +46,10 @@ export class Facets {
       let mask = column[rows[n]!]!;
       for (let bit = 0; mask !== 0; bit++, mask >>>= 1) if (mask & 1) counts[bit]!++;
     }
-    this.field(id, name, asked, words.map((word, n) => ({ word, text: text(word), count: counts[n]! })));
+    const chosen = (asked[name] ?? '').split(',');
+    const all = words.map((word, n) => ({ word, text: text(word), count: counts[n]! }));
+    // (Of ten signs few are found at once; tags have their places.)
+    this.field(id, name, asked, name === 'sign' ? all.filter((c) => c.count > 0 || chosen.includes(c.word)) : all);
   }
 
   /** What belongs together by a number: the largest groups, and the one that is asked for. */

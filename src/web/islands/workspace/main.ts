@@ -134,7 +134,9 @@ function show(keep = true, or = 0): void {
 function sensible(): void {
   const wrong = nonsense(asked, index.header);
   for (const name of wrong) delete asked[name];
-  problem(wrong.length > 0 ? say('nonsense', { what: wrong.join(', ') }) : '');
+  const told = by('ws-nonsense');
+  told.hidden = wrong.length === 0;
+  told.textContent = wrong.length > 0 ? say('nonsense', { what: wrong.join(', ') }) : '';
 }
 
 /** The table is worked out while somebody looks at it. */
