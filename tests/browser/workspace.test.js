@@ -94,6 +94,9 @@ test('the browser finds what the server finds', async () => {
     if (chance() < 0.3) asked.grade = one(['A', 'B,C', 'D']);
     if (chance() < 0.15) asked.tag = one(['second-look', 'graphic', 'white van', 'graphic,white van']);
     if (chance() < 0.15) asked.assigned = one(['nobody', 'me']);
+    if (chance() < 0.15) asked.sign = one(['own', 'received,messenger,screen', 'edited', 'clock,place,broken', 'credentials,generated']);
+    if (chance() < 0.1) asked.submission = one(['1', '4', '9']);
+    else if (chance() < 0.1) asked.device = String(one(index.header.devices.map(([number]) => number)));
     if (chance() < 0.3) asked.family = one(['best', 'best', '1', '17']);
     if (chance() < 0.5) asked.order = one(['closeness', 'time', 'received']);
     const query = new URLSearchParams(asked);
