@@ -58,27 +58,41 @@ pub async fn import(flags: &Flags, asked: Import) -> Result<ExitCode> {
     drop(tx);
     let hand_in = HandIn::open(&asked.path)?;
     let files = hand_in.list()?;
-    let opened =
-        intake::open(&app, &appeal, Origin::HandIn { officer: shown(&asked.officer, 200), source: shown(&asked.source, 1_000) }).await?;
-    let words = format!("{} ({})", shown(&asked.source, 1_000), shown(&asked.officer, 200));
-    intake::state(&app, opened.id, &Statement { words, ..Statement::default() }).await?;
+    let mut opened = vec![hand_over(&app, &appeal, &asked).await?];
     let bar = ProgressBar::new(files.iter().map(|f| f.size).sum()).with_style(
         ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes}, {eta} left  {msg}").unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
     let mut refused = 0;
     for (n, file) in files.iter().enumerate() {
         bar.set_message(format!("{} of {}", n + 1, files.len()));
-        let done = one(&app, &appeal, opened.id, &hand_in, file, &bar).await;
+        let last = opened[opened.len() - 1].id;
+        let mut done = one(&app, &appeal, last, &hand_in, file, &bar).await;
+        // What is more than one hand-over may hold goes on in the next: nobody carries a stick in twice.
+        if matches!(done, Err(Error::QuotaExceeded { what: "submission" })) && file.size <= appeal.budgets.submission_bytes_max {
+            opened.push(hand_over(&app, &appeal, &asked).await?);
+            done = one(&app, &appeal, opened[opened.len() - 1].id, &hand_in, file, &bar).await;
+        }
         refused += u64::from(done.is_err());
         report(&asked, file, &done, &bar);
     }
     bar.finish_and_clear();
     let taken = files.len() as u64 - refused;
     if !asked.json {
-        say!("{taken} files taken in, {refused} refused. Receipt: {}", opened.receipt.grouped());
+        let receipts: Vec<String> = opened.iter().map(|o| o.receipt.grouped()).collect();
+        let word = if receipts.len() == 1 { "Receipt" } else { "Receipts" };
+        say!("{taken} files taken in, {refused} refused. {word}: {}", receipts.join(" "));
     }
     app.db.close().await;
     Ok(ExitCode::from(u8::from(refused > 0)))
+}
+
+/// Opens a hand-over for what was brought.
+async fn hand_over(app: &Arc<App>, appeal: &Appeal, asked: &Import) -> Result<intake::Opened> {
+    let (officer, source) = (shown(&asked.officer, 200), shown(&asked.source, 1_000));
+    let words = format!("{source} ({officer})");
+    let opened = intake::open(app, appeal, Origin::HandIn { officer, source }).await?;
+    intake::state(app, opened.id, &Statement { words, ..Statement::default() }).await?;
+    Ok(opened)
 }
 
 fn report(asked: &Import, file: &Entry, done: &Result<Accepted>, bar: &ProgressBar) {

@@ -18,7 +18,7 @@ pub use accept::{Accepted, accept};
 pub use admit::{WAIT_S, admit, challenge};
 pub use budget::{Coming, Room, admits, room};
 pub use decline::decline_receipt;
-pub use open::{Origin, open, state};
+pub use open::{Opened, Origin, open, state};
 pub use receive::{drain, receive};
 pub use restate::restate;
 pub use session::{Append, Checksum, End, NewUpload, Progress, append, begin, finished, look, terminate};

@@ -74,6 +74,7 @@ test('two people do not look at the same content', async () => {
   await ines.waitForFunction(() => !document.querySelector('.cell.active .looking'), undefined, { timeout: 10_000 });
   await omar.context().close();
   // A batch of one's own.
+  await ines.click('#ws-more summary');
   await ines.fill('#ws-pull-n', '5');
   await ines.click('#ws-pull button');
   await said(ines, 'yours to review');

@@ -103,6 +103,8 @@ fn words(language: Language) -> String {
     add("copies_other", fl!(t, "workspace-copies-other", n = "{n}"));
     add("found_one", fl!(t, "workspace-found-one", n = "{n}", all = "{all}"));
     add("found_other", fl!(t, "workspace-found-other", n = "{n}", all = "{all}"));
+    add("contents_one", fl!(t, "workspace-contents-one", n = "{n}", all = "{all}"));
+    add("contents_other", fl!(t, "workspace-contents-other", n = "{n}", all = "{all}"));
     add("new_one", fl!(t, "workspace-new-one", n = "{n}"));
     add("new_other", fl!(t, "workspace-new-other", n = "{n}"));
     add("decided_one", fl!(t, "workspace-decided-one", n = "{n}", state = "{state}"));

@@ -21,6 +21,7 @@ export interface Told {
   fetch(numbers: number[]): Promise<Tile[]>;
   open(number: number): void;
   moved(row: number): void;
+  entered(): void;
   chosen(): void;
 }
 
@@ -51,6 +52,8 @@ export class Grid {
     box.addEventListener('scroll', () => this.later(), { passive: true });
     new ResizeObserver(() => this.layout()).observe(box);
     box.addEventListener('focusin', (e) => {
+      // Who comes in from elsewhere has the grid before them, not the tools above it.
+      if (!(e.relatedTarget instanceof Node && box.contains(e.relatedTarget))) this.told.entered();
       const cell = (e.target as HTMLElement).closest<HTMLElement>('[data-at]');
       if (cell) this.activate(Number(cell.dataset.at), false);
     });
@@ -225,8 +228,8 @@ export class Grid {
       const y = line >= top && line <= bottom ? line * (TILE_H + GAP) + shift : Math.min(line * (TILE_H + GAP), this.height - TILE_H);
       row.style.transform = `translateY(${Math.max(0, y)}px)`;
     }
-    clearTimeout(this.timer);
-    this.timer = window.setTimeout(() => void this.load(), REST_MS);
+    // Now and then while somebody moves on, too: whoever decides quickly still sees what comes next.
+    if (this.timer === 0) this.timer = window.setTimeout(() => { this.timer = 0; void this.load(); }, REST_MS);
   }
 
   private drop(line: number, row: HTMLElement): void {

@@ -106,7 +106,7 @@ function show(keep = true, or = 0): void {
   // What had arrived is shown now.
   waiting = 0;
   arrived();
-  by('ws-found').textContent = say('found', { n: rows.length, all: index.rows });
+  by('ws-found').textContent = say(asked.family === 'best' ? 'contents' : 'found', { n: rows.length, all: index.rows });
   const empty = by('ws-empty');
   empty.hidden = rows.length > 0;
   empty.textContent = index.rows === 0 ? say('none') : say('empty');
@@ -384,7 +384,7 @@ const acts: Record<string, () => void> = {
   duplicate: () => queue(() => decide('not_relevant', 'left', say('duplicate-note', { number: grid.row < 0 ? 0 : index.number[lead(grid.row)]! }))),
   second: () => queue(() => tag(index.header.tags[Math.log2(SECOND_LOOK)]!)),
   graphic: () => queue(() => tag(index.header.tags[Math.log2(GRAPHIC)]!)),
-  tag: () => by('ws-tag').focus(),
+  tag: () => { by<HTMLDetailsElement>('ws-more').open = true; by('ws-tag').focus(); },
   assign: () => queue(() => one({ act: 'assign', to: me }, say('assigned-me'))),
   skip: () => queue(async () => { if (!grid.seek(mine)) tell(say('end')); else tell(say('skipped')); }),
   select: () => grid.pick(),
@@ -549,6 +549,7 @@ async function start(): Promise<void> {
   by('ws-loading').hidden = true;
   live = new Live(api, (p) => pulse(p));
   grid = new Grid(by('ws-grid'), () => index, {
+    entered: () => by('ws-exhibits-title').scrollIntoView({ block: 'start' }),
     lines, fetch: tiles, open: (number) => void openExhibit(number), chosen: picked,
     moved: (row) => {
       by('ws-over').hidden = true;
