@@ -62,15 +62,17 @@ pub async fn import(flags: &Flags, asked: Import) -> Result<ExitCode> {
     let bar = ProgressBar::new(files.iter().map(|f| f.size).sum()).with_style(
         ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes}, {eta} left  {msg}").unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
-    let mut refused = 0;
+    let (mut refused, mut files_in, mut bytes_in, most) = (0, 0, 0, &appeal.budgets);
     for (n, file) in files.iter().enumerate() {
         bar.set_message(format!("{} of {}", n + 1, files.len()));
-        let last = opened[opened.len() - 1].id;
-        let mut done = one(&app, &appeal, last, &hand_in, file, &bar).await;
         // What is more than one hand-over may hold goes on in the next: nobody carries a stick in twice.
-        if matches!(done, Err(Error::QuotaExceeded { what: "submission" })) && file.size <= appeal.budgets.submission_bytes_max {
+        if files_in >= most.submission_files_max || files_in > 0 && bytes_in + file.size > most.submission_bytes_max {
             opened.push(hand_over(&app, &appeal, &asked).await?);
-            done = one(&app, &appeal, opened[opened.len() - 1].id, &hand_in, file, &bar).await;
+            (files_in, bytes_in) = (0, 0);
+        }
+        let done = one(&app, &appeal, opened[opened.len() - 1].id, &hand_in, file, &bar).await;
+        if done.is_ok() {
+            (files_in, bytes_in) = (files_in + 1, bytes_in + file.size);
         }
         refused += u64::from(done.is_err());
         report(&asked, file, &done, &bar);

@@ -100,7 +100,7 @@ test('an investigator filters, opens, and decides by keyboard', async () => {
   await look(page, 'investigator-1-appeals');
   await page.click('section.card h2 a');
   await page.waitForSelector('.cell');
-  await page.click('.ws-bar a');
+  await page.click('.ws-bar a[href$="/exhibits"]');
   await page.waitForSelector('.grid img');
   const loaded = await page.$$eval('.grid img', async (all) => {
     await Promise.all(all.slice(0, 8).map((i) => i.decode()));

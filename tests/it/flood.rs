@@ -242,7 +242,7 @@ async fn what_came_together_is_put_behind_glass_together(pair: Pair) {
 
 async fn a_stick_and_a_zip_are_taken_in(pair: Pair) {
     let server = Server::start(pair).await;
-    server.appeal("STICK", &["--file-bytes-max", "100000"]);
+    server.appeal("STICK", &["--file-bytes-max", "100000", "--submission-files-max", "2"]);
     let token = server.token("investigator");
     let stick = server.path("stick");
     std::fs::create_dir_all(stick.join("DCIM/100")).unwrap();
@@ -272,6 +272,8 @@ async fn a_stick_and_a_zip_are_taken_in(pair: Pair) {
     assert!(lines.iter().any(|l| l["sha256"] == sha256(&jpeg(2, 40, 40))), "the one with the odd name: {lines:?}");
     let refused = server.events().await.iter().filter(|e| e["type"] == "upload.rejected").count();
     assert_eq!(refused, 1, "a refusal is an event here, too");
+    let opened = server.events().await.iter().filter(|e| e["type"] == "submission.opened").count();
+    assert_eq!(opened, 2, "what one hand-over cannot hold goes on in the next");
     for (name, bytes) in &files {
         let line = lines.iter().find(|l| l["path"] == *name).unwrap_or_else(|| panic!("{name}: {lines:?}"));
         if *name == "large.bin" {
