@@ -217,12 +217,21 @@ test('a brush, a cluster, a colleague, a lost network', async () => {
   const number = Number((await page.getAttribute('#ws-grid .active', 'aria-label')).match(/\d+/)[0]);
   const omar = cli(['token', 'add', 'omar', '--purpose', 'investigation', '--reason', 'Affaire 12/2026']).split('\n').pop().trim();
   const decided = await fetch(`${base}/api/v1/appeals/DEMO-26/tiles`, { method: 'POST', headers: { authorization: `Bearer ${omar}`, 'content-type': 'application/json' }, body: JSON.stringify({ numbers: [number] }) });
-  const { items: [{ version }] } = await decided.json();
-  const act = await fetch(`${base}/api/v1/appeals/DEMO-26/decisions`, { method: 'POST', headers: { authorization: `Bearer ${omar}`, 'content-type': 'application/json' }, body: JSON.stringify({ items: [{ number, version }], decision: 'undecided' }) });
-  assert.equal(act.status, 200);
+  const { items: [{ version, family }] } = await decided.json();
   await page.focus('#ws-grid [tabindex="0"]');
+  // Between the key and the server: the colleague's comes first, however quickly the page is told of it.
+  let act;
+  await page.route('**/decisions', async (route) => {
+    const body = { items: [{ number, version }], decision: 'undecided' };
+    act = (await fetch(`${base}/api/v1/appeals/DEMO-26/leases`, { method: 'POST', headers: { authorization: `Bearer ${omar}`, 'content-type': 'application/json' }, body: JSON.stringify({ families: [family], over: true }) })).status;
+    assert.equal(act, 200);
+    act = (await fetch(`${base}/api/v1/appeals/DEMO-26/decisions`, { method: 'POST', headers: { authorization: `Bearer ${omar}`, 'content-type': 'application/json' }, body: JSON.stringify(body) })).status;
+    await fetch(`${base}/api/v1/appeals/DEMO-26/leases`, { method: 'POST', headers: { authorization: `Bearer ${omar}`, 'content-type': 'application/json' }, body: JSON.stringify({ families: [] }) });
+    await route.continue();
+  }, { times: 1 });
   await page.keyboard.press('x');
   await page.waitForFunction(() => /plus rapide/.test(document.getElementById('ws-said').textContent));
+  assert.equal(act, 200);
   await page.waitForSelector('.cell.active .state.undecided');
   // What arrives waits to be shown.
   const opened = await (await fetch(`${base}/api/v1/appeals/DEMO-26/submissions`, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' })).json();
