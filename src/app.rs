@@ -2,17 +2,20 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicI64};
-use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant, SystemTime};
 
 use data_encoding::BASE64URL_NOPAD;
 use hmac::{KeyInit as _, Mac as _};
 use subtle::ConstantTimeEq as _;
 use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
 
+use crate::accounts::{Passkeys, Provider};
 use crate::blobs::Blobs;
-use crate::config::Config;
+use crate::blobs::seal::Ring;
+use crate::config::{Config, SecondFactor};
 use crate::db::Db;
 use crate::domain::custody::{Policy, Signer, Stamp, VerifierKey};
 use crate::domain::submission::{ReceiptCode, new_secret, reference};
@@ -28,6 +31,8 @@ pub struct App {
     pub blobs: Blobs,
     /// Where the log's checkpoints and entries are written once.
     pub published: Blobs,
+    /// The operator's keys for media in folders, if there are some.
+    pub ring: Option<Arc<Ring>>,
     /// Entries published so far; negative while that is not known yet.
     pub published_size: AtomicI64,
     pub signer: Signer,
@@ -39,24 +44,49 @@ pub struct App {
     pub stamp: Stamp,
     /// Why the log is not extended at the moment, if it is not.
     pub stopped: Mutex<Option<String>>,
+    /// This process among all that ever ran on this log: the node's name, its command and a random part. Leases are held in its name.
+    pub instance: String,
+    /// Set when the process is asked to end: it is ready for nothing new.
+    pub draining: AtomicBool,
+    /// Cancelled when what is still under way has to end now.
+    pub closing: CancellationToken,
+    /// Whether this node is the one that sequences.
+    pub sequences: AtomicBool,
     /// Rung when an event waits to be sequenced.
     pub sequence: Notify,
     /// Rung when a job waits.
     pub work: Notify,
-    /// Rung when a checkpoint has been signed.
-    pub sequenced: Notify,
     /// Argon2 is meant to be heavy: two at a time, so that logins cannot exhaust the machine.
     pub hashing: Semaphore,
     /// What is under way on this node.
     pub traffic: Traffic,
+    /// Where browsers allow passkeys at this address.
+    pub passkeys: Option<Passkeys>,
+    /// The agency's identity provider, if there is one.
+    pub provider: Option<Arc<Provider>>,
     /// Whether anything here is a demonstration: then every page says so.
     pub demo: AtomicBool,
+    /// Whether this process was started as a demonstration, whose passwords it has printed.
+    pub demonstrates: AtomicBool,
+    /// The database's time at a moment of the clock that nobody sets.
+    anchor: RwLock<Option<(Utc, Instant)>>,
+    /// The running database server that the published log was last held against.
+    pub server: AtomicI64,
     secret: [u8; 32],
 }
 
+/// How often the database is asked what time it is, and how long its answer may take to be believed.
+const CLOCK_EVERY: Duration = Duration::from_secs(10);
+const CLOCK_WAIT: Duration = Duration::from_millis(200);
+
 impl App {
     pub async fn open(config: Config) -> Result<Arc<Self>> {
-        Self::opened(config, false).await
+        Self::opened(config, "command", false).await
+    }
+
+    /// For what holds leases: `serve` or `worker`.
+    pub async fn open_as(config: Config, role: &str) -> Result<Arc<Self>> {
+        Self::opened(config, role, false).await
     }
 
     /// Where there has to be a log already: what looks at one must not make another.
@@ -64,22 +94,23 @@ impl App {
         if let Some(path) = config.database.strip_prefix("sqlite:").filter(|path| !Path::new(path).exists()) {
             return Err(Error::Internal(format!("there is no log here: {path} does not exist")));
         }
-        Self::opened(config, false).await
+        Self::opened(config, "command", false).await
     }
 
     /// On a database that may be behind its log, a restored one: its key may be one that was replaced since. Only for putting back
     /// what was published, which has to lead to the key in the file.
     pub async fn open_behind(config: Config) -> Result<Arc<Self>> {
-        Self::opened(config, true).await
+        Self::opened(config, "command", true).await
     }
 
-    async fn opened(config: Config, behind: bool) -> Result<Arc<Self>> {
+    async fn opened(config: Config, role: &str, behind: bool) -> Result<Arc<Self>> {
         fs::create_dir_all(&config.data)
             .map_err(|e| Error::Internal(format!("the data folder {} cannot be made: {e}", config.data.display())))?;
         let db = Db::open(&config.database).await?;
         let (signer, keys) = log_key(&db, &config, behind).await?;
-        let blobs = Blobs::open(&config.blobs, config.limits.buffer_bytes_max).await?;
-        let published = Blobs::open(&config.log.published, config.limits.buffer_bytes_max).await?;
+        let ring = Ring::open(&config.media.key_file)?;
+        let blobs = Blobs::open(&config.blobs, config.limits.buffer_bytes_max, ring.clone()).await?;
+        let published = Blobs::open(&config.log.published, config.limits.buffer_bytes_max, ring.clone()).await?;
         let mut tx = db.read().await?;
         let demo = crate::db::appeals::any_demo(&mut tx).await?;
         let epoch = crate::db::log::epoch(&mut tx).await?;
@@ -96,7 +127,7 @@ impl App {
             clock: clock_state(),
         };
         let secret = keys.secret();
-        Ok(Arc::new(Self {
+        let app = Arc::new(Self {
             signer,
             trust,
             keys,
@@ -104,23 +135,74 @@ impl App {
             db,
             blobs,
             published,
+            ring,
             published_size: AtomicI64::new(-1),
             stamp,
             stopped: Mutex::new(None),
+            instance: format!("{}/{role}/{}", config.node, data_encoding::HEXLOWER.encode(&random::<8>())),
+            draining: AtomicBool::new(false),
+            closing: CancellationToken::new(),
+            sequences: AtomicBool::new(false),
             sequence: Notify::new(),
             work: Notify::new(),
-            sequenced: Notify::new(),
             hashing: Semaphore::new(2),
-            traffic: Traffic::new(&config),
+            traffic: Traffic::new(&config, mac(&secret, b"let-in"), now()),
             demo: AtomicBool::new(demo),
+            demonstrates: AtomicBool::new(false),
+            passkeys: Passkeys::new(&config.public_url),
+            provider: Provider::new(&config.oidc, &config.public_url)?,
             config,
+            anchor: RwLock::new(None),
+            server: AtomicI64::new(-1),
             secret,
-        }))
+        });
+        app.set_clock().await?;
+        Ok(app)
     }
 
-    /// The wall clock. The one place that reads it.
+    /// What time it is: by the database's clock where nodes share one, so that they agree and none of them can be wrong by itself; by the wall
+    /// clock otherwise.
     pub fn now(&self) -> Utc {
+        match *self.anchor.read().unwrap_or_else(PoisonError::into_inner) {
+            Some((then, steady)) => then.plus(i64::try_from(steady.elapsed().as_micros()).unwrap_or(i64::MAX)),
+            None => now(),
+        }
+    }
+
+    /// Whether a password alone opens anything. In a demonstration it does: its passwords stand on its pages.
+    pub fn second_factor(&self) -> SecondFactor {
+        if self.demonstrates.load(Ordering::Relaxed) { SecondFactor::Optional } else { self.config.accounts.second_factor }
+    }
+
+    /// The wall clock of this machine.
+    pub fn wall(&self) -> Utc {
         now()
+    }
+
+    /// Asks the database what time it is.
+    pub async fn set_clock(&self) -> Result<()> {
+        if !self.db.is_shared() {
+            return Ok(());
+        }
+        let mut tx = self.db.read().await?;
+        let asked = Instant::now();
+        let then = crate::db::clock(&mut tx, now()).await?;
+        let took = asked.elapsed();
+        // What was long under way says too little.
+        if took < CLOCK_WAIT || self.anchor.read().is_ok_and(|a| a.is_none()) {
+            let half = i64::try_from(took.as_micros() / 2).unwrap_or(0);
+            *self.anchor.write().unwrap_or_else(PoisonError::into_inner) = Some((then.plus(half), Instant::now()));
+        }
+        Ok(())
+    }
+
+    /// Keeps the clock set, until the process ends.
+    pub async fn run_clock(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(CLOCK_EVERY).await;
+            // Out of reach: the steady clock goes on.
+            let _ = self.set_clock().await;
+        }
     }
 
     pub fn new_id(&self) -> Id {
@@ -213,11 +295,13 @@ async fn log_key(db: &Db, config: &Config, behind: bool) -> Result<(Signer, LogK
             None => LogKeys::make(path)?,
         };
         let signer = keys.signer(&config.first_origin());
-        if !crate::db::log::fix_identity(&mut tx, signer.origin(), &signer.verifier().to_string()).await? {
-            return Err(Error::Internal("another node is making this log right now; start again".into()));
+        if crate::db::log::fix_identity(&mut tx, signer.origin(), &signer.verifier().to_string()).await? {
+            tx.commit().await?;
+            return Ok((signer, keys));
         }
-        tx.commit().await?;
-        return Ok((signer, keys));
+        // Another node was faster: the log is what that one made it.
+        drop(tx);
+        return Box::pin(log_key(db, config, behind)).await;
     }
     if !config.log.origin.is_empty() && config.log.origin != origin {
         return Err(Error::Internal(format!("this log is {origin} and cannot become {}", config.log.origin)));

@@ -1,6 +1,7 @@
 //! One typed configuration. `default.toml` beside this file is both the defaults and the manual.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use figment::Figment;
 use figment::providers::{Env, Format as _, Serialized, Toml};
@@ -21,12 +22,21 @@ pub struct Config {
     pub agency: String,
     pub trusted_proxies: Vec<IpNet>,
     pub map_tiles: String,
+    pub security_contact: String,
     pub log: Log,
     pub anchors: Anchors,
     pub fixity: Fixity,
     pub audit: Audit,
+    pub retention: Retention,
     pub limits: Limits,
+    pub metrics: Metrics,
+    pub tls: Tls,
     pub sessions: Sessions,
+    pub accounts: Accounts,
+    pub oidc: Oidc,
+    pub vault: Vault,
+    pub media: Media,
+    pub privacy: Privacy,
     pub examine: Examine,
 }
 
@@ -60,6 +70,12 @@ pub struct Audit {
     pub every_hours: u64,
 }
 
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retention {
+    pub every_hours: u64,
+}
+
 /// A timestamp authority (RFC 3161).
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -86,6 +102,8 @@ pub struct Limits {
     pub write_seconds: u64,
     pub connections_max: usize,
     pub free_bytes_min: u64,
+    pub sweep_after_hours: u64,
+    pub drain_seconds: u64,
     pub form_bytes_max: usize,
     pub buffer_bytes_max: usize,
     pub uploads_max: usize,
@@ -100,12 +118,82 @@ pub struct Limits {
     pub flood_work_bits: u32,
 }
 
+impl Limits {
+    /// How long bytes that nobody refers to are left alone.
+    pub fn sweep_after(&self) -> Duration {
+        Duration::from_secs(self.sweep_after_hours.saturating_mul(3600))
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metrics {
+    pub listen: String,
+}
+
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sessions {
     pub idle_minutes: i64,
     pub absolute_hours: i64,
     pub looks_per_minute: u64,
+}
+
+/// Whether a password alone opens anything.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecondFactor {
+    Required,
+    Optional,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Accounts {
+    pub second_factor: SecondFactor,
+    pub proof_minutes: i64,
+    pub bundle_alone_max: usize,
+    pub banner: String,
+    pub token_days: i64,
+}
+
+/// An OpenID Connect provider.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Oidc {
+    pub issuer: String,
+    pub client_id: String,
+    pub client_secret_file: PathBuf,
+    pub name: String,
+    pub claim: String,
+    pub acr: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Vault {
+    pub recipient: String,
+    pub key_file: PathBuf,
+    pub hours: i64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Media {
+    pub key_file: PathBuf,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Privacy {
+    pub source_days: i64,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -155,6 +243,10 @@ impl Config {
             .extract()
             .map_err(|e| Error::Internal(format!("the configuration makes no sense: {e}")))?;
         config.fill_in();
+        let contact = &config.security_contact;
+        if !contact.is_empty() && !["mailto:", "https:", "tel:"].iter().any(|scheme| contact.starts_with(scheme)) {
+            return Err(Error::Internal("security_contact is not a mailto:, https: or tel: address".into()));
+        }
         Ok(config)
     }
 
@@ -174,6 +266,9 @@ impl Config {
         }
         if self.log.seed_file.is_empty() {
             self.log.seed_file = self.data.join("keys").join("log.seed").display().to_string();
+        }
+        if self.vault.key_file.as_os_str().is_empty() {
+            self.vault.key_file = self.data.join("keys").join("vault.key");
         }
         if self.examine.processes == 0 {
             self.examine.processes = std::thread::available_parallelism().map_or(1, usize::from);

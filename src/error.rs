@@ -9,6 +9,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     /// No such thing, or none that this person may know of.
     NotFound,
+    /// It is another agency's: to whoever asks the same as `NotFound`, to the record an attempt.
+    Elsewhere,
     /// The appeal takes nothing more.
     AppealClosed,
     /// The request is not what the address expects.
@@ -28,8 +30,16 @@ pub enum Error {
     /// Sign in first, or the token is wrong.
     Unauthorized,
     Forbidden,
+    /// It is shared with their agency, and this is not part of it: to whoever asks the same as `Forbidden`, to the record an attempt.
+    NotShared,
     /// Say first why.
     PurposeMissing,
+    /// Prove first, once more, who you are.
+    ProofNeeded,
+    /// Add a second factor first.
+    FactorMissing,
+    /// The identity provider's word did not hold, or is about nobody here.
+    SsoFailed,
     CrossOrigin,
     MethodNotAllowed,
     /// One file is larger than the appeal takes.
@@ -72,6 +82,10 @@ pub enum Error {
     Leased,
     /// It was here, and was erased as the rules ask.
     Erased,
+    /// Somebody else has this name, or one that looks like it.
+    NameTaken,
+    /// A form or a JSON body is longer than this address takes.
+    BodyTooLong,
     /// It is under a hold.
     Held,
     /// Another person has to agree.
@@ -99,7 +113,7 @@ impl Error {
     /// HTTP status and stable code. The code is the last part of the problem's `type`.
     pub const fn status_and_code(&self) -> (u16, &'static str) {
         match self {
-            Error::NotFound => (404, "not-found"),
+            Error::NotFound | Error::Elsewhere => (404, "not-found"),
             Error::AppealClosed => (410, "appeal-closed"),
             Error::Malformed(_) => (400, "malformed"),
             Error::Invalid { .. } => (422, "invalid-body"),
@@ -107,12 +121,16 @@ impl Error {
             Error::BadCursor => (400, "bad-cursor"),
             Error::BadHost => (400, "bad-host"),
             Error::Unauthorized => (401, "unauthorized"),
-            Error::Forbidden => (403, "forbidden"),
+            Error::Forbidden | Error::NotShared => (403, "forbidden"),
             Error::PurposeMissing => (422, "reason-required"),
+            Error::ProofNeeded => (403, "proof-needed"),
+            Error::FactorMissing => (403, "factor-missing"),
+            Error::SsoFailed => (401, "sso-failed"),
             Error::CrossOrigin => (403, "cross-origin"),
             Error::MethodNotAllowed => (405, "method-not-allowed"),
             Error::TooLarge { .. } => (413, "too-large"),
             Error::QuotaExceeded { .. } => (413, "quota-exceeded"),
+            Error::BodyTooLong => (413, "body-too-long"),
             Error::DigestMismatch => (422, "digest-mismatch"),
             // The status that tus 1.0 gives it.
             Error::ChecksumMismatch => (460, "checksum-mismatch"),
@@ -127,6 +145,7 @@ impl Error {
             Error::TooSlow => (408, "too-slow"),
             Error::Interrupted => (400, "interrupted"),
             Error::Conflict => (409, "conflict"),
+            Error::NameTaken => (409, "name-taken"),
             Error::Leased => (409, "leased"),
             Error::Erased => (410, "erased"),
             Error::Held => (409, "held"),
@@ -161,10 +180,21 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+const EIO: i32 = 5;
+
 impl From<std::io::Error> for Error {
     fn from(e: std::io::Error) -> Self {
         match e.kind() {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Error::NoSpace,
+            // A disk that turned read-only, or is failing: not for this request to mend, and not its fault.
+            std::io::ErrorKind::ReadOnlyFilesystem => {
+                tracing::error!(cause = %e, "the disk cannot be written to");
+                Error::TryLater
+            }
+            _ if e.raw_os_error() == Some(EIO) => {
+                tracing::error!(cause = %e, "the disk fails");
+                Error::TryLater
+            }
             _ => Error::internal(e),
         }
     }

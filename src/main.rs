@@ -11,7 +11,9 @@ macro_rules! say {
     }};
 }
 
+mod access;
 mod accounts;
+mod agencies;
 mod app;
 mod attest;
 mod blobs;
@@ -23,13 +25,17 @@ mod domain;
 mod error;
 mod examine;
 mod intake;
+mod keeping;
 mod keys;
 mod maps;
+mod observe;
 mod outside;
 mod retain;
 mod review;
 mod steps;
+mod traces;
 mod traffic;
+mod vault;
 mod web;
 mod worker;
 
@@ -37,6 +43,9 @@ use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::Flags;
 use crate::error::Result;
@@ -54,7 +63,7 @@ struct Cli {
 enum Command {
     /// Run the web server and a worker
     Serve {
-        /// Open a demonstration appeal in a fictional town, with accounts and generated pictures
+        /// Open a demonstration appeal in a fictional town, with accounts and generated pictures (on one node)
         #[arg(long, env = "TEMOIN_DEMO", value_parser = clap::builder::FalseyValueParser::new(), num_args = 0)]
         demo: bool,
         /// Serve only: files wait to be examined until a `temoin worker` comes
@@ -63,12 +72,25 @@ enum Command {
     },
     /// Run a worker alone
     Worker,
+    /// Bring the schema of a database that several nodes share up to date; make a backup first
+    Migrate,
+    /// Ask a server whether it is ready, for health checks. Exit code: 0 ready, 1 not
+    Health(command::Health),
     /// Accounts
     #[command(subcommand)]
     User(command::User),
     /// API tokens
     #[command(subcommand)]
     Token(command::Token),
+    /// Agencies: several may share one deployment, and see nothing of one another but what they share
+    #[command(subcommand)]
+    Agency(command::Agency),
+    /// The vault in which witnesses' contacts are sealed
+    #[command(subcommand)]
+    Vault(command::Vault),
+    /// The key that keeps media in folders secret
+    #[command(subcommand)]
+    Media(command::Media),
     /// Appeals
     #[command(subcommand)]
     Appeal(command::Appeal),
@@ -117,6 +139,8 @@ enum LogCommand {
         #[arg(long)]
         finish: bool,
     },
+    /// Make a log's private key before its first start, for nodes that are given it as a secret. What exists is not overwritten
+    MakeKey { file: std::path::PathBuf },
     /// Close a log that cannot be gone on with, and open its next epoch: another name, another key, with every entry that the
     /// database still has
     NewEpoch {
@@ -151,7 +175,11 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(e) => return complain(&e),
     };
-    match runtime.block_on(run(cli)) {
+    let ended = runtime.block_on(run(cli));
+    // What still runs on threads of its own (a bundle) is done again elsewhere.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    traces::end();
+    match ended {
         Ok(code) => code,
         Err(e) => complain(&e),
     }
@@ -167,8 +195,13 @@ async fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Serve { demo, no_worker } => command::serve(flags, demo, !no_worker).await,
         Command::Worker => command::worker(flags).await,
+        Command::Migrate => command::migrate(flags).await,
+        Command::Health(c) => command::health(flags, &c).await,
         Command::User(c) => command::user(flags, c).await,
         Command::Token(c) => command::token(flags, c).await,
+        Command::Agency(c) => command::agency(flags, c).await,
+        Command::Vault(c) => command::vault(flags, &c),
+        Command::Media(c) => command::media(flags, c).await,
         Command::Appeal(c) => command::appeal(flags, c).await,
         Command::Import(c) => command::import(flags, c).await,
         Command::Export(c) => command::export(flags, c).await,
@@ -177,6 +210,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Log(LogCommand::Compare(c)) => command::compare(&c),
         Command::Log(LogCommand::Recover) => command::recover(flags).await,
         Command::Log(LogCommand::RotateKey { finish }) => command::rotate_key(flags, finish).await,
+        Command::Log(LogCommand::MakeKey { file }) => command::make_key(&file),
         Command::Log(LogCommand::NewEpoch { reason }) => command::new_epoch(flags, &reason).await,
         Command::Fixity(c) => command::fixity(flags, &c).await,
         Command::Backup(c) => command::backup(flags, &c).await,
@@ -195,10 +229,11 @@ async fn run(cli: Cli) -> Result<ExitCode> {
 fn log_to_stderr() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env()
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,sqlx=warn,aws=warn"));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let registry = tracing_subscriber::registry().with(traces::layer());
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
-        subscriber.init();
+        registry.with(lines.with_filter(filter)).init();
     } else {
-        subscriber.json().init();
+        registry.with(lines.json().with_filter(filter)).init();
     }
 }

@@ -1,4 +1,5 @@
-//! The only requests that this program makes by itself: to the timestamp authorities and witnesses that the operator named. No
+//! The only requests that this program makes by itself: to the timestamp authorities, witnesses and the identity provider that the operator named,
+//! and to another instance of itself for a health check. No
 //! address ever comes from a stranger, no redirect is followed, and answers are bounded in time and size.
 
 use std::time::Duration;
@@ -6,6 +7,8 @@ use std::time::Duration;
 use axum::body::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::Request;
+use hyper::http::HeaderValue;
+use hyper::http::request::Builder;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -27,21 +30,30 @@ impl Outside {
         Ok(Self(Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector)))
     }
 
+    /// Asks, and returns status and answer.
+    pub async fn get(&self, url: &str) -> Result<(u16, Bytes), String> {
+        self.ask(Request::get(url), Bytes::new()).await
+    }
+
     /// Posts bytes and returns status and answer.
     pub async fn post(&self, url: &str, kind: &'static str, body: Vec<u8>) -> Result<(u16, Bytes), String> {
-        let request = Request::post(url)
-            .header("content-type", kind)
-            .header("user-agent", concat!("temoin/", env!("CARGO_PKG_VERSION")))
-            .body(Full::new(Bytes::from(body)))
-            .map_err(|e| e.to_string())?;
+        self.ask(Request::post(url).header("content-type", kind), body.into()).await
+    }
+
+    async fn ask(&self, request: Builder, body: Bytes) -> Result<(u16, Bytes), String> {
+        let answer = self.send(request.body(body.to_vec()).map_err(|e| e.to_string())?).await?;
+        Ok((answer.status().as_u16(), answer.into_body().into()))
+    }
+
+    /// Sends a whole request, and returns the whole answer.
+    pub async fn send(&self, request: Request<Vec<u8>>) -> Result<hyper::Response<Vec<u8>>, String> {
+        let mut request = request.map(|body| Full::new(Bytes::from(body)));
+        request.headers_mut().insert("user-agent", HeaderValue::from_static(concat!("temoin/", env!("CARGO_PKG_VERSION"))));
         let asked = async {
-            let answer = self.0.request(request).await.map_err(|_| "it cannot be reached".to_owned())?;
-            let status = answer.status().as_u16();
-            let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX)
-                .collect()
-                .await
-                .map_err(|_| "its answer broke off or is too large".to_owned())?;
-            Ok((status, body.to_bytes()))
+            let (parts, body) = self.0.request(request).await.map_err(|_| "it cannot be reached".to_owned())?.into_parts();
+            let body =
+                Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|_| "its answer broke off or is too large".to_owned())?;
+            Ok(hyper::Response::from_parts(parts, body.to_bytes().to_vec()))
         };
         tokio::time::timeout(WAIT, asked).await.map_err(|_| "it does not answer".to_owned())?
     }

@@ -1,25 +1,25 @@
 //! The door for background jobs: claims them by lease, hands each to its verb, gives failed ones back
 //! for later. One exhaustive match.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use crate::app::App;
 use crate::db::{self, jobs::Claimed};
 use crate::domain::job::Job;
 use crate::domain::value::{HOUR_US, Id, MINUTE_US, SECOND_US};
 use crate::error::{Error, Result};
-use crate::{attest, examine, intake, retain};
+use crate::{accounts, attest, examine, intake, observe, retain, traces};
 
 /// A worker that dies gives its jobs back after this; one that starts again takes its own back at once.
-const LEASE_US: i64 = 3 * MINUTE_US;
+const LEASE_US: i64 = MINUTE_US;
 /// How often a running job's lease is renewed.
-const RENEW: Duration = Duration::from_secs(60);
+const RENEW: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_secs(1);
 const SWEEP_EVERY_US: i64 = HOUR_US;
 const FIXITY_EVERY_US: i64 = HOUR_US;
@@ -27,7 +27,7 @@ const AFTER_START_US: i64 = 10 * MINUTE_US;
 
 /// Runs until the process ends. As many jobs at a time as examinations are configured.
 pub async fn run(app: Arc<App>) {
-    let owner = format!("{}/{}", app.config.node, std::process::id());
+    let owner = app.instance.clone();
     let mut running = JoinSet::new();
     let long = Arc::new(AtomicBool::new(false));
     if let Err(e) = examine::catch_up_scans(&app).await {
@@ -79,19 +79,27 @@ impl Drop for Long {
     }
 }
 
-/// Plans the sweep, and takes back what an earlier process of this node held when it died. (Another living
-/// process of the same name would see its jobs done twice, which changes nothing.)
+/// Plans the sweep, and takes back what an earlier process of this node and command held when it died. (Another living
+/// one of the same name would see its jobs taken from it: what it finishes then does not count.)
 async fn begin(app: &App) -> Result<()> {
     let mut tx = app.db.begin().await?;
-    db::jobs::release(&mut tx, &format!("{}/", app.config.node)).await?;
-    for job in [Job::Sweep, Job::Anchor] {
+    let of_this_node = app.instance.rsplit_once('/').map_or("", |(node, _)| node);
+    db::jobs::release(&mut tx, &format!("{of_this_node}/")).await?;
+    for job in [Job::Sweep, Job::Anchor, Job::Schedule] {
         // What was configured may be new.
         db::jobs::bring_forward(&mut tx, app.new_id(), job, app.now()).await?;
     }
     // What reads a lot waits until the start is over, and for people to come first.
     for job in [Job::Audit, Job::Fixity] {
-        db::jobs::enqueue(&mut tx, app.new_id(), job, 200, app.now().plus(AFTER_START_US)).await?;
+        db::jobs::enqueue_later(&mut tx, app.new_id(), job, 200, AFTER_START_US, app.now()).await?;
     }
+    tx.commit().await
+}
+
+/// Called when this process ends: what it was working on is there for others at once.
+pub async fn let_go(app: &App) -> Result<()> {
+    let mut tx = app.db.begin().await?;
+    db::jobs::release(&mut tx, &app.instance).await?;
     tx.commit().await
 }
 
@@ -102,16 +110,17 @@ async fn claim(app: &App, owner: &str, free: usize, long_runs: bool) -> Result<V
     }
     let now = app.now();
     let mut tx = app.db.begin().await?;
-    let mut claimed = db::jobs::claim(&mut tx, owner, now, now.plus(LEASE_US), i64::try_from(free).unwrap_or(1), false).await?;
+    let mut claimed = db::jobs::claim(&mut tx, owner, now, LEASE_US, i64::try_from(free).unwrap_or(1), false).await?;
     // The last place is for what people wait for, where there is more than one.
     if !long_runs && claimed.len() < free && (free - claimed.len() > 1 || app.config.examine.processes == 1) {
-        claimed.extend(db::jobs::claim(&mut tx, owner, now, now.plus(LEASE_US), 1, true).await?);
+        claimed.extend(db::jobs::claim(&mut tx, owner, now, LEASE_US, 1, true).await?);
     }
     tx.commit().await?;
     Ok(claimed)
 }
 
 async fn work(app: Arc<App>, owner: String, claimed: Claimed) {
+    let begun = Instant::now();
     let job = async {
         match claimed.job {
             Job::Examine(exhibit) => examine::examine(&app, exhibit).await,
@@ -128,15 +137,21 @@ async fn work(app: Arc<App>, owner: String, claimed: Claimed) {
                 let made = tokio::task::spawn_blocking(move || runtime.block_on(attest::make_bundle(&app, id)));
                 made.await.map_err(Error::internal).and_then(|made| made)
             }
+            Job::Schedule => retain::ask_by_itself(&app).await,
             Job::Sweep => sweep(&app).await,
         }
-    };
+    }
+    .instrument(traces::job(claimed.job.kind()));
     // Both are asked in turn, and both end together: the job may hold what the renewal waits for, and a job that panics must
     // not be kept ours for ever.
     let done = tokio::select! {
         done = job => done,
-        never = keep_ours(&app, &owner, claimed.id) => match never {},
+        () = keep_ours(&app, &owner, claimed.id) => {
+            tracing::warn!(job = claimed.job.kind(), "a job was taken over by another worker; here it ends");
+            return;
+        }
     };
+    observe::job(claimed.job.kind(), done.is_ok(), begun.elapsed());
     if let Err(e) = settle(&app, &owner, &claimed, done).await {
         // The lease runs out by itself, and the job is done again.
         tracing::error!(cause = %e, "a job's end could not be written down");
@@ -147,7 +162,8 @@ async fn work(app: Arc<App>, owner: String, claimed: Claimed) {
 fn comes_again(app: &App, job: Job) -> Option<i64> {
     match job {
         Job::Sweep => Some(SWEEP_EVERY_US),
-        Job::Audit => i64::try_from(app.config.audit.every_hours).ok()?.checked_mul(HOUR_US),
+        Job::Schedule => i64::try_from(app.config.retention.every_hours.max(1)).ok()?.checked_mul(HOUR_US),
+        Job::Audit => i64::try_from(app.config.audit.every_hours.max(1)).ok()?.checked_mul(HOUR_US),
         Job::Fixity => Some(FIXITY_EVERY_US),
         Job::Anchor => Some(i64::try_from(app.config.anchors.every_seconds).ok()?.saturating_mul(SECOND_US)),
         Job::Examine(_) | Job::Restate(_) | Job::Erase(_) | Job::Bundle(_) | Job::Proxy(_) | Job::Scan(_) => None,
@@ -157,25 +173,31 @@ fn comes_again(app: &App, job: Job) -> Option<i64> {
 async fn sweep(app: &App) -> Result<()> {
     // Each has its turn, whatever became of the others.
     let staged = intake::sweep(app).await;
+    let orphans = retain::remove_orphans(app).await;
     let expired = attest::expire_bundles(app).await;
     let destroyed = retain::destroy_doomed(app).await;
     let forgotten = retain::forget_openings(app).await;
+    let sessions = accounts::sweep_sessions(app).await;
+    let sources = intake::forget_sources(app).await;
     retain::unmark(app).await?;
-    tracing::info!(staged = staged?, "swept");
-    expired.and(destroyed).and(forgotten)
+    tracing::info!(staged = staged?, orphans = orphans?, "swept");
+    expired.and(destroyed).and(forgotten).and(sessions).and(sources)
 }
 
-/// Renews a long job's lease, until it is dropped.
-async fn keep_ours(app: &App, owner: &str, job: Id) -> Infallible {
+/// Renews a long job's lease, until it is dropped; ends when the job is another's.
+async fn keep_ours(app: &App, owner: &str, job: Id) {
     loop {
         tokio::time::sleep(RENEW).await;
         let renewed = async {
             let mut tx = app.db.begin().await?;
-            db::jobs::renew(&mut tx, job, owner, app.now().plus(LEASE_US)).await?;
-            tx.commit().await
+            let ours = db::jobs::renew(&mut tx, job, owner, app.now(), LEASE_US).await?;
+            tx.commit().await?;
+            Ok::<_, Error>(ours)
         };
-        if let Err(e) = renewed.await {
-            tracing::warn!(cause = %e, "a lease could not be renewed");
+        match renewed.await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(e) => tracing::warn!(cause = %e, "a lease could not be renewed"),
         }
     }
 }
@@ -184,15 +206,15 @@ async fn settle(app: &App, owner: &str, claimed: &Claimed, done: Result<()>) -> 
     let mut tx = app.db.begin().await?;
     match done {
         Ok(()) => {
-            db::jobs::finish(&mut tx, claimed.id, owner).await?;
-            if let Some(wait) = comes_again(app, claimed.job) {
-                db::jobs::enqueue(&mut tx, app.new_id(), claimed.job, 100, app.now().plus(wait)).await?;
+            let ours = db::jobs::finish(&mut tx, claimed.id, owner).await?;
+            if let Some(wait) = comes_again(app, claimed.job).filter(|_| ours) {
+                db::jobs::enqueue_later(&mut tx, app.new_id(), claimed.job, 100, wait, app.now()).await?;
             }
         }
         Err(e) => {
             tracing::warn!(cause = %e, job = claimed.job.kind(), attempts = claimed.attempts, "a job failed and will be tried again");
             let wait = SECOND_US << claimed.attempts.clamp(0, 10);
-            db::jobs::fail(&mut tx, claimed.id, owner, &e.to_string(), app.now().plus(wait)).await?;
+            db::jobs::fail(&mut tx, claimed.id, owner, &e.to_string(), app.now(), wait).await?;
         }
     }
     tx.commit().await

@@ -10,8 +10,10 @@
 
 mod disk;
 mod s3;
+pub mod seal;
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -20,6 +22,10 @@ use futures_util::stream::BoxStream;
 use crate::domain::upload::Midstate;
 use crate::domain::value::{Sha256, Utc};
 use crate::error::{Error, Result};
+use crate::observe;
+
+pub use disk::Resealed;
+use seal::Ring;
 
 pub enum Blobs {
     Disk(disk::Disk),
@@ -45,15 +51,29 @@ pub enum Published {
     Otherwise,
 }
 
-/// Staged bytes younger than this are left alone by the sweep.
-pub const GRACE: Duration = Duration::from_secs(24 * 3600);
+/// Something that a store does, or does not, as it was tried out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Trait {
+    pub name: &'static str,
+    pub does: bool,
+    /// Whether a store should.
+    pub matters: bool,
+}
+
+async fn timed<T>(what: &'static str, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let begun = Instant::now();
+    let done = work.await;
+    observe::store(what, begun.elapsed());
+    done
+}
 
 impl Blobs {
     /// `url` is `file:DIR` or `s3://BUCKET/PREFIX?endpoint=URL&region=NAME`. An S3 store buffers up to `buffer_bytes_max`
-    /// of all uploads together; on a disk nothing is buffered.
-    pub async fn open(url: &str, buffer_bytes_max: usize) -> Result<Self> {
+    /// of all uploads together; on a disk nothing is buffered. What lies in a folder is sealed where there are keys for it; a bucket is asked
+    /// to encrypt by itself (`sse`).
+    pub async fn open(url: &str, buffer_bytes_max: usize, ring: Option<Arc<Ring>>) -> Result<Self> {
         if let Some(dir) = url.strip_prefix("file:") {
-            Ok(Blobs::Disk(disk::Disk::open(dir.as_ref())?))
+            Ok(Blobs::Disk(disk::Disk::open(dir.as_ref(), ring)?))
         } else if let Some(rest) = url.strip_prefix("s3://") {
             Ok(Blobs::S3(s3::S3::open(rest, buffer_bytes_max).await?))
         } else {
@@ -77,23 +97,15 @@ impl Blobs {
         })
     }
 
-    /// Keeps a small blob whole and returns its key.
-    pub async fn put(&self, bytes: Bytes) -> Result<String> {
-        let sha256 = Sha256::of(&bytes);
-        let length = bytes.len() as u64;
-        let mut staged = self.stage(Some(length)).await?;
-        staged.append(bytes).await?;
-        let key = staged.keep(sha256, length).await?;
-        staged.discard().await;
-        Ok(key)
-    }
-
     /// Opens `length` bytes from `start` on. The caller knows the size from the database.
     pub async fn open_range(&self, key: &str, start: u64, length: u64) -> Result<Reader> {
-        match self {
-            Blobs::Disk(d) => d.open_range(key, start, length).await,
-            Blobs::S3(s) => s.open_range(key, start, length).await,
-        }
+        timed("open", async {
+            match self {
+                Blobs::Disk(d) => d.open_range(key, start, length).await,
+                Blobs::S3(s) => s.open_range(key, start, length).await,
+            }
+        })
+        .await
     }
 
     /// SHA-256 and length of a kept blob, read again from beginning to end, up to one byte more than it should have.
@@ -113,18 +125,24 @@ impl Blobs {
         }
     }
 
-    /// Discards staged bytes that nobody has touched for [`GRACE`] and that none of these handles names; returns how
+    /// Discards staged bytes that nobody has touched for so long and that none of these handles names; returns how
     /// many.
-    pub async fn sweep_staged(&self, handles: &[String]) -> Result<u64> {
+    /// (A disk's times are of this machine's own clock; a store's are held against the one that all nodes go by.)
+    pub async fn sweep_staged(&self, handles: &[String], grace: Duration, now: Utc) -> Result<u64> {
         match self {
-            Blobs::Disk(d) => d.sweep_staged(handles).await,
-            Blobs::S3(s) => s.sweep_staged(handles).await,
+            Blobs::Disk(d) => d.sweep_staged(handles, grace).await,
+            Blobs::S3(s) => s.sweep_staged(handles, grace, now).await,
         }
     }
 
     /// Whether bytes that are kept already should not be kept again. On a disk it costs nothing but the sync, and answers for
     /// known bytes come no sooner than for new ones; on S3 it would cost a transfer.
     pub const fn spares_known(&self) -> bool {
+        matches!(self, Blobs::S3(_))
+    }
+
+    /// Whether every keeping has a key of its own: then a key that was destroyed never comes back. On a disk a key is the bytes' own hash.
+    pub const fn keys_are_unique(&self) -> bool {
         matches!(self, Blobs::S3(_))
     }
 
@@ -136,31 +154,26 @@ impl Blobs {
         }
     }
 
-    /// Gives up a copy that lost a race: `mine` was kept just now and is referred to by nobody, because `theirs` holds
-    /// the same bytes. Does nothing where both are one.
-    pub async fn yield_to(&self, mine: &str, theirs: &str) -> Result<()> {
-        match self {
-            // A key is the bytes' own hash: there is only one copy.
-            Blobs::Disk(_) => Ok(()),
-            Blobs::S3(s) if mine != theirs => s.yield_to(mine).await,
-            Blobs::S3(_) => Ok(()),
-        }
-    }
-
     /// Destroys a kept blob, with every version that the store has of it. One that is gone already is no error.
     pub async fn destroy(&self, key: &str) -> Result<()> {
-        match self {
-            Blobs::Disk(d) => d.destroy(key).await,
-            Blobs::S3(s) => s.destroy(key).await,
-        }
+        timed("destroy", async {
+            match self {
+                Blobs::Disk(d) => d.destroy(key).await,
+                Blobs::S3(s) => s.destroy(key).await,
+            }
+        })
+        .await
     }
 
     /// Writes something small under a name of our making, durably, once: what lies there is never overwritten.
     pub async fn publish(&self, name: &str, bytes: Bytes, now: Utc) -> Result<Published> {
-        match self {
-            Blobs::Disk(d) => d.publish(name, bytes).await,
-            Blobs::S3(s) => s.publish(name, bytes, now).await,
-        }
+        timed("publish", async {
+            match self {
+                Blobs::Disk(d) => d.publish(name, bytes).await,
+                Blobs::S3(s) => s.publish(name, bytes, now).await,
+            }
+        })
+        .await
     }
 
     /// What was published under a name.
@@ -184,6 +197,30 @@ impl Blobs {
         match self {
             Blobs::Disk(d) => d.free_bytes(),
             Blobs::S3(_) => None,
+        }
+    }
+
+    /// Whether something lies open although there are keys.
+    pub async fn holds_unsealed(&self) -> Result<bool> {
+        match self {
+            Blobs::Disk(d) => d.holds_unsealed().await,
+            Blobs::S3(_) => Ok(false),
+        }
+    }
+
+    /// Brings everything under the current key. `told` hears how many files were looked at.
+    pub async fn reseal(&self, told: impl Fn(u64) + Send + 'static) -> Result<Resealed> {
+        match self {
+            Blobs::Disk(d) => d.reseal(told).await,
+            Blobs::S3(_) => Err(Error::Internal("a bucket encrypts by itself: s3://BUCKET/PREFIX?sse=…".into())),
+        }
+    }
+
+    /// What the store really does, tried out; nothing to ask of a disk.
+    pub async fn probe(&self) -> Result<Vec<Trait>> {
+        match self {
+            Blobs::Disk(_) => Ok(Vec::new()),
+            Blobs::S3(s) => s.probe().await,
         }
     }
 
@@ -221,10 +258,13 @@ impl Staged {
 
     /// Makes what came so far durable and returns the handle that finds it again. The bytes may go on coming.
     pub async fn park(&mut self) -> Result<String> {
-        match self {
-            Staged::Disk(s) => s.park().await,
-            Staged::S3(s) => s.park().await,
-        }
+        timed("park", async {
+            match self {
+                Staged::Disk(s) => s.park().await,
+                Staged::S3(s) => s.park().await,
+            }
+        })
+        .await
     }
 
     /// Called when the handle that [`Staged::park`] or [`Staged::seal`] returned is committed: what older handles needed goes.
@@ -244,13 +284,24 @@ impl Staged {
         }
     }
 
+    /// The key under which [`Staged::keep`] will keep bytes of this hash.
+    pub fn target(&mut self, sha256: Sha256) -> String {
+        match self {
+            Staged::Disk(_) => disk::Staged::target(sha256),
+            Staged::S3(s) => s.target(sha256),
+        }
+    }
+
     /// Makes the bytes durable for good, under the hash and size that the caller counted while they came. What was
     /// parked stays until [`Staged::discard`], so that this can be done again should the caller's own commit fail.
     pub async fn keep(&mut self, sha256: Sha256, size: u64) -> Result<String> {
-        match self {
-            Staged::Disk(s) => s.keep(sha256).await,
-            Staged::S3(s) => s.keep(sha256, size).await,
-        }
+        timed("keep", async {
+            match self {
+                Staged::Disk(s) => s.keep(sha256).await,
+                Staged::S3(s) => s.keep(sha256, size).await,
+            }
+        })
+        .await
     }
 
     /// Takes about as long as [`Staged::keep`] would, so that the time of an answer does not tell a stranger that we have the

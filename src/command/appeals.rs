@@ -6,14 +6,17 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use serde_json::json;
 
+use crate::accounts;
 use crate::app::App;
 use crate::config::{Config, Flags};
 use crate::db;
 use crate::domain::actor::Actor;
 use crate::domain::appeal::{self as noun, AppealState, Area, Budgets, IntakeRules, Text, normal_code};
 use crate::domain::exhibit::{Kind, kept_name};
+use crate::domain::retention::Periods;
 use crate::domain::value::{Point, Utc};
 use crate::error::{Error, Result};
+use crate::retain;
 use crate::review::{self, NewAppeal};
 
 #[derive(Subcommand)]
@@ -32,6 +35,27 @@ pub enum Appeal {
     },
     /// List files that were begun and not finished
     HalfSent {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say for how long its exhibits are kept, in days from the receipt of each; what is not said has no end
+    Periods {
+        code: String,
+        /// Found relevant
+        #[arg(long)]
+        kept_days: Option<u32>,
+        /// Not decided
+        #[arg(long)]
+        undecided_days: Option<u32>,
+        /// Found not relevant
+        #[arg(long)]
+        declined_days: Option<u32>,
+        /// Until somebody looks whether the appeal is still needed
+        #[arg(long)]
+        review_days: Option<u32>,
+    },
+    /// Show what is over its time: a dry run. It goes when a supervisor asks and two others agree (/retention)
+    Due {
         #[arg(long)]
         json: bool,
     },
@@ -93,6 +117,9 @@ pub struct New {
     /// Take only these kinds, as far as senders declare them: photo, video, audio, document. Without: everything
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
+    /// Whose appeal it is, by the agency's name. Without: the first agency's
+    #[arg(long)]
+    agency: Option<String>,
     /// Open it at once
     #[arg(long)]
     open: bool,
@@ -106,6 +133,11 @@ pub async fn appeal(flags: &Flags, command: Appeal) -> Result<ExitCode> {
         Appeal::Close { code } => set_state(&app, &code, AppealState::Closed).await?,
         Appeal::Flood { code, state } => set_flood(&app, &code, state == OnOff::On).await?,
         Appeal::HalfSent { json } => half_sent(&app, json).await?,
+        Appeal::Periods { code, kept_days, undecided_days, declined_days, review_days } => {
+            let periods = Periods { kept_days, undecided_days, declined_days, review_days };
+            set_periods(&app, &code, &periods).await?;
+        }
+        Appeal::Due { json } => due(&app, json).await?,
         Appeal::List { json } => list(&app, json).await?,
     }
     Ok(ExitCode::SUCCESS)
@@ -138,6 +170,7 @@ async fn create(app: &App, new: New) -> Result<()> {
         app,
         Actor::Operator,
         NewAppeal {
+            agency: new.agency,
             code,
             texts: BTreeMap::from([(new.language.clone(), text)]),
             default_language: new.language,
@@ -185,11 +218,53 @@ async fn set_flood(app: &App, code: &str, flood: bool) -> Result<()> {
     Ok(())
 }
 
+async fn set_periods(app: &App, code: &str, periods: &Periods) -> Result<()> {
+    let code = normal_code(code).ok_or(Error::NotFound)?;
+    let mut tx = app.db.read().await?;
+    let found: noun::Appeal = db::appeals::by_code(&mut tx, &code).await?.ok_or(Error::NotFound)?;
+    drop(tx);
+    retain::set_periods(app, None, &found, periods).await?;
+    say!("{code}: periods are set");
+    Ok(())
+}
+
+async fn due(app: &App, json: bool) -> Result<()> {
+    let mut tx = app.db.read().await?;
+    let mut appeals = Vec::new();
+    for agency in db::agencies::list(&mut tx).await? {
+        appeals.extend(db::appeals::list(&mut tx, agency.id).await?);
+    }
+    drop(tx);
+    for appeal in appeals {
+        let standing = retain::standing(app, &appeal, None).await?;
+        for d in standing.due {
+            if json {
+                let line = json!({"appeal": appeal.code, "category": d.category.as_str(), "days": d.days, "due": d.free, "bound": d.bound, "soon": d.soon, "oldest": d.oldest, "review": standing.review});
+                say!("{line}");
+            } else {
+                let days = d.days.map_or_else(|| "no end".to_owned(), |n| format!("{n} days"));
+                say!(
+                    "{:<20} {:<10} {days:>10}  {} due, {} held or asked for, {} within 30 days",
+                    appeal.code,
+                    d.category.as_str(),
+                    d.free,
+                    d.bound,
+                    d.soon
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
 async fn half_sent(app: &App, json: bool) -> Result<()> {
     const SHOWN_MAX: i64 = 1_000;
     let mut tx = app.db.begin().await?;
-    let agency = db::accounts::agency(&mut tx, app.new_id(), &app.config.agency, app.now()).await?;
-    let uploads = db::uploads::half_sent(&mut tx, agency, SHOWN_MAX).await?;
+    accounts::home(app, &mut tx).await?;
+    let mut uploads = Vec::new();
+    for agency in db::agencies::list(&mut tx).await? {
+        uploads.extend(db::uploads::half_sent(&mut tx, agency.id, SHOWN_MAX).await?);
+    }
     tx.commit().await?;
     for u in uploads {
         let (name, expires) = (kept_name(&u.name).0, Utc::from_micros(u.expires_at));
@@ -207,14 +282,17 @@ async fn half_sent(app: &App, json: bool) -> Result<()> {
 
 async fn list(app: &App, json: bool) -> Result<()> {
     let mut tx = app.db.begin().await?;
-    let agency = db::accounts::agency(&mut tx, app.new_id(), &app.config.agency, app.now()).await?;
-    let appeals = db::appeals::list(&mut tx, agency).await?;
+    accounts::home(app, &mut tx).await?;
+    let mut appeals = Vec::new();
+    for agency in db::agencies::list(&mut tx).await? {
+        appeals.extend(db::appeals::list(&mut tx, agency.id).await?);
+    }
     tx.commit().await?;
     for a in appeals {
         if json {
             say!(
                 "{}",
-                json!({"code": a.code, "state": a.state.as_str(), "files": a.files_received, "bytes": a.bytes_received, "title": a.text(&a.default_language).title})
+                json!({"code": a.code, "agency": a.agency_name, "state": a.state.as_str(), "files": a.files_received, "bytes": a.bytes_received, "title": a.text(&a.default_language).title})
             );
         } else {
             say!("{:<20} {:<7} {:>8} files  {}", a.code, a.state.as_str(), a.files_received, a.text(&a.default_language).title);

@@ -1,14 +1,18 @@
-//! `temoin backup` and `temoin restore`: the database and every byte it refers to, in a folder.
+//! `temoin backup`: the database and every byte it refers to, in a folder (`restore.rs` puts it back).
+//!
+//! One kind of backup for both engines and both stores: what was made of SQLite and a folder can be restored into PostgreSQL and a bucket, and
+//! the other way round, without one hash, receipt or place in the log becoming another (`db/copy.rs`). That is also how a deployment moves.
 //!
 //! The database is copied first, as one consistent view, then the blobs that are referred to a moment later (blobs are written once, and
-//! what was erased in between is not missed), and the published log. The log's key is **not** in a backup (whoever has both could forge): keep it
-//! elsewhere. Restoring puts back the published entries that the backup lacks, and destroys again what was erased since.
+//! what was erased in between is not missed), and the published log. Where media in folders are sealed, so are the backup's. The log's key is **not** in a backup (whoever has both could forge): keep it
+//! elsewhere.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -17,49 +21,65 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use crate::attest;
-use crate::blobs::{Blobs, Published};
+use crate::blobs::seal::{Content, Ring, wrap_anew};
 use crate::config::{Config, Flags};
-use crate::db;
+use crate::db::{self, Db};
 use crate::domain::actor::Actor;
 use crate::domain::custody::{Draft, EventType};
 use crate::domain::upload::Midstate;
 use crate::domain::value::Sha256;
 use crate::error::{Error, Result};
-use crate::keys::LogKeys;
-use crate::retain;
 
 #[derive(clap::Args)]
 pub struct Backup {
     /// A folder: an empty one, or one with an older backup, of which only the media that are still referred to stay
     to: PathBuf,
-}
-
-#[derive(clap::Args)]
-pub struct Restore {
-    /// A folder that `temoin backup` has written
-    from: PathBuf,
+    /// Believe the media that an older run has left by their size, instead of reading them all again
+    #[arg(long)]
+    quick: bool,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Contents {
-    database: String,
-    log_size: u64,
-    made_at: String,
-    blobs: Vec<Kept>,
+pub struct Contents {
+    pub database: String,
+    pub log_size: u64,
+    pub made_at: String,
+    pub blobs: Vec<Kept>,
+    /// What the copy refers to and was erased before it could be copied.
+    #[serde(default)]
+    pub erased: Vec<String>,
+    /// The key of the media on disk by which its media are sealed, by its id; empty when they lie open. (Each file tells for itself, so that
+    /// a backup that broke off between the two is whole.)
+    #[serde(default)]
+    pub sealed: String,
+}
+
+impl Contents {
+    /// What opens its media.
+    pub fn ring(&self, config: &Config) -> Result<Option<Arc<Ring>>> {
+        let ring = Ring::open(&config.media.key_file)?;
+        if !self.sealed.is_empty() && !ring.as_ref().map_or(Ok(false), |ring| ring.has(&self.sealed))? {
+            return Err(Error::Internal(format!(
+                "the media of this backup are sealed: say where their key {} is (media.key_file)",
+                self.sealed
+            )));
+        }
+        Ok(ring)
+    }
 }
 
 #[derive(Serialize, Deserialize)]
-struct Kept {
-    key: String,
-    sha256: String,
-    size: u64,
+pub struct Kept {
+    pub key: String,
+    pub sha256: String,
+    pub size: u64,
 }
 
-const CONTENTS: &str = "backup.json";
+pub const CONTENTS: &str = "backup.json";
 /// Lies in a folder while a first backup is written into it.
 const BEGUN: &str = "backup.begun";
 
-fn bar() -> ProgressBar {
+pub fn bar() -> ProgressBar {
     ProgressBar::new_spinner().with_style(ProgressStyle::default_spinner())
 }
 
@@ -70,26 +90,38 @@ pub async fn backup(flags: &Flags, asked: &Backup) -> Result<ExitCode> {
     let before = own_folder(&app, &asked.to)?;
     fs::create_dir_all(asked.to.join("media"))?;
     fs::write(asked.to.join(BEGUN), "temoin backup\n")?;
-    app.db.copy_to(&app.config.database, &asked.to).await?;
-    let mut tx = app.db.read().await?;
-    let log_size = db::log::head(&mut tx).await?.size();
-    let keys = db::contents::blob_keys(&mut tx).await?;
-    drop(tx);
+    app.db.copy_to(&asked.to).await?;
+    // What this copy refers to, and not what came while it was made.
+    let (log_size, keys) = db::backup::contents_of_copy(&asked.to).await?;
     let bar = bar();
+    let ring = app.ring.as_deref();
     let mut blobs = Vec::new();
-    let mut wanted = HashSet::new();
+    let (mut wanted, mut erased) = (HashSet::new(), Vec::new());
     for (n, (key, expected)) in keys.iter().enumerate() {
         let name = key.replace('/', "_");
         let target = asked.to.join("media").join(&name);
-        if !wanted.insert(name) {
+        if !wanted.insert(name.clone()) {
             continue;
         }
         // What an older run has left is believed only while it is what was received.
-        let kept = match known(&target)? {
+        let listed = before.get(&name);
+        let left = if !sealed_as_wanted(&target, ring)? {
+            None
+        } else if asked.quick {
+            listed.filter(|kept| same_size(&target, kept.size, ring)).map(|k| (k.sha256.clone(), k.size))
+        } else {
+            known(&target, ring)?
+        };
+        // (Of a picture the database may not know the hash; then the list of the older run does.)
+        let left = left.filter(|(sha256, _)| expected.is_some() || listed.is_some_and(|kept| kept.sha256 == *sha256));
+        let kept = match left {
             Some((sha256, size)) if expected.is_none_or(|e| e.to_string() == sha256) => Kept { key: key.clone(), sha256, size },
             _ => match fetch(&app, key, *expected, &target).await? {
                 Some(kept) => kept,
-                None => continue,
+                None => {
+                    erased.push(key.clone());
+                    continue;
+                }
             },
         };
         blobs.push(kept);
@@ -97,20 +129,27 @@ pub async fn backup(flags: &Flags, asked: &Backup) -> Result<ExitCode> {
     }
     published(&app, &asked.to).await?;
     bar.finish_and_clear();
-    let contents = Contents { database: app.db.name().to_owned(), log_size, made_at: app.now().to_string(), blobs };
+    let contents = Contents {
+        database: app.db.name().to_owned(),
+        log_size,
+        made_at: app.now().to_string(),
+        blobs,
+        erased,
+        sealed: ring.map_or(Ok(String::new()), Ring::current)?,
+    };
     // Last, and together: until here an older backup in the same folder is whole.
     let beside = asked.to.join("backup.part");
     let mut file = File::create(&beside)?;
     file.write_all(&serde_json::to_vec_pretty(&contents).map_err(Error::internal)?)?;
     file.sync_all()?;
-    app.db.keep_copy(&asked.to)?;
+    Db::keep_copy(&asked.to)?;
     fs::rename(beside, asked.to.join(CONTENTS))?;
     File::open(&asked.to)?.sync_all()?;
     // What was erased since an older backup into the same folder must not stay in it.
     for entry in fs::read_dir(asked.to.join("media"))? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if before.contains(&name) && !wanted.contains(&name) {
+        if before.contains_key(&name) && !wanted.contains(&name) {
             fs::remove_file(entry.path())?;
         }
     }
@@ -130,7 +169,7 @@ pub async fn backup(flags: &Flags, asked: &Backup) -> Result<ExitCode> {
 }
 
 /// A folder that is ours to write into, and the names of the media that an older backup keeps in it: nobody else's files are touched.
-fn own_folder(app: &App, to: &Path) -> Result<HashSet<String>> {
+fn own_folder(app: &App, to: &Path) -> Result<HashMap<String, Kept>> {
     fs::create_dir_all(to).map_err(|e| Error::Internal(format!("{}: {e}", to.display())))?;
     let (to_real, data) = (to.canonicalize()?, app.config.data.canonicalize()?);
     if data.starts_with(&to_real) {
@@ -139,17 +178,28 @@ fn own_folder(app: &App, to: &Path) -> Result<HashSet<String>> {
     match fs::read(to.join(CONTENTS)) {
         Ok(text) => {
             let contents: Contents = serde_json::from_slice(&text).map_err(Error::internal)?;
-            Ok(contents.blobs.iter().map(|kept| kept.key.replace('/', "_")).collect())
+            Ok(contents.blobs.into_iter().map(|kept| (kept.key.replace('/', "_"), kept)).collect())
         }
-        Err(_) if to.join(BEGUN).exists() || fs::read_dir(to)?.next().is_none() => Ok(HashSet::new()),
+        Err(_) if to.join(BEGUN).exists() || fs::read_dir(to)?.next().is_none() => Ok(HashMap::new()),
         Err(_) => Err(Error::Invalid { field: "to", why: format!("{} is neither empty nor a backup", to.display()) }),
     }
 }
 
-/// Hash and size of a file that an older backup has left, when there is one.
-fn known(path: &Path) -> Result<Option<(String, u64)>> {
+fn same_size(path: &Path, size: u64, ring: Option<&Ring>) -> bool {
+    File::open(path).is_ok_and(|file| Content::either(file, ring).is_ok_and(|content| content.len().is_ok_and(|length| length == size)))
+}
+
+/// Whether what an older run has left is sealed where it should be, under the current key; one that is under an older key is wrapped anew.
+fn sealed_as_wanted(path: &Path, ring: Option<&Ring>) -> Result<bool> {
+    let Some(ring) = ring else { return Ok(true) };
+    let Ok(file) = File::options().read(true).write(true).open(path) else { return Ok(false) };
+    Ok(wrap_anew(&file, ring).is_ok())
+}
+
+/// Hash and size of a file that an older backup has left, when there is one that can be read.
+pub fn known(path: &Path, ring: Option<&Ring>) -> Result<Option<(String, u64)>> {
     let Ok(file) = File::open(path) else { return Ok(None) };
-    let (sha256, size) = Sha256::of_reader(file, |_| {})?;
+    let (sha256, size) = Sha256::of_reader(Content::either(file, ring)?, |_| {})?;
     Ok(Some((sha256.to_string(), size)))
 }
 
@@ -164,14 +214,15 @@ async fn fetch(app: &App, key: &str, expected: Option<Sha256>, target: &Path) ->
         };
     };
     let beside = target.with_extension("part");
-    let (mut file, mut hash) = (File::create(&beside)?, Midstate::default());
+    let _ = fs::remove_file(&beside);
+    let (mut file, mut hash) = (Content::create(&beside, app.ring.as_deref())?, Midstate::default());
     let mut reader = app.blobs.open_range(key, 0, size).await?;
     while let Some(chunk) = reader.next().await {
         let chunk: Bytes = chunk?;
         hash.update(&chunk);
         file.write_all(&chunk)?;
     }
-    file.sync_all()?;
+    file.file().sync_all()?;
     let found = hash.finish();
     if expected.is_some_and(|e| e != found) {
         fs::remove_file(beside)?;
@@ -198,99 +249,4 @@ async fn published(app: &App, to: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Puts back what is missing of the published log; what lies there already stays.
-async fn publish_again(app: &App, from: &Path) -> Result<()> {
-    for folder in attest::published_folders(app) {
-        for entry in fs::read_dir(from.join("published").join(&folder))? {
-            let entry = entry?;
-            let name = format!("{folder}/{}", entry.file_name().to_string_lossy());
-            if app.published.publish(&name, fs::read(entry.path())?.into(), app.now()).await? == Published::Otherwise {
-                return Err(Error::Internal(format!(
-                    "{name} is published already, and says something else: this is the backup of another log"
-                )));
-            }
-        }
-    }
-    Ok(())
-}
-
-pub async fn restore(flags: &Flags, asked: &Restore) -> Result<ExitCode> {
-    let config = Config::load(flags)?;
-    let text = fs::read(asked.from.join(CONTENTS))
-        .map_err(|_| Error::Internal(format!("{} holds no whole backup: {CONTENTS} is missing", asked.from.display())))?;
-    let contents: Contents = serde_json::from_slice(&text).map_err(Error::internal)?;
-    // What cannot go well is said before anything takes its place.
-    if LogKeys::read(Path::new(&config.log.seed_file))?.is_none() {
-        return Err(Error::Internal(format!("put the log's key to {} first: it is in no backup", config.log.seed_file)));
-    }
-    let store = Blobs::open(&config.blobs, config.limits.buffer_bytes_max).await?;
-    for kept in &contents.blobs {
-        let path = asked.from.join("media").join(kept.key.replace('/', "_"));
-        if store.length(&kept.key).await? != Some(kept.size) && known(&path)?.is_none_or(|(sha256, _)| sha256 != kept.sha256) {
-            return Err(Error::Internal(format!("{} is not what was backed up; nothing was restored", path.display())));
-        }
-    }
-    db::restore(&config.database, &asked.from, &contents.database).await?;
-    let app = App::open_behind(config).await?;
-    let bar = bar();
-    for (n, kept) in contents.blobs.iter().enumerate() {
-        let path = asked.from.join("media").join(kept.key.replace('/', "_"));
-        if app.blobs.length(&kept.key).await? != Some(kept.size) {
-            put_back(&app, kept, &path).await?;
-        }
-        bar.set_message(format!("{} of {} files", n + 1, contents.blobs.len()));
-    }
-    bar.finish_and_clear();
-    publish_again(&app, &asked.from).await?;
-    let back = attest::recover(&app).await?;
-    app.db.close().await;
-    // With the keys as the entries told of them.
-    let app = App::open(Config::load(flags)?).await?;
-    let replayed = retain::replay(&app).await?;
-    let mut tx = app.db.begin().await?;
-    let draft = Draft::new(EventType::BackupRestored, Actor::Operator).fact("size", contents.log_size).fact("erased_again", replayed);
-    attest::append(&app, &mut tx, draft).await?;
-    tx.commit().await?;
-    attest::sequence_all(&app).await?;
-    if back.to > back.from {
-        say!("{} published events came after this backup and were put back", back.to - back.from);
-    }
-    say!(
-        "restored: {} files, {} events; {replayed} exhibits were erased again. Now run `temoin audit` and `temoin fixity`",
-        contents.blobs.len(),
-        contents.log_size
-    );
-    app.db.close().await;
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Puts a blob back under its key; one whose bytes are not what they were is named.
-async fn put_back(app: &App, kept: &Kept, path: &Path) -> Result<()> {
-    let found = known(path)?;
-    if found.as_ref().map(|f| f.0.as_str()) != Some(&kept.sha256) {
-        return Err(Error::Internal(format!("{} is not what was backed up", path.display())));
-    }
-    let mut tx = app.db.read().await?;
-    if db::contents::hash_of_blob(&mut tx, &kept.key).await?.is_some_and(|e| e.to_string() != kept.sha256) {
-        return Err(Error::Internal(format!("{} is not what was received", path.display())));
-    }
-    drop(tx);
-    let sha256 = Sha256::from_hex(&kept.sha256).ok_or_else(|| Error::Internal(format!("{CONTENTS} is damaged")))?;
-    let (mut file, mut buffer) = (File::open(path)?, vec![0; 1 << 20]);
-    let mut staged = app.blobs.stage(Some(kept.size)).await?;
-    loop {
-        let n = file.read(&mut buffer)?;
-        if n == 0 {
-            break;
-        }
-        staged.append(Bytes::copy_from_slice(&buffer[..n])).await?;
-    }
-    let key = staged.keep(sha256, kept.size).await?;
-    staged.discard().await;
-    // A store may give the same bytes another key.
-    let mut tx = app.db.begin().await?;
-    db::contents::move_blob(&mut tx, &kept.key, &key).await?;
-    tx.commit().await
 }

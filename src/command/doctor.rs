@@ -6,8 +6,10 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::attest;
-use crate::config::{Config, Flags};
+use crate::blobs::Trait;
+use crate::config::{Config, Flags, SecondFactor};
 use crate::db;
+use crate::domain::value::SECOND_US;
 use crate::error::Result;
 use crate::examine;
 use crate::maps;
@@ -74,15 +76,57 @@ async fn examine_app(app: &App, add: &mut impl FnMut(&'static str, bool, String)
         add("anchor", !a.red, format!("{} {}: {last}{problem}{late}", a.kind.as_str(), a.name));
     }
     if app.config.anchors.timestamps.is_empty() && app.config.anchors.witnesses.is_empty() {
-        add("anchor", true, "none: nobody outside vouches for the log; see docs/operate.md".into());
+        add("anchor", true, "none: nobody outside vouches for the log; see docs/operate/README.md".into());
     }
     drop(tx);
     add("database", true, format!("{} answers, and commits are durable", app.db.name()));
     let store = app.blobs.ping().await;
     add("blobs", store.is_ok(), format!("{} {}", app.blobs.name(), if store.is_ok() { "answers" } else { "does not answer" }));
+    for (name, store) in [("store", &app.blobs), ("published", &app.published)] {
+        match store.probe().await {
+            // (What matters of the one is the lock, of the other everything else.)
+            Ok(traits) => {
+                for t in traits.into_iter().filter(|t| (t.name == "object-lock") == (name == "published")) {
+                    add(name, t.does || !t.matters, trait_in_words(t));
+                }
+            }
+            Err(e) => add(name, false, format!("it could not be tried out, what it refuses and honours is not known: {e}")),
+        }
+    }
+    if app.blobs.free_bytes().is_some() {
+        match &app.ring {
+            Some(ring) => {
+                let keys = ring.len()?;
+                let older = if keys > 1 { "; older ones are still there: `temoin media seal --forget-older`" } else { "" };
+                let open = app.blobs.holds_unsealed().await?;
+                let words = if open { "what came before there was a key lies open: run `temoin media seal`" } else { "media are sealed" };
+                add("at rest", !open, format!("{words}, current key {}{older}", ring.current()?));
+            }
+            None => add("at rest", true, "media lie as they came: the disk has to encrypt itself, or `temoin media make-key`".into()),
+        }
+    }
     if let Some(free) = app.blobs.free_bytes() {
         let least = app.config.limits.free_bytes_min;
         add("space", free > least, format!("{} GB free; uploads stop below {} GB", free / 1_000_000_000, least / 1_000_000_000));
+    }
+    let key_here = app.config.vault.key_file.exists();
+    add(
+        "vault",
+        true,
+        if key_here {
+            format!(
+                "contacts are sealed, and the key that opens them lies here ({}): take it away, and they are read only where somebody brings it",
+                app.config.vault.key_file.display()
+            )
+        } else {
+            "contacts are sealed, and the key that opens them is not on this server".into()
+        },
+    );
+    if app.config.accounts.second_factor == SecondFactor::Optional {
+        add("second factor", true, "a password alone is enough where somebody has no second factor (accounts.second_factor)".into());
+    }
+    if app.passkeys.is_none() {
+        add("passkeys", true, "browsers offer none at this address: they want a name and https (public_url)".into());
     }
     let guarded = attest::guard(app).await;
     add("published", guarded.is_ok(), guarded.map_or_else(|e| e.to_string(), |()| "the database and the published log agree".into()));
@@ -109,6 +153,37 @@ async fn examine_app(app: &App, add: &mut impl FnMut(&'static str, bool, String)
     if maps.has_map || !maps.plans.is_empty() {
         add("maps", true, format!("{}, {} plans", if maps.has_map { "map.pmtiles" } else { "no map.pmtiles" }, maps.plans.len()));
     }
-    add("clock", true, format!("network time: {}", app.stamp.clock));
+    let apart = app.wall().micros() - app.now().micros();
+    let words = if app.db.is_shared() {
+        format!("network time: {}; this machine's clock is {} ms from the database's, which counts", app.stamp.clock, apart / 1_000)
+    } else {
+        format!("network time: {}", app.stamp.clock)
+    };
+    add("clock", apart.abs() < 5 * SECOND_US, words);
     Ok(())
+}
+
+/// What a store was seen to do or not to do, and what follows.
+fn trait_in_words(t: Trait) -> String {
+    let (does, does_not) = match t.name {
+        "wrong-checksum" => (
+            "it refuses bytes that are not what their SHA-256 says",
+            "it ignores the SHA-256 beside the bytes: they are signed instead, which costs another pass over them",
+        ),
+        "if-none-match" => (
+            "it refuses to write over what lies there (If-None-Match)",
+            "it ignores If-None-Match: what is published is looked at before and after instead",
+        ),
+        "lists-multiparts" => (
+            "it lists unfinished uploads, so that they are swept",
+            "it does not list unfinished uploads: give the bucket a rule that removes them after a few days",
+        ),
+        "versions" => (
+            "the bucket keeps versions: erasing removes them all",
+            "the bucket keeps no versions: nothing that is deleted by hand comes back",
+        ),
+        "object-lock" => ("what is published is locked", "what is published is not locked (log.published with &lock_days=…)"),
+        _ => ("it encrypts as it was asked to (sse)", "it is not asked to encrypt (sse): what lies there is as its disks keep it"),
+    };
+    if t.does { does.into() } else { does_not.into() }
 }

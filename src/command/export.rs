@@ -41,6 +41,9 @@ pub struct Export {
     to: PathBuf,
     #[arg(long)]
     json: bool,
+    /// Take along what is locked, too: what a virus scanner found something in, and what its witness asked not to be used
+    #[arg(long)]
+    locked: bool,
 }
 
 pub async fn export(flags: &Flags, asked: Export) -> Result<ExitCode> {
@@ -66,6 +69,13 @@ pub async fn export(flags: &Flags, asked: Export) -> Result<ExitCode> {
             .map(|text| text.parse::<Id>().map_err(|()| Error::Invalid { field: "exhibit", why: format!("{text} is not an id") }))
             .collect::<Result<Vec<_>>>()?,
     };
+    let locked: Vec<String> = all.iter().filter(|e| e.is_locked() && exhibits.contains(&e.id)).map(|e| e.id.to_string()).collect();
+    if !locked.is_empty() && !asked.locked {
+        return Err(Error::Invalid {
+            field: "exhibits",
+            why: format!("these are locked, and none is left out quietly: {} (--locked takes them along)", locked.join(", ")),
+        });
+    }
     let bytes = all.iter().filter(|e| exhibits.contains(&e.id)).map(|e| e.size).sum();
     let bar = ProgressBar::new(bytes).with_style(
         ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes}, {eta} left").unwrap_or_else(|_| ProgressStyle::default_bar()),

@@ -25,6 +25,9 @@ use crate::domain::value::{Id, shown};
 use crate::error::{Error, Result};
 use crate::intake::{self, Accepted, Origin};
 
+/// Members of a ZIP file; far above what a mailbox has, and small enough to be listed.
+const ZIP_MEMBERS_MAX: usize = 200_000;
+
 #[derive(clap::Args)]
 pub struct Import {
     /// A folder, or a ZIP file
@@ -70,7 +73,10 @@ pub async fn import(flags: &Flags, asked: Import) -> Result<ExitCode> {
             opened.push(hand_over(&app, &appeal, &asked).await?);
             (files_in, bytes_in) = (0, 0);
         }
-        let done = one(&app, &appeal, opened[opened.len() - 1].id, &hand_in, file, &bar).await;
+        let done = match file.passed_over {
+            Some(why) => Err(Error::Invalid { field: "path", why: why.into() }),
+            None => one(&app, &appeal, opened[opened.len() - 1].id, &hand_in, file, &bar).await,
+        };
         if done.is_ok() {
             (files_in, bytes_in) = (files_in + 1, bytes_in + file.size);
         }
@@ -93,7 +99,7 @@ async fn hand_over(app: &Arc<App>, appeal: &Appeal, asked: &Import) -> Result<in
     let (officer, source) = (shown(&asked.officer, 200), shown(&asked.source, 1_000));
     let words = format!("{source} ({officer})");
     let opened = intake::open(app, appeal, Origin::HandIn { officer, source }).await?;
-    intake::state(app, opened.id, &Statement { words, ..Statement::default() }).await?;
+    intake::state(app, opened.id, &Statement { words, ..Statement::default() }, None).await?;
     Ok(opened)
 }
 
@@ -114,7 +120,12 @@ struct Entry {
     size: u64,
     /// Its place in the ZIP file.
     index: Option<usize>,
+    /// Why it is named and not taken.
+    passed_over: Option<&'static str>,
 }
+
+const NO_FILE: &str = "a link, a pipe or a device, and no file";
+const ENCRYPTED: &str = "it is encrypted: unpack it with its password, and import the folder";
 
 impl Entry {
     fn path(&self) -> String {
@@ -136,10 +147,15 @@ impl HandIn {
         }
         let file = File::open(path).map_err(|e| Error::Internal(format!("{} cannot be read: {e}", path.display())))?;
         let zip = zip::ZipArchive::new(file).map_err(|e| unreadable(&e))?;
+        // The reader knows members by their names, and of two of one name the last.
+        if zip.has_duplicate_names() {
+            let why = "several files of one name in this ZIP file: unpack it with a program that keeps all of them, and import the folder";
+            return Err(Error::Invalid { field: "path", why: why.into() });
+        }
         Ok(Self::Zip(Arc::new(Mutex::new(zip))))
     }
 
-    /// Every file, in the order of the paths. Links are not followed: they lead out of what was handed over.
+    /// Everything that is there, in the order of the paths. Links are named and not followed: they lead out of what was handed over.
     fn list(&self) -> Result<Vec<Entry>> {
         let mut files = Vec::new();
         match self {
@@ -151,20 +167,27 @@ impl HandIn {
                         let kind = entry.file_type()?;
                         if kind.is_dir() {
                             folders.push(entry.path());
-                        } else if kind.is_file() {
+                        } else {
                             let name = entry.path().strip_prefix(root).map(Path::to_owned).unwrap_or_default();
-                            files.push(Entry { name, size: entry.metadata()?.len(), index: None });
+                            let passed_over = (!kind.is_file()).then_some(NO_FILE);
+                            let size = if kind.is_file() { entry.metadata()?.len() } else { 0 };
+                            files.push(Entry { name, size, index: None, passed_over });
                         }
                     }
                 }
             }
             Self::Zip(zip) => {
                 let mut zip = zip.lock().map_err(Error::internal)?;
+                if zip.len() > ZIP_MEMBERS_MAX {
+                    let why = format!("{} files in one ZIP file; at most {ZIP_MEMBERS_MAX}: unpack it and import the folder", zip.len());
+                    return Err(Error::Invalid { field: "from", why });
+                }
                 for index in 0..zip.len() {
                     let entry = zip.by_index_raw(index).map_err(|e| unreadable(&e))?;
-                    if entry.is_file() {
+                    if !entry.is_dir() {
                         let name = entry.name().map_err(|e| unreadable(&e))?.into_owned();
-                        files.push(Entry { name: name.into(), size: entry.size(), index: Some(index) });
+                        let passed_over = if entry.encrypted() { Some(ENCRYPTED) } else { (!entry.is_file()).then_some(NO_FILE) };
+                        files.push(Entry { name: name.into(), size: entry.size(), index: Some(index), passed_over });
                     }
                 }
             }

@@ -146,6 +146,9 @@ fn say_verdict(json: bool, verdict: &Verdict) -> Result<ExitCode> {
         }
         let words = match verdict.exit {
             Exit::Proven => "PROVEN under the given trust",
+            Exit::Contradicted if verdict.findings.iter().all(|f| f.check == "file" || f.result != Exit::Contradicted) => {
+                "CONTRADICTED: a file that was given is not what it stands beside (changed, or another one); nothing else is contradicted"
+            }
             Exit::Contradicted => "CONTRADICTED: something was changed",
             Exit::Undecided => "UNDECIDED",
             Exit::Unusable => "UNUSABLE: this cannot be checked",

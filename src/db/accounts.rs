@@ -1,21 +1,9 @@
-//! Agencies, accounts, sessions, API tokens, set-up links.
+//! Accounts and set-up links.
 
 use super::{Tx, id};
-use crate::domain::actor::{Person, Proof, Role};
-use crate::domain::purpose::PurposeCode;
+use crate::domain::actor::Role;
 use crate::domain::value::{Id, Sha256, Utc};
 use crate::error::Result;
-
-/// The one agency of a deployment, made on first use. (Several agencies come later; every row that
-/// will need one has its place for it.)
-pub async fn agency(tx: &mut Tx, new: Id, name: &str, now: Utc) -> Result<Id> {
-    let found = sql!(maybe tx, (Vec<u8>,), "SELECT id FROM agency ORDER BY created_at LIMIT 1")?;
-    if let Some((found,)) = found {
-        return id(&found);
-    }
-    sql!(run tx, "INSERT INTO agency (id, name, created_at) VALUES ($1, $2, $3)", new.blob(), name.to_owned(), now.micros())?;
-    Ok(new)
-}
 
 pub struct NewAccount<'a> {
     pub id: Id,
@@ -23,13 +11,18 @@ pub struct NewAccount<'a> {
     pub name: &'a str,
     pub role: Role,
     pub password_hash: String,
+    pub made_by: Option<Id>,
+    /// It cannot sign in until somebody else has vouched for it.
+    pub waits: bool,
 }
 
 /// Refused as a conflict when the name is taken.
 pub async fn create(tx: &mut Tx, a: NewAccount<'_>, now: Utc) -> Result<()> {
     sql!(run tx,
-        "INSERT INTO account (id, agency_id, name, role, password_hash, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
-        a.id.blob(), a.agency.blob(), a.name.to_owned(), a.role.as_str(), a.password_hash, now.micros())?;
+        "INSERT INTO account (id, agency_id, name, role, password_hash, created_at, made_by, waits, disabled_at, given)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        a.id.blob(), a.agency.blob(), a.name.to_owned(), a.role.as_str(), a.password_hash, now.micros(), a.made_by.map(|by| by.blob()), i64::from(a.waits),
+        a.waits.then(|| now.micros()), i64::from(a.made_by.is_some()))?;
     Ok(())
 }
 
@@ -37,11 +30,67 @@ pub async fn count(tx: &mut Tx) -> Result<i64> {
     Ok(sql!(one tx, (i64,), "SELECT COUNT(*) FROM account")?.0)
 }
 
-/// The account that may sign in under this name, and its password hash.
-pub async fn by_name(tx: &mut Tx, name: &str) -> Result<Option<(Id, String)>> {
-    let row = sql!(maybe tx, (Vec<u8>, String),
-        "SELECT id, password_hash FROM account WHERE name = $1 AND disabled_at IS NULL", name.to_owned())?;
-    row.map(|(i, hash)| Ok((id(&i)?, hash))).transpose()
+/// Every name that an account has, of all agencies: a name is one person's.
+pub async fn all_names(tx: &mut Tx) -> Result<Vec<String>> {
+    Ok(sql!(all tx, (String,), "SELECT name FROM account")?.into_iter().map(|(name,)| name).collect())
+}
+
+/// Somebody has vouched for it.
+pub async fn set_waits_no_more(tx: &mut Tx, account: Id) -> Result<()> {
+    sql!(run tx, "UPDATE account SET waits = 0, disabled_at = NULL WHERE id = $1", account.blob())?;
+    Ok(())
+}
+
+/// Somebody has said that there is no such colleague; `name` is what the account is called from now on.
+pub async fn refuse(tx: &mut Tx, account: Id, name: &str) -> Result<()> {
+    sql!(run tx, "UPDATE account SET waits = $2, name = $3 WHERE id = $1", account.blob(), REFUSED, name.to_owned())?;
+    Ok(())
+}
+
+/// An account as it signs in.
+pub struct SignIn {
+    pub id: Id,
+    pub password_hash: String,
+    /// The wrapped secret of its authenticator, if it has one.
+    pub totp: Option<Vec<u8>>,
+}
+
+type SignInRow = (Vec<u8>, String, Option<Vec<u8>>);
+
+fn sign_in(r: SignInRow) -> Result<SignIn> {
+    Ok(SignIn { id: id(&r.0)?, password_hash: r.1, totp: r.2 })
+}
+
+/// The account that may sign in under this name.
+pub async fn by_name(tx: &mut Tx, name: &str) -> Result<Option<SignIn>> {
+    sql!(maybe tx, SignInRow,
+        "SELECT id, password_hash, totp FROM account WHERE name = $1 AND disabled_at IS NULL", name.to_owned())?
+    .map(sign_in)
+    .transpose()
+}
+
+/// The same by its id.
+pub async fn by_id(tx: &mut Tx, account: Id) -> Result<Option<SignIn>> {
+    sql!(maybe tx, SignInRow,
+        "SELECT id, password_hash, totp FROM account WHERE id = $1 AND disabled_at IS NULL", account.blob())?
+    .map(sign_in)
+    .transpose()
+}
+
+/// By its owner.
+pub async fn set_password(tx: &mut Tx, account: Id, hash: &str) -> Result<()> {
+    sql!(run tx, "UPDATE account SET password_hash = $2, given = 0 WHERE id = $1", account.blob(), hash.to_owned())?;
+    Ok(())
+}
+
+/// Disables or enables an account; false when it was so before.
+pub async fn set_disabled(tx: &mut Tx, account: Id, disabled: bool, now: Utc) -> Result<bool> {
+    let rows = if disabled {
+        sql!(run tx, "UPDATE account SET disabled_at = $2 WHERE id = $1 AND disabled_at IS NULL", account.blob(), now.micros())?
+    } else {
+        sql!(run tx, "UPDATE account SET disabled_at = NULL WHERE id = $1 AND disabled_at IS NOT NULL", account.blob())?
+    };
+    Ok(rows == 1)
 }
 
 /// Notes that somebody looked at more in a minute than people do.
@@ -50,11 +99,12 @@ pub async fn add_unusual(tx: &mut Tx, account: Id, looks: u64, now: Utc) -> Resu
     Ok(())
 }
 
-/// Who did since a moment: name, how many looks, when; the newest first.
-pub async fn unusual_since(tx: &mut Tx, since: Utc, limit: i64) -> Result<Vec<(String, u64, Utc)>> {
+/// Who of an agency did since a moment: name, how many looks, when; the newest first.
+pub async fn unusual_since(tx: &mut Tx, agency: Id, since: Utc, limit: i64) -> Result<Vec<(String, u64, Utc)>> {
     let rows = sql!(all tx, (String, i64, i64),
-        "SELECT a.name, u.looks, u.at FROM unusual u JOIN account a ON a.id = u.account_id WHERE u.at >= $1 ORDER BY u.at DESC LIMIT $2",
-        since.micros(), limit)?;
+        "SELECT a.name, u.looks, u.at FROM unusual u JOIN account a ON a.id = u.account_id
+         WHERE a.agency_id = $3 AND u.at >= $1 ORDER BY u.at DESC LIMIT $2",
+        since.micros(), limit, agency.blob())?;
     Ok(rows.into_iter().map(|(name, looks, at)| (name, super::unsigned(looks), Utc::from_micros(at))).collect())
 }
 
@@ -74,21 +124,80 @@ pub struct Account {
     pub id: Id,
     pub name: String,
     pub role: Role,
+    pub disabled: bool,
+    /// Whether an authenticator, and how many passkeys, it has.
+    pub totp: bool,
+    pub passkeys: u64,
+    pub sso: Option<String>,
     pub created_at: Utc,
+    pub made_by: Option<Id>,
+    /// For somebody to vouch for it.
+    pub waits: bool,
+    /// It waited, and somebody said that there is no such colleague.
+    pub refused: bool,
 }
 
-pub async fn list(tx: &mut Tx) -> Result<Vec<Account>> {
-    let rows = sql!(all tx, (Vec<u8>, String, String, i64), "SELECT id, name, role, created_at FROM account ORDER BY name")?;
-    rows.into_iter()
-        .map(|(i, name, role, at)| {
-            Ok(Account {
-                id: id(&i)?,
-                name,
-                role: Role::parse(&role).ok_or_else(|| super::bad_row("role"))?,
-                created_at: Utc::from_micros(at),
-            })
-        })
-        .collect()
+/// `account.waits` of one that was refused: it waits for ever.
+const REFUSED: i64 = 2;
+
+type AccountRow = (Vec<u8>, String, String, Option<i64>, i64, i64, Option<String>, i64, Option<Vec<u8>>, i64);
+
+fn account(r: AccountRow) -> Result<Account> {
+    Ok(Account {
+        id: id(&r.0)?,
+        name: r.1,
+        role: Role::parse(&r.2).ok_or_else(|| super::bad_row("role"))?,
+        disabled: r.3.is_some(),
+        totp: r.4 != 0,
+        passkeys: super::unsigned(r.5),
+        sso: r.6,
+        created_at: Utc::from_micros(r.7),
+        made_by: r.8.as_deref().map(id).transpose()?,
+        waits: r.9 != 0,
+        refused: r.9 == REFUSED,
+    })
+}
+
+/// Everybody of an agency, by name.
+pub async fn list(tx: &mut Tx, agency: Id) -> Result<Vec<Account>> {
+    sql!(all tx, AccountRow,
+        "SELECT a.id, a.name, a.role, a.disabled_at, CAST(CASE WHEN a.totp IS NULL THEN 0 ELSE 1 END AS BIGINT),
+           (SELECT COUNT(*) FROM passkey p WHERE p.account_id = a.id), a.sso_name, a.created_at, a.made_by, a.waits
+         FROM account a WHERE a.agency_id = $1 ORDER BY a.name", agency.blob())?
+    .into_iter()
+    .map(account)
+    .collect()
+}
+
+/// One of an agency's, held until commit.
+pub async fn lock(tx: &mut Tx, agency: Id, which: Id) -> Result<Option<Account>> {
+    if !hold(tx, which).await? {
+        return Ok(None);
+    }
+    Ok(list(tx, agency).await?.into_iter().find(|a| a.id == which))
+}
+
+/// Holds an account until commit, so that what one person does at the same time is done one after the other. False where
+/// there is none.
+pub async fn hold(tx: &mut Tx, which: Id) -> Result<bool> {
+    let text = tx.locking("SELECT id FROM account WHERE id = $1", "SELECT id FROM account WHERE id = $1 FOR UPDATE");
+    Ok(sql!(maybe tx, (Vec<u8>,), text, which.blob())?.is_some())
+}
+
+/// Names of everybody who may stand in an exhibit's history: of an agency, and of those that it shares something with.
+pub async fn names(tx: &mut Tx, agency: Id) -> Result<Vec<(Id, String)>> {
+    let rows = sql!(all tx, (Vec<u8>, String),
+        "SELECT id, name FROM account WHERE agency_id = $1 OR agency_id IN
+           (SELECT s.agency_id FROM appeal_share s JOIN appeal a ON a.id = s.appeal_id WHERE a.agency_id = $1)
+         OR agency_id IN (SELECT a.agency_id FROM appeal_share s JOIN appeal a ON a.id = s.appeal_id WHERE s.agency_id = $1)", agency.blob())?;
+    rows.into_iter().map(|(account, name)| Ok((id(&account)?, name))).collect()
+}
+
+/// Administrators of an agency who can sign in.
+pub async fn administrators(tx: &mut Tx, agency: Id) -> Result<i64> {
+    Ok(sql!(one tx, (i64,),
+        "SELECT COUNT(*) FROM account WHERE agency_id = $1 AND role = 'administrator' AND disabled_at IS NULL", agency.blob())?
+    .0)
 }
 
 /// Everybody of an agency in the order in which they came, a new one last, and whether they may review: who may not any more keeps their place.
@@ -99,65 +208,6 @@ pub async fn of_agency(tx: &mut Tx, agency: Id) -> Result<Vec<(Id, String, bool)
     rows.into_iter().map(|(i, name, may)| Ok((id(&i)?, name, may != 0))).collect()
 }
 
-type PersonRow = (Vec<u8>, Vec<u8>, String, String, Option<String>);
-
-fn person(row: PersonRow, proof: Proof) -> Result<Person> {
-    Ok(Person {
-        id: id(&row.0)?,
-        agency: id(&row.1)?,
-        name: row.2,
-        role: Role::parse(&row.3).ok_or_else(|| super::bad_row("role"))?,
-        proof,
-        purpose: row.4.as_deref().and_then(PurposeCode::parse),
-    })
-}
-
-pub async fn open_session(tx: &mut Tx, token: Sha256, account: Id, now: Utc, expires: Utc) -> Result<()> {
-    sql!(run tx,
-        "INSERT INTO session (token_hash, account_id, created_at, last_seen_at, expires_at) VALUES ($1, $2, $3, $4, $5)",
-        token.blob(), account.blob(), now.micros(), now.micros(), expires.micros())?;
-    Ok(())
-}
-
-/// Who this session belongs to, if it is neither over nor idle for longer than `idle_us`; and when it
-/// was last seen.
-pub async fn by_session(tx: &mut Tx, token: Sha256, now: Utc, idle_us: i64) -> Result<Option<(Person, Utc)>> {
-    let row = sql!(maybe tx, (Vec<u8>, Vec<u8>, String, String, Option<String>, i64),
-        "SELECT a.id, a.agency_id, a.name, a.role, s.purpose, s.last_seen_at FROM session s JOIN account a ON a.id = s.account_id
-         WHERE s.token_hash = $1 AND s.expires_at > $2 AND s.last_seen_at > $3 AND a.disabled_at IS NULL",
-        token.blob(), now.micros(), now.plus(-idle_us).micros())?;
-    row.map(|(i, g, n, r, p, seen)| Ok((person((i, g, n, r, p), Proof::Password)?, Utc::from_micros(seen)))).transpose()
-}
-
-pub async fn touch_session(tx: &mut Tx, token: Sha256, now: Utc) -> Result<()> {
-    sql!(run tx, "UPDATE session SET last_seen_at = $2 WHERE token_hash = $1", token.blob(), now.micros())?;
-    Ok(())
-}
-
-/// Writes down why this session looks at exhibits.
-pub async fn set_purpose(tx: &mut Tx, token: Sha256, purpose: PurposeCode) -> Result<()> {
-    sql!(run tx, "UPDATE session SET purpose = $2 WHERE token_hash = $1", token.blob(), purpose.as_str())?;
-    Ok(())
-}
-
-pub async fn end_session(tx: &mut Tx, token: Sha256) -> Result<()> {
-    sql!(run tx, "DELETE FROM session WHERE token_hash = $1", token.blob())?;
-    Ok(())
-}
-
-pub async fn create_token(tx: &mut Tx, token: Sha256, account: Id, purpose: Option<PurposeCode>, now: Utc) -> Result<()> {
-    sql!(run tx, "INSERT INTO api_token (token_hash, account_id, purpose, created_at) VALUES ($1, $2, $3, $4)",
-        token.blob(), account.blob(), purpose.map(PurposeCode::as_str), now.micros())?;
-    Ok(())
-}
-
-pub async fn by_token(tx: &mut Tx, token: Sha256) -> Result<Option<Person>> {
-    let row = sql!(maybe tx, PersonRow,
-        "SELECT a.id, a.agency_id, a.name, a.role, t.purpose FROM api_token t JOIN account a ON a.id = t.account_id
-         WHERE t.token_hash = $1 AND t.revoked_at IS NULL AND a.disabled_at IS NULL", token.blob())?;
-    row.map(|r| person(r, Proof::ApiToken)).transpose()
-}
-
 /// Replaces any unused set-up link, so that only the newest works.
 pub async fn new_setup_link(tx: &mut Tx, token: Sha256, now: Utc) -> Result<()> {
     sql!(run tx, "DELETE FROM setup_link WHERE used_at IS NULL")?;
@@ -165,13 +215,16 @@ pub async fn new_setup_link(tx: &mut Tx, token: Sha256, now: Utc) -> Result<()> 
     Ok(())
 }
 
-pub async fn setup_link_is_open(tx: &mut Tx, token: Sha256) -> Result<bool> {
-    let row = sql!(maybe tx, (i64,), "SELECT created_at FROM setup_link WHERE token_hash = $1 AND used_at IS NULL", token.blob())?;
+/// Whether the link may be used, if it is not older than `since`.
+pub async fn setup_link_is_open(tx: &mut Tx, token: Sha256, since: Utc) -> Result<bool> {
+    let row = sql!(maybe tx, (i64,),
+        "SELECT created_at FROM setup_link WHERE token_hash = $1 AND used_at IS NULL AND created_at >= $2", token.blob(), since.micros())?;
     Ok(row.is_some())
 }
 
-/// False when the link was used before.
-pub async fn use_setup_link(tx: &mut Tx, token: Sha256, now: Utc) -> Result<bool> {
-    let rows = sql!(run tx, "UPDATE setup_link SET used_at = $2 WHERE token_hash = $1 AND used_at IS NULL", token.blob(), now.micros())?;
+/// False when the link was used before, or is older than `since`.
+pub async fn use_setup_link(tx: &mut Tx, token: Sha256, since: Utc, now: Utc) -> Result<bool> {
+    let rows = sql!(run tx, "UPDATE setup_link SET used_at = $3 WHERE token_hash = $1 AND used_at IS NULL AND created_at >= $2",
+        token.blob(), since.micros(), now.micros())?;
     Ok(rows == 1)
 }

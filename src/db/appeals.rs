@@ -56,6 +56,13 @@ impl Row {
     }
 }
 
+/// Every column of [`Row`], by name: a node of the version before goes on while a migration adds some.
+macro_rules! appeal_rows {
+    () => {
+        "SELECT a.id, a.agency_id, a.code, a.state, a.texts, a.default_language, a.emergency_number, a.from_at, a.to_at, a.zone, a.lat, a.lon, a.radius_m, a.budgets, a.intake, a.bytes_received, a.files_received, a.demo, a.created_at, g.name AS agency_name FROM appeal a"
+    };
+}
+
 pub async fn create(tx: &mut Tx, a: &Appeal) -> Result<()> {
     sql!(run tx,
         "INSERT INTO appeal (id, agency_id, code, state, texts, default_language, emergency_number, from_at, to_at,
@@ -68,23 +75,33 @@ pub async fn create(tx: &mut Tx, a: &Appeal) -> Result<()> {
 }
 
 pub async fn by_code(tx: &mut Tx, code: &str) -> Result<Option<Appeal>> {
-    sql!(maybe tx, Row, "SELECT a.*, g.name AS agency_name FROM appeal a JOIN agency g ON g.id = a.agency_id WHERE a.code = $1", code.to_owned())?
+    sql!(maybe tx, Row, concat!(appeal_rows!(), " JOIN agency g ON g.id = a.agency_id WHERE a.code = $1"), code.to_owned())?
         .map(Row::appeal)
         .transpose()
 }
 
 pub async fn by_id(tx: &mut Tx, appeal: Id) -> Result<Appeal> {
-    sql!(one tx, Row, "SELECT a.*, g.name AS agency_name FROM appeal a JOIN agency g ON g.id = a.agency_id WHERE a.id = $1", appeal.blob())?
-        .appeal()
+    sql!(one tx, Row, concat!(appeal_rows!(), " JOIN agency g ON g.id = a.agency_id WHERE a.id = $1"), appeal.blob())?.appeal()
 }
 
 pub async fn list(tx: &mut Tx, agency: Id) -> Result<Vec<Appeal>> {
     sql!(all tx, Row,
-        "SELECT a.*, g.name AS agency_name FROM appeal a JOIN agency g ON g.id = a.agency_id WHERE a.agency_id = $1 ORDER BY a.created_at DESC",
+        concat!(appeal_rows!(), " JOIN agency g ON g.id = a.agency_id WHERE a.agency_id = $1 ORDER BY a.created_at DESC"),
         agency.blob())?
-        .into_iter()
-        .map(Row::appeal)
-        .collect()
+    .into_iter()
+    .map(Row::appeal)
+    .collect()
+}
+
+/// Appeals of other agencies that are shared with this one now.
+pub async fn shared_with(tx: &mut Tx, agency: Id, now: Utc) -> Result<Vec<Appeal>> {
+    sql!(all tx, Row,
+        concat!(appeal_rows!(), " JOIN agency g ON g.id = a.agency_id WHERE a.id IN
+           (SELECT s.appeal_id FROM appeal_share s WHERE s.agency_id = $1 AND s.ended_at IS NULL AND s.expires_at > $2) ORDER BY a.created_at DESC"),
+        agency.blob(), now.micros())?
+    .into_iter()
+    .map(Row::appeal)
+    .collect()
 }
 
 /// Whether any appeal here is a demonstration: then every page says so.

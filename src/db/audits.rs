@@ -24,6 +24,12 @@ pub async fn last(tx: &mut Tx, kind: &'static str) -> Result<Option<Run>> {
     Ok(row.map(|(report, findings, at)| Run { report, findings: unsigned(findings), at: Utc::from_micros(at) }))
 }
 
+/// When a run of one kind last came to something.
+pub async fn last_bad(tx: &mut Tx, kind: &'static str) -> Result<Option<Utc>> {
+    let (at,) = sql!(one tx, (Option<i64>,), "SELECT MAX(at) FROM audit_run WHERE kind = $1 AND findings > 0", kind)?;
+    Ok(at.map(Utc::from_micros))
+}
+
 /// Bytes that were last read before a moment, the longest ago first: agency, hash, size, key.
 pub async fn unread_since(tx: &mut Tx, before: Utc, limit: i64) -> Result<Vec<(Id, Sha256, u64, String)>> {
     let rows = sql!(all tx, (Vec<u8>, Vec<u8>, i64, String),

@@ -14,6 +14,7 @@ pub struct Bundle {
     pub by: Id,
     pub role: Role,
     pub purpose: Option<PurposeCode>,
+    pub proof: Proof,
     /// What was asked, as JSON.
     pub asked: String,
     pub state: String,
@@ -26,12 +27,18 @@ pub struct Bundle {
     pub small_key: String,
     pub problem: String,
     pub created_at: Utc,
+    /// Whether another person has to agree first.
+    pub awaits: bool,
+    /// The name of who asked.
+    pub asker: String,
+    /// The appeal's.
+    pub zone: String,
 }
 
 impl Bundle {
     /// Who asked, as every event of this bundle names them.
     pub fn actor(&self) -> Actor {
-        Actor::Person { id: self.by, role: self.role, proof: Proof::Password, purpose: self.purpose }
+        Actor::Person { id: self.by, role: self.role, proof: self.proof, purpose: self.purpose }
     }
 }
 
@@ -42,6 +49,7 @@ struct Row {
     account_id: Vec<u8>,
     role: String,
     purpose: Option<String>,
+    proof: String,
     asked: String,
     state: String,
     bytes_done: i64,
@@ -51,13 +59,17 @@ struct Row {
     small_key: String,
     problem: String,
     created_at: i64,
+    awaits: i64,
+    asker: String,
+    zone: String,
 }
 
 /// Every column of [`Row`].
 macro_rules! bundle_rows {
     () => {
-        "SELECT b.id, b.appeal_id, b.account_id, b.role, b.purpose, b.asked, b.state, b.bytes_done, b.bytes_all, b.size, b.plan_key, b.small_key,
-           b.problem, b.created_at FROM bundle b "
+        "SELECT b.id, b.appeal_id, b.account_id, b.role, b.purpose, b.proof, b.asked, b.state, b.bytes_done, b.bytes_all, b.size, b.plan_key, b.small_key,
+           b.problem, b.created_at, b.awaits,
+           (SELECT n.name FROM account n WHERE n.id = b.account_id) AS asker, (SELECT z.zone FROM appeal z WHERE z.id = b.appeal_id) AS zone FROM bundle b "
     };
 }
 
@@ -69,6 +81,7 @@ impl Row {
             by: id(&self.account_id)?,
             role: Role::parse(&self.role).ok_or_else(|| bad_row("role"))?,
             purpose: self.purpose.as_deref().and_then(PurposeCode::parse),
+            proof: Proof::parse(&self.proof).ok_or_else(|| bad_row("proof"))?,
             asked: self.asked,
             state: self.state,
             bytes_done: unsigned(self.bytes_done),
@@ -78,6 +91,9 @@ impl Row {
             small_key: self.small_key,
             problem: self.problem,
             created_at: Utc::from_micros(self.created_at),
+            awaits: self.awaits != 0,
+            asker: self.asker,
+            zone: self.zone,
         })
     }
 }
@@ -88,16 +104,27 @@ pub struct NewBundle {
     pub by: Id,
     pub role: Role,
     pub purpose: Option<PurposeCode>,
+    pub proof: Proof,
     pub asked: String,
     pub bytes_all: u64,
+    pub awaits: bool,
 }
 
 pub async fn add(tx: &mut Tx, b: NewBundle, now: Utc) -> Result<()> {
     sql!(run tx,
-        "INSERT INTO bundle (id, appeal_id, account_id, role, purpose, asked, state, bytes_all, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, 'waiting', $7, $8)",
-        b.id.blob(), b.appeal.blob(), b.by.blob(), b.role.as_str(), b.purpose.map(PurposeCode::as_str), b.asked, signed(b.bytes_all), now.micros())?;
+        "INSERT INTO bundle (id, appeal_id, account_id, role, purpose, asked, state, bytes_all, created_at, proof, awaits)
+         VALUES ($1, $2, $3, $4, $5, $6, 'waiting', $7, $8, $9, $10)",
+        b.id.blob(), b.appeal.blob(), b.by.blob(), b.role.as_str(), b.purpose.map(PurposeCode::as_str), b.asked, signed(b.bytes_all), now.micros(), b.proof.as_str(),
+        i64::from(b.awaits))?;
     Ok(())
+}
+
+/// What somebody has asked for since a moment that nobody else has agreed to: as JSON.
+pub async fn asked_alone(tx: &mut Tx, by: Id, since: Utc) -> Result<Vec<String>> {
+    let rows = sql!(all tx, (String,),
+        "SELECT asked FROM bundle WHERE account_id = $1 AND created_at > $2 AND awaits = 0 AND agreed_by IS NULL AND state <> 'failed'",
+        by.blob(), since.micros())?;
+    Ok(rows.into_iter().map(|(asked,)| asked).collect())
 }
 
 pub async fn by_id(tx: &mut Tx, bundle: Id) -> Result<Option<Bundle>> {
@@ -112,6 +139,18 @@ pub async fn list(tx: &mut Tx, agency: Id, limit: i64) -> Result<Vec<Bundle>> {
     .into_iter()
     .map(Row::bundle)
     .collect()
+}
+
+/// Another person agrees; false when somebody else was faster.
+pub async fn agree(tx: &mut Tx, bundle: Id, by: Id) -> Result<bool> {
+    let text = "UPDATE bundle SET awaits = 0, agreed_by = $2 WHERE id = $1 AND awaits = 1 AND state = 'waiting'";
+    Ok(sql!(run tx, text, bundle.blob(), by.blob())? == 1)
+}
+
+/// Another person does not; false when somebody else was faster.
+pub async fn refuse(tx: &mut Tx, bundle: Id, why: &str, now: Utc) -> Result<bool> {
+    let text = "UPDATE bundle SET state = 'failed', problem = $2, ended_at = $3 WHERE id = $1 AND awaits = 1 AND state = 'waiting'";
+    Ok(sql!(run tx, text, bundle.blob(), why.to_owned(), now.micros())? == 1)
 }
 
 pub async fn set_progress(tx: &mut Tx, bundle: Id, bytes: u64) -> Result<()> {
@@ -160,4 +199,21 @@ pub async fn end_with(tx: &mut Tx, exhibit: Id) -> Result<Vec<String>> {
     let with = sql!(all tx, Row, concat!(bundle_rows!(), "WHERE b.state IN ('ready', 'waiting', 'failed') AND b.asked LIKE $1"), like)?;
     let with = with.into_iter().map(Row::bundle).collect::<Result<_>>()?;
     Ok(end(tx, with).await?.into_iter().filter(|k| !k.is_empty()).collect())
+}
+
+/// Their files are in no backup: after a restore none is ready any more.
+pub async fn forget_ready(tx: &mut Tx) -> Result<()> {
+    sql!(run tx, "UPDATE bundle SET state = 'gone', plan_key = '', small_key = '' WHERE state = 'ready'")?;
+    Ok(())
+}
+
+/// The manifest that is on record for an export, if its events were written.
+pub async fn recorded(tx: &mut Tx, export: Id) -> Result<Option<String>> {
+    Ok(sql!(maybe tx, (String,), "SELECT manifest FROM export_record WHERE export_id = $1", export.blob())?.map(|r| r.0))
+}
+
+/// Notes it, in the transaction that writes them. False: somebody else did.
+pub async fn set_recorded(tx: &mut Tx, export: Id, manifest: &str) -> Result<bool> {
+    let text = "INSERT INTO export_record (export_id, manifest) VALUES ($1, $2) ON CONFLICT (export_id) DO NOTHING";
+    Ok(sql!(run tx, text, export.blob(), manifest.to_owned())? == 1)
 }

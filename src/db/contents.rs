@@ -24,13 +24,22 @@ pub async fn lock(tx: &mut Tx, agency: Id, sha256: Sha256) -> Result<()> {
     Ok(())
 }
 
-/// Records new bytes. Returns the key that holds them, which is another's if that one was faster.
-pub async fn insert(tx: &mut Tx, agency: Id, sha256: Sha256, size: u64, key: &str, now: Utc) -> Result<String> {
-    sql!(run tx,
+/// Records new bytes. Returns the key that holds them, which is another's if that one was faster; whether they were new; and holds the row, so
+/// that nobody takes the last exhibit with them away meanwhile.
+pub async fn insert(tx: &mut Tx, agency: Id, sha256: Sha256, size: u64, key: &str, now: Utc) -> Result<(String, bool)> {
+    let new = sql!(run tx,
         "INSERT INTO content (agency_id, sha256, size, blob_key, created_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
         agency.blob(), sha256.blob(), signed(size), key.to_owned(), now.micros())?;
-    let row = sql!(one tx, (String,), "SELECT blob_key FROM content WHERE agency_id = $1 AND sha256 = $2", agency.blob(), sha256.blob())?;
-    Ok(row.0)
+    if new == 1 {
+        return Ok((key.to_owned(), true));
+    }
+    let text = tx.locking(
+        "SELECT blob_key FROM content WHERE agency_id = $1 AND sha256 = $2",
+        "SELECT blob_key FROM content WHERE agency_id = $1 AND sha256 = $2 FOR KEY SHARE",
+    );
+    // (Gone between the two statements: an erasure was faster.)
+    let row = sql!(maybe tx, (String,), text, agency.blob(), sha256.blob())?;
+    Ok((row.ok_or(crate::error::Error::TryLater)?.0, false))
 }
 
 /// Bytes whose blob was lost lie elsewhere now.

@@ -9,16 +9,20 @@
 
 use std::path::Path;
 use std::str::FromStr as _;
-use std::time::Duration;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use std::ops::{Deref, DerefMut};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, Postgres, Sqlite, Transaction};
 
 use super::batch::{Turn, Writer};
+use crate::domain::value::Utc;
 use crate::error::{Error, Result};
+use crate::observe;
 
 #[derive(Clone)]
 pub enum Db {
@@ -29,7 +33,32 @@ pub enum Db {
 /// A transaction. Dropped without [`Tx::commit`], it never happened.
 pub enum Tx {
     Lite(LiteTx),
-    Pg(Transaction<'static, Postgres>),
+    Pg(PgTx),
+}
+
+/// PostgreSQL's: a transaction, or a connection on which each statement is one of its own.
+pub enum PgTx {
+    Whole(Transaction<'static, Postgres>),
+    Lone(PoolConnection<Postgres>),
+}
+
+impl Deref for PgTx {
+    type Target = PgConnection;
+    fn deref(&self) -> &PgConnection {
+        match self {
+            PgTx::Whole(t) => t,
+            PgTx::Lone(c) => c,
+        }
+    }
+}
+
+impl DerefMut for PgTx {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        match self {
+            PgTx::Whole(t) => t,
+            PgTx::Lone(c) => c,
+        }
+    }
 }
 
 /// SQLite's two kinds of transaction: writers take turns, readers do not.
@@ -66,8 +95,8 @@ macro_rules! sql {
         match $tx {
             $crate::db::Tx::Lite(t) => sqlx::query($text)$(.bind($bind))*.execute(&mut **t).await
                 .map(|done| done.rows_affected()).map_err($crate::error::Error::from),
-            $crate::db::Tx::Pg(t) => sqlx::query($text)$(.bind($bind))*.execute(&mut **t).await
-                .map(|done| done.rows_affected()).map_err($crate::error::Error::from),
+            $crate::db::Tx::Pg(t) => $crate::db::engine::soon(sqlx::query($text)$(.bind($bind))*.execute(&mut **t)).await
+                .map(|done| done.rows_affected()),
         }
     };
     (all $tx:expr, $row:ty, $text:expr $(, $bind:expr)* $(,)?) => { sql!(@ fetch_all, $tx, $row, $text $(, $bind)*) };
@@ -77,8 +106,7 @@ macro_rules! sql {
         match $tx {
             $crate::db::Tx::Lite(t) => sqlx::query_as::<_, $row>($text)$(.bind($bind))*.$fetch(&mut **t).await
                 .map_err($crate::error::Error::from),
-            $crate::db::Tx::Pg(t) => sqlx::query_as::<_, $row>($text)$(.bind($bind))*.$fetch(&mut **t).await
-                .map_err($crate::error::Error::from),
+            $crate::db::Tx::Pg(t) => $crate::db::engine::soon(sqlx::query_as::<_, $row>($text)$(.bind($bind))*.$fetch(&mut **t)).await,
         }
     };
 }
@@ -103,7 +131,7 @@ macro_rules! many {
                 let query = sqlx::query($crate::db::engine::arrays($before, &[$(stringify!($kind)),+], $after));
                 #[allow(unused_variables)]
                 let query = query$(.bind($rows.iter().map(|$row| $value).collect::<Vec<_>>()))+;
-                query.execute(&mut **t).await?;
+                $crate::db::engine::soon(query.execute(&mut **t)).await?;
             }
         }
     };
@@ -125,7 +153,7 @@ macro_rules! many {
                 let query = sqlx::query_as::<_, $found>($crate::db::engine::arrays($before, &[$(stringify!($kind)),+], $after));
                 #[allow(unused_variables)]
                 let query = query$(.bind($rows.iter().map(|$row| $value).collect::<Vec<_>>()))+;
-                query.fetch_all(&mut **t).await?
+                $crate::db::engine::soon(query.fetch_all(&mut **t)).await?
             }
         }
     };
@@ -155,13 +183,82 @@ pub fn arrays(before: &str, kinds: &[&str], after: &str) -> AssertSqlSafe<String
     AssertSqlSafe(format!("{before} SELECT * FROM UNNEST({arrays}) {after}"))
 }
 
+/// A statement that is not answered within this is given up, with its connection: the network between may be gone without a word, and the
+/// driver itself would wait for as long as the kernel does.
+const ANSWER_WAIT: Duration = Duration::from_secs(100);
+/// The same for what is always quick: the beginning and the end of a transaction.
+const QUICK_WAIT: Duration = Duration::from_secs(20);
+/// The same for a question whose answer only says that somebody is there.
+const PING_WAIT: Duration = Duration::from_secs(5);
+
+/// The answer of PostgreSQL, or none in time.
+pub async fn soon<T>(answer: impl Future<Output = sqlx::Result<T>>) -> Result<T> {
+    within(ANSWER_WAIT, answer).await
+}
+
+async fn within<T>(wait: Duration, answer: impl Future<Output = sqlx::Result<T>>) -> Result<T> {
+    match tokio::time::timeout(wait, answer).await {
+        Ok(done) => Ok(done?),
+        Err(_) => {
+            suspect();
+            observe::database_error();
+            tracing::error!("the database does not answer");
+            Err(Error::TryLater)
+        }
+    }
+}
+
+/// Whether the database at the other end answers, and is the one that may be written to: behind a proxy it may have become a standby.
+async fn is_primary(connection: &mut PgConnection) -> bool {
+    let asked = sqlx::query_as::<_, (bool,)>("SELECT pg_is_in_recovery()").fetch_one(connection);
+    let is = matches!(tokio::time::timeout(PING_WAIT, asked).await, Ok(Ok((false,))));
+    if !is {
+        suspect();
+    }
+    is
+}
+
+/// When a database was last seen to go away, or to be no primary any more.
+static SUSPECTED: Mutex<Option<Instant>> = Mutex::new(None);
+/// For how long every connection is asked again after that.
+const SUSPICION: Duration = Duration::from_secs(30);
+
+fn suspect() {
+    if let Ok(mut suspected) = SUSPECTED.lock() {
+        *suspected = Some(Instant::now());
+    }
+}
+
+/// Whether a connection can be used again. A running primary does not become a standby: it is started anew, and ends its connections. So it is
+/// asked when a connection is opened (behind a proxy anything may answer), when it has lain idle, and for a while after anything was strange;
+/// otherwise it is enough that it answers at all. (sqlx would wait for ever for one that does not, and keep its place.)
+///
+/// And it comes back outside of every transaction: whoever is cut off while a BEGIN is answered leaves one behind of which sqlx does not know. The
+/// two words end it; in one that has failed the first is refused, and the connection goes.
+async fn is_usable(connection: &mut PgConnection) -> bool {
+    let ended = sqlx::raw_sql("BEGIN; ROLLBACK").execute(&mut *connection);
+    if !matches!(tokio::time::timeout(PING_WAIT, ended).await, Ok(Ok(_))) {
+        return false;
+    }
+    let suspected = SUSPECTED.lock().is_ok_and(|suspected| suspected.is_some_and(|at| at.elapsed() < SUSPICION));
+    !suspected || is_primary(connection).await
+}
+
 /// Connections that may wait for one another before a caller is told to come back later.
 const WAIT: Duration = Duration::from_secs(20);
 
 impl Db {
-    /// `url` is `postgres://…` or `sqlite:PATH`. Migrates, and refuses to start on anything that could
+    /// `url` is `postgres://…` or `sqlite:PATH`. Refuses to start on a schema that is not this program's, and on anything that could
     /// lose an acknowledged commit.
     pub async fn open(url: &str) -> Result<Self> {
+        let db = Self::connect(url).await?;
+        super::migrate::ready(&db).await?;
+        db.refuse_weak_durability().await?;
+        Ok(db)
+    }
+
+    /// The same without a look at the schema.
+    pub async fn connect(url: &str) -> Result<Self> {
         let db = if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             Self::open_pg(url).await?
         } else if let Some(path) = url.strip_prefix("sqlite:") {
@@ -169,8 +266,6 @@ impl Db {
         } else {
             return Err(Error::Internal("a database is postgres://USER@HOST/NAME or sqlite:PATH".into()));
         };
-        super::migrate::run(&db).await?;
-        db.refuse_weak_durability().await?;
         Ok(db)
     }
 
@@ -200,13 +295,34 @@ impl Db {
     }
 
     async fn open_pg(url: &str) -> Result<Self> {
-        let options = PgConnectOptions::from_str(url)?.application_name("temoin").options([("idle_in_transaction_session_timeout", "60s")]);
-        let write = PgPoolOptions::new().max_connections(16).acquire_timeout(WAIT).connect_with(options.clone()).await?;
-        let read = PgPoolOptions::new()
-            .max_connections(8)
-            .acquire_timeout(WAIT)
-            .connect_with(options.options([("plan_cache_mode", "force_custom_plan")]))
-            .await?;
+        let options = PgConnectOptions::from_str(url)?.application_name("temoin").options([
+            // A node that is cut off must not hold its locks for as long as its connections seem alive.
+            ("idle_in_transaction_session_timeout", "20s"),
+            // Nobody waits for such a one with everything that it holds itself.
+            ("lock_timeout", "15s"),
+            ("synchronous_commit", "on"),
+            ("tcp_keepalives_idle", "10"),
+            ("tcp_keepalives_interval", "5"),
+            ("tcp_keepalives_count", "3"),
+            ("tcp_user_timeout", "20s"),
+        ]);
+        let pool = |connections| {
+            PgPoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(WAIT)
+                .test_before_acquire(false)
+                .before_acquire(|connection, about| {
+                    Box::pin(async move { Ok(about.idle_for < Duration::from_secs(1) || is_primary(connection).await) })
+                })
+                .after_connect(|connection, _| {
+                    Box::pin(async move {
+                        if is_primary(connection).await { Ok(()) } else { Err(sqlx::Error::Protocol("a standby answers".into())) }
+                    })
+                })
+                .after_release(|connection, _| Box::pin(async move { Ok(is_usable(connection).await) }))
+        };
+        let write = pool(16).connect_with(options.clone()).await?;
+        let read = pool(8).connect_with(options.options([("plan_cache_mode", "force_custom_plan")])).await?;
         Ok(Db::Pg { write, read })
     }
 
@@ -240,8 +356,25 @@ impl Db {
     pub async fn begin(&self) -> Result<Tx> {
         Ok(match self {
             Db::Lite { write, .. } => Tx::Lite(LiteTx::Write(Box::pin(write.begin()).await?)),
-            Db::Pg { write, .. } => Tx::Pg(Box::pin(write.begin()).await?),
+            Db::Pg { write, .. } => Tx::Pg(PgTx::Whole(Box::pin(within(QUICK_WAIT + WAIT, write.begin())).await?)),
         })
+    }
+
+    /// Where each statement that writes is a transaction of its own on PostgreSQL, and is committed when it has run. (SQLite's writers share
+    /// one sync among them: there it is a transaction as any, and takes its commit.)
+    pub async fn alone(&self) -> Result<Tx> {
+        match self {
+            Db::Lite { .. } => self.begin().await,
+            Db::Pg { write, .. } => Ok(Tx::Pg(PgTx::Lone(Box::pin(within(QUICK_WAIT + WAIT, write.acquire())).await?))),
+        }
+    }
+
+    /// Where each statement that reads sees what is committed when it runs: for a single one, or for some that need not agree.
+    pub async fn glance(&self) -> Result<Tx> {
+        match self {
+            Db::Lite { .. } => self.read().await,
+            Db::Pg { read, .. } => Ok(Tx::Pg(PgTx::Lone(Box::pin(within(QUICK_WAIT + WAIT, read.acquire())).await?))),
+        }
     }
 
     /// The same for work that takes long: nobody else's commit waits for it, nor fails with it.
@@ -252,11 +385,27 @@ impl Db {
         }
     }
 
+    /// Whether several nodes may work on it at the same time.
+    pub const fn is_shared(&self) -> bool {
+        matches!(self, Db::Pg { .. })
+    }
+
+    /// Connections that are open and those of them that are idle, for writing and for reading.
+    pub fn connections(&self) -> [(&'static str, u32, usize); 2] {
+        match self {
+            Db::Lite { read, .. } => [("write", 1, 1), ("read", read.size(), read.num_idle())],
+            Db::Pg { write, read } => [("write", write.size(), write.num_idle()), ("read", read.size(), read.num_idle())],
+        }
+    }
+
     /// A transaction that only reads, on one consistent view.
     pub async fn read(&self) -> Result<Tx> {
         Ok(match self {
             Db::Lite { read, .. } => Tx::Lite(LiteTx::Read(Box::pin(read.begin()).await?)),
-            Db::Pg { read, .. } => Tx::Pg(Box::pin(read.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")).await?),
+            Db::Pg { read, .. } => {
+                let begun = read.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY");
+                Tx::Pg(PgTx::Whole(Box::pin(within(QUICK_WAIT + WAIT, begun)).await?))
+            }
         })
     }
 
@@ -268,7 +417,7 @@ impl Db {
     }
 
     /// Called after an erasure: what was deleted is in no file of the database any more. On PostgreSQL that is the business of its
-    /// vacuum, its archived log and its backups: `docs/operate.md` says so.
+    /// vacuum, its archived log and its backups: `docs/operate/README.md` says so.
     pub async fn forget_deleted(&self) -> Result<()> {
         if let Db::Lite { write, .. } = self {
             let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
@@ -300,13 +449,47 @@ impl Db {
     }
 }
 
+/// The clock that leases go by: PostgreSQL's own, which all nodes share and none of them can set; on SQLite, ours.
+pub async fn clock(tx: &mut Tx, ours: Utc) -> Result<Utc> {
+    match tx {
+        Tx::Lite(_) => Ok(ours),
+        Tx::Pg(t) => {
+            let now = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)";
+            let (us,) = soon(sqlx::query_as::<_, (i64,)>(now).fetch_one(&mut **t)).await?;
+            Ok(Utc::from_micros(us))
+        }
+    }
+}
+
+/// Which running server this is: another number after every start, and on another machine after a failover. Always 0 on SQLite.
+pub async fn server(tx: &mut Tx) -> Result<i64> {
+    match tx {
+        Tx::Lite(_) => Ok(0),
+        Tx::Pg(t) => {
+            let started = "SELECT CAST(EXTRACT(EPOCH FROM pg_postmaster_start_time()) * 1000000 AS BIGINT)";
+            Ok(soon(sqlx::query_as::<_, (i64,)>(started).fetch_one(&mut **t)).await?.0)
+        }
+    }
+}
+
 impl Tx {
     pub async fn commit(self) -> Result<()> {
         match self {
             Tx::Lite(LiteTx::Write(t)) => t.commit().await,
             Tx::Lite(LiteTx::Read(t)) => Ok(t.commit().await?),
-            Tx::Pg(t) => Ok(t.commit().await?),
+            Tx::Pg(PgTx::Whole(t)) => within(QUICK_WAIT, t.commit()).await,
+            Tx::Pg(PgTx::Lone(_)) => Ok(()),
         }
+    }
+
+    /// Says that everybody waits for what this one locks: a node that is cut off in the middle of it loses it within seconds.
+    pub async fn hurry(&mut self) -> Result<()> {
+        if let Tx::Pg(t) = self {
+            // (Its holder may rightly be waited for while it writes thousands of entries.)
+            let both = "SET LOCAL lock_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '5s'";
+            soon(sqlx::raw_sql(both).execute(&mut **t)).await?;
+        }
+        Ok(())
     }
 
     /// The same SELECT, with its rows locked until commit where the engine has row locks.
@@ -328,23 +511,60 @@ impl From<sqlx::Error> for Error {
             | sqlx::Error::Tls(_)
             | sqlx::Error::Protocol(_)
             | sqlx::Error::WorkerCrashed => {
+                suspect();
+                observe::database_error();
                 tracing::error!(cause = %e, "the database is out of reach");
                 Error::TryLater
             }
             sqlx::Error::RowNotFound => Error::NotFound,
             sqlx::Error::Database(d) if d.is_unique_violation() => Error::Conflict,
             // SQLITE_FULL, SQLITE_BUSY, SQLITE_READONLY, SQLITE_IOERR; PostgreSQL's resource and
-            // operator classes.
+            // operator classes, a transaction that it gave up, a plan that a migration made stale, and a row that an erasure was
+            // faster than.
             sqlx::Error::Database(d)
                 if d.code().is_some_and(|c| {
-                    ["08", "25006", "40", "53", "55", "57", "58"].iter().any(|class| c.starts_with(class))
+                    ["08", "0A000", "25006", "25P03", "25P04", "23503", "40", "53", "55", "57", "58"]
+                        .iter()
+                        .any(|class| c.starts_with(class))
                         || c.parse::<u32>().is_ok_and(|n| n < 10_000 && matches!(n & 0xff, 5 | 8 | 10 | 13 | 14))
                 }) =>
             {
+                suspect();
+                observe::database_error();
                 tracing::error!(cause = %e, "the database cannot write now");
                 Error::TryLater
             }
             _ => Error::internal(e),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Which server process answers, and whether it is still inside of something.
+    async fn asked(db: &Db) -> (i32, String) {
+        let mut tx = db.glance().await.unwrap();
+        let Tx::Pg(t) = &mut tx else { unreachable!() };
+        sqlx::query_as("SELECT pg_backend_pid(), current_setting('transaction_read_only')").fetch_one(&mut **t).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_stray_transaction_ends_when_its_connection_comes_back() {
+        let admin = std::env::var("TEMOIN_TEST_POSTGRES").expect("run the tests with infra/test.sh, which starts PostgreSQL");
+        let db = Db::connect(&admin).await.unwrap();
+        // As a BEGIN leaves one whose answer nobody waited for: sqlx does not know of it. One that has failed is of no use any more.
+        for (stray, comes_back) in [("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT 1", true), ("BEGIN; SELECT 1 / 0", false)] {
+            let mut tx = db.glance().await.unwrap();
+            let Tx::Pg(t) = &mut tx else { unreachable!() };
+            let (pid,): (i32,) = sqlx::query_as("SELECT pg_backend_pid()").fetch_one(&mut **t).await.unwrap();
+            let _ = sqlx::raw_sql(stray).execute(&mut **t).await;
+            drop(tx);
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            let (again, read_only) = asked(&db).await;
+            assert_eq!((again == pid, read_only.as_str()), (comes_back, "off"), "{stray}");
+        }
+        db.close().await;
     }
 }

@@ -15,8 +15,8 @@ use crate::error::Result;
 macro_rules! exhibit_rows {
     () => {
         "SELECT id, agency_id, appeal_id, submission_id, number, family, lead, sha256, size, name, name_truncated, media_type, kind, state,
-           quarantine, received_at, t, t_hi, grade, time_source, lat, lon, acc_m, bearing, place_source, has_thumbnail, notes, examined_at,
-           tags, signs, sender, device, assignee, version FROM exhibit "
+           quarantine, restricted, received_at, t, t_hi, grade, time_source, lat, lon, acc_m, bearing, place_source, has_thumbnail, notes,
+           examined_at, tags, signs, sender, device, assignee, version FROM exhibit "
     };
 }
 
@@ -37,6 +37,7 @@ pub(super) struct Row {
     kind: String,
     state: String,
     quarantine: Option<String>,
+    restricted: i64,
     received_at: i64,
     t: Option<i64>,
     t_hi: Option<i64>,
@@ -95,6 +96,7 @@ impl Row {
             kind: Kind::parse(&self.kind).ok_or_else(|| bad_row("kind"))?,
             state: State::parse(&self.state).ok_or_else(|| bad_row("state"))?,
             quarantine: self.quarantine.as_deref().map(|q| Quarantine::parse(q).ok_or_else(|| bad_row("quarantine"))).transpose()?,
+            restricted: self.restricted != 0,
             received_at: Utc::from_micros(self.received_at),
             when,
             place,
@@ -112,7 +114,7 @@ impl Row {
 }
 
 pub(super) const COLUMNS: &str = "id, agency_id, appeal_id, submission_id, number, family, lead, sha256, size, name, name_truncated, \
-    media_type, kind, state, quarantine, received_at, t, t_hi, grade, time_source, lat, lon, acc_m, bearing, place_source, \
+    media_type, kind, state, quarantine, restricted, received_at, t, t_hi, grade, time_source, lat, lon, acc_m, bearing, place_source, \
     has_thumbnail, notes, examined_at, tags, signs, sender, device, assignee, version";
 
 pub async fn insert(tx: &mut Tx, e: &Exhibit, closeness: i64) -> Result<()> {
@@ -191,8 +193,9 @@ pub async fn lock(tx: &mut Tx, exhibit: Id) -> Result<Exhibit> {
 
 /// By which number a hand-over is called, once it has an exhibit.
 pub async fn first_of_submission(tx: &mut Tx, submission: Id) -> Result<Option<u64>> {
-    let (n,) = sql!(one tx, (Option<i64>,), "SELECT MIN(sender) FROM exhibit WHERE submission_id = $1", submission.blob())?;
-    Ok(n.map(unsigned))
+    // (All of them have the same.)
+    let row = sql!(maybe tx, (i64,), "SELECT sender FROM exhibit WHERE submission_id = $1 LIMIT 1", submission.blob())?;
+    Ok(row.map(|r| unsigned(r.0)))
 }
 
 pub async fn of_submission(tx: &mut Tx, submission: Id) -> Result<Vec<Exhibit>> {
@@ -250,6 +253,19 @@ pub async fn set_tags(tx: &mut Tx, exhibit: Id, tags: u32, now: Utc) -> Result<(
 pub async fn set_assignee(tx: &mut Tx, exhibit: Id, to: Option<Id>, now: Utc) -> Result<()> {
     sql!(run tx, "UPDATE exhibit SET assignee = $2, changed_at = $3 WHERE id = $1", exhibit.blob(), to.map(|t| t.blob()), now.micros())?;
     Ok(())
+}
+
+/// Its witness asked that it be kept and not used, or that is over.
+pub async fn set_restricted(tx: &mut Tx, exhibit: Id, on: bool, now: Utc) -> Result<()> {
+    sql!(run tx, "UPDATE exhibit SET restricted = $2, changed_at = $3 WHERE id = $1", exhibit.blob(), i64::from(on), now.micros())?;
+    Ok(())
+}
+
+/// Those of an appeal whose originals are for those alone who answer for them.
+pub async fn locked_of_appeal(tx: &mut Tx, appeal: Id) -> Result<Vec<Id>> {
+    let mut all = sql!(all tx, (Vec<u8>,), "SELECT id FROM exhibit WHERE appeal_id = $1 AND restricted = 1", appeal.blob())?;
+    all.extend(sql!(all tx, (Vec<u8>,), "SELECT id FROM exhibit WHERE appeal_id = $1 AND quarantine = 'infected'", appeal.blob())?);
+    all.into_iter().map(|r| id(&r.0)).collect()
 }
 
 pub async fn set_quarantine(tx: &mut Tx, exhibit: Id, why: Option<Quarantine>, now: Utc) -> Result<()> {
@@ -402,6 +418,14 @@ pub async fn decide(tx: &mut Tx, new: Id, e: &Exhibit, by: Id, decision: Decisio
     sql!(run tx, "INSERT INTO decision (id, exhibit_id, account_id, value, note, version, decided_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
         new.blob(), e.id.blob(), by.blob(), decision.state().as_str(), note.to_owned(), signed(e.version) + 1, now.micros())?;
     Ok(true)
+}
+
+/// Whose decision holds.
+pub async fn decided_by(tx: &mut Tx, exhibit: Id) -> Result<Option<Id>> {
+    sql!(maybe tx, (Vec<u8>,),
+        "SELECT account_id FROM decision WHERE exhibit_id = $1 AND undone_at IS NULL ORDER BY version DESC LIMIT 1", exhibit.blob())?
+    .map(|(by,)| id(&by))
+    .transpose()
 }
 
 /// Takes back the last decision that holds, if it is this person's; says in which state that leaves the exhibit.

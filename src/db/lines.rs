@@ -81,7 +81,7 @@ impl Row {
 pub async fn changed_since(tx: &mut Tx, appeal: Id, since: Utc) -> Result<Vec<Line>> {
     // (Ordered here: asked to order, both databases walk all numbers of the appeal to find the few that changed.)
     let rows = sql!(all tx, Row,
-        "SELECT number, family, lead, has_thumbnail, CAST(CASE WHEN quarantine IS NULL THEN 0 ELSE 1 END AS BIGINT) AS quarantined, kind, state, t, t_hi, grade,
+        "SELECT number, family, lead, has_thumbnail, CAST(CASE WHEN quarantine IS NULL AND restricted = 0 THEN 0 ELSE 1 END AS BIGINT) AS quarantined, kind, state, t, t_hi, grade,
            time_source, lat_e7, lon_e7, acc_m, bearing, place_source, received_at, tags, signs, sender, device, assignee, version
          FROM exhibit WHERE appeal_id = $1 AND changed_at >= $2", appeal.blob(), since.micros())?;
     let mut lines = rows.into_iter().map(Row::line).collect::<Result<Vec<Line>>>()?;

@@ -29,6 +29,14 @@ pub async fn lock_head(tx: &mut Tx) -> Result<Edge> {
     Edge::from_parts(unsigned(size), &edge).ok_or_else(|| bad_row("log head"))
 }
 
+/// How many entries the log has, if nothing waits to be placed, signed or published; in one statement, because it is asked several times a second.
+pub async fn rests_at(tx: &mut Tx) -> Result<Option<u64>> {
+    let row = sql!(maybe tx, (i64,),
+        "SELECT h.size FROM log_head h WHERE h.id = 1 AND h.published = h.size AND NOT EXISTS (SELECT 1 FROM log_pending)
+           AND EXISTS (SELECT 1 FROM log_checkpoint c WHERE c.size = h.size)")?;
+    Ok(row.map(|r| unsigned(r.0)))
+}
+
 /// The log's identity and public key, empty before the first start has fixed them.
 pub async fn identity(tx: &mut Tx) -> Result<(String, String)> {
     sql!(one tx, (String, String), "SELECT origin, vkey FROM log_head WHERE id = 1")
@@ -228,6 +236,16 @@ pub async fn of_subject(tx: &mut Tx, kind: &str, subject: &str) -> Result<Vec<En
     .collect()
 }
 
+/// The newest events of one subject, newest first.
+pub async fn newest_of_subject(tx: &mut Tx, kind: &str, subject: &str, limit: i64) -> Result<Vec<Entry>> {
+    sql!(all tx, EntryRow,
+        "SELECT e.idx, e.event_id, e.leaf, e.bytes FROM log_subject s JOIN log_entry e ON e.idx = s.idx
+         WHERE s.kind = $1 AND s.id = $2 ORDER BY s.n DESC LIMIT $3", kind.to_owned(), subject.to_owned(), limit)?
+    .into_iter()
+    .map(entry)
+    .collect()
+}
+
 /// The first event of one subject: for an exhibit, its receipt.
 pub async fn first_of_subject(tx: &mut Tx, kind: &str, subject: &str) -> Result<Option<Entry>> {
     sql!(maybe tx, EntryRow,
@@ -282,6 +300,13 @@ pub async fn openings_within(tx: &mut Tx, from: u64, to: u64) -> Result<Vec<(u64
         "SELECT e.idx, o.path, o.salt, o.value FROM log_entry e JOIN log_opening o ON o.event_id = e.event_id
          WHERE e.idx >= $1 AND e.idx < $2 ORDER BY e.idx, o.path", signed(from), signed(to))?;
     rows.into_iter().map(|(index, path, salt, value)| Ok((unsigned(index), Opening { path, salt, value: super::json(&value)? }))).collect()
+}
+
+/// The openings of events that wait to be sequenced.
+pub async fn openings_waiting(tx: &mut Tx) -> Result<Vec<(Id, Opening)>> {
+    let rows = sql!(all tx, (Vec<u8>, String, String, String),
+        "SELECT o.event_id, o.path, o.salt, o.value FROM log_pending p JOIN log_opening o ON o.event_id = p.event_id ORDER BY p.seq, o.path")?;
+    rows.into_iter().map(|(event, path, salt, value)| Ok((id(&event)?, Opening { path, salt, value: super::json(&value)? }))).collect()
 }
 
 /// Notes that an exhibit's tombstone came back into the log.

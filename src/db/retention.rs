@@ -2,7 +2,7 @@
 
 use sqlx::FromRow;
 
-use super::{Tx, bad_row, id};
+use super::{Tx, bad_row, id, signed, unsigned};
 use crate::domain::retention::Basis;
 use crate::domain::value::{Id, Sha256, Utc};
 use crate::error::Result;
@@ -47,24 +47,47 @@ pub async fn held(tx: &mut Tx) -> Result<Vec<Id>> {
 pub struct Erasure {
     pub id: Id,
     pub exhibit: Id,
+    pub appeal: String,
+    pub zone: String,
+    /// Its number in the appeal, while it is there.
+    pub number: Option<u64>,
     pub state: String,
     pub basis: Basis,
     pub reason: String,
-    pub requested_by: Id,
-    pub requester: String,
+    /// Who asked; nobody where the appeal's schedule did.
+    pub requester: Option<(Id, String)>,
+    /// Whose periods they are by which it was asked for, as far as a person set them.
+    pub periods_by: Option<Id>,
     pub requested_at: Utc,
     pub approvals: Vec<(Id, String)>,
+}
+
+impl Erasure {
+    /// Whether this person's word is still to come: they neither asked nor agreed, nor set the periods by which it was asked for.
+    pub fn waits_for(&self, person: Id) -> bool {
+        let asked = self.requester.as_ref().is_some_and(|(id, _)| *id == person) || self.periods_by == Some(person);
+        self.state == "requested" && !asked && !self.approvals.iter().any(|(id, _)| *id == person)
+    }
+
+    /// Asked for by a schedule, and nobody has answered for good.
+    pub fn is_the_schedule_s(&self) -> bool {
+        self.requester.is_none() && self.state == "requested"
+    }
 }
 
 #[derive(FromRow)]
 struct Row {
     id: Vec<u8>,
     exhibit_id: Vec<u8>,
+    code: String,
+    zone: String,
+    number: Option<i64>,
     state: String,
     basis: String,
     reason: String,
-    requested_by: Vec<u8>,
-    name: String,
+    requested_by: Option<Vec<u8>>,
+    name: Option<String>,
+    periods_by: Option<Vec<u8>>,
     requested_at: i64,
 }
 
@@ -75,11 +98,14 @@ async fn whole(tx: &mut Tx, r: Row) -> Result<Erasure> {
     Ok(Erasure {
         id: id(&r.id)?,
         exhibit: id(&r.exhibit_id)?,
+        appeal: r.code,
+        zone: r.zone,
+        number: r.number.map(unsigned),
         state: r.state,
         basis: Basis::parse(&r.basis).ok_or_else(|| bad_row("basis"))?,
         reason: r.reason,
-        requested_by: id(&r.requested_by)?,
-        requester: r.name,
+        requester: r.requested_by.as_deref().map(id).transpose()?.map(|by| (by, r.name.unwrap_or_default())),
+        periods_by: r.periods_by.as_deref().map(id).transpose()?,
         requested_at: Utc::from_micros(r.requested_at),
         approvals: approvals.into_iter().map(|(i, name)| Ok((id(&i)?, name))).collect::<Result<_>>()?,
     })
@@ -88,8 +114,8 @@ async fn whole(tx: &mut Tx, r: Row) -> Result<Erasure> {
 /// Every column of [`Row`].
 macro_rules! erasure_rows {
     () => {
-        "SELECT e.id, e.exhibit_id, e.state, e.basis, e.reason, e.requested_by, a.name, e.requested_at
-         FROM erasure e JOIN account a ON a.id = e.requested_by "
+        "SELECT e.id, e.exhibit_id, p.code, p.zone, x.number, e.state, e.basis, e.reason, e.requested_by, a.name, e.periods_by, e.requested_at
+         FROM erasure e JOIN appeal p ON p.id = e.appeal_id LEFT JOIN account a ON a.id = e.requested_by LEFT JOIN exhibit x ON x.id = e.exhibit_id "
     };
 }
 
@@ -113,11 +139,12 @@ pub async fn lock(tx: &mut Tx, erasure: Id) -> Result<Option<Erasure>> {
     whole(tx, row).await.map(Some)
 }
 
-/// Erasures of an agency, what waits for somebody first.
+/// Erasures of an agency, what waits for somebody first, and of it first what a person asked for: a schedule asks for thousands.
 pub async fn list(tx: &mut Tx, agency: Id, limit: i64) -> Result<Vec<Erasure>> {
     let rows = sql!(all tx, Row,
-        concat!(erasure_rows!(), "JOIN appeal p ON p.id = e.appeal_id WHERE p.agency_id = $1
-          ORDER BY CASE e.state WHEN 'requested' THEN 0 WHEN 'approved' THEN 1 ELSE 2 END, e.requested_at DESC LIMIT $2"), agency.blob(), limit)?;
+        concat!(erasure_rows!(), "WHERE p.agency_id = $1
+          ORDER BY CASE e.state WHEN 'requested' THEN 0 WHEN 'approved' THEN 1 ELSE 2 END,
+            CASE WHEN e.state = 'requested' AND e.requested_by IS NULL THEN 1 ELSE 0 END, e.requested_at DESC LIMIT $2"), agency.blob(), limit)?;
     let mut all = Vec::new();
     for row in rows {
         all.push(whole(tx, row).await?);
@@ -132,15 +159,36 @@ pub struct NewErasure<'a> {
     pub submission: Id,
     pub basis: Basis,
     pub reason: &'a str,
-    pub by: Id,
+    /// `None`: the appeal's schedule.
+    pub by: Option<Id>,
+    pub periods_by: Option<Id>,
 }
 
 pub async fn request(tx: &mut Tx, e: NewErasure<'_>, now: Utc) -> Result<()> {
     sql!(run tx,
-        "INSERT INTO erasure (id, exhibit_id, appeal_id, submission_id, state, basis, reason, requested_by, requested_at)
-         VALUES ($1, $2, $3, $4, 'requested', $5, $6, $7, $8)",
-        e.id.blob(), e.exhibit.blob(), e.appeal.blob(), e.submission.blob(), e.basis.as_str(), e.reason.to_owned(), e.by.blob(), now.micros())?;
+        "INSERT INTO erasure (id, exhibit_id, appeal_id, submission_id, state, basis, reason, requested_by, requested_at, periods_by)
+         VALUES ($1, $2, $3, $4, 'requested', $5, $6, $7, $8, $9)",
+        e.id.blob(), e.exhibit.blob(), e.appeal.blob(), e.submission.blob(), e.basis.as_str(), e.reason.to_owned(), e.by.map(|by| by.blob()), now.micros(), e.periods_by.map(|by| by.blob()))?;
     Ok(())
+}
+
+/// How many erasures of an agency wait for this person, too, up to a limit: neither asked for nor agreed to by them, nor asked for by periods that
+/// they set.
+pub async fn waiting_for(tx: &mut Tx, agency: Id, person: Id, limit: u64) -> Result<u64> {
+    let (n,) = sql!(one tx, (i64,),
+        "SELECT COUNT(*) FROM (SELECT 1 FROM erasure e JOIN appeal p ON p.id = e.appeal_id
+           WHERE p.agency_id = $1 AND e.state = 'requested'
+             AND (e.requested_by IS NULL OR e.requested_by <> $2) AND (e.periods_by IS NULL OR e.periods_by <> $2)
+             AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.exhibit_id = e.exhibit_id AND h.released_at IS NULL)
+             AND NOT EXISTS (SELECT 1 FROM erasure_approval x WHERE x.erasure_id = e.id AND x.account_id = $2) LIMIT $3) w",
+        agency.blob(), person.blob(), signed(limit))?;
+    Ok(unsigned(n))
+}
+
+/// Erasures that wait for anybody, since when the oldest does.
+pub async fn unanswered(tx: &mut Tx) -> Result<(u64, Option<Utc>)> {
+    let (n, since) = sql!(one tx, (i64, Option<i64>), "SELECT COUNT(*), MIN(requested_at) FROM erasure WHERE state = 'requested'")?;
+    Ok((unsigned(n), since.map(Utc::from_micros)))
 }
 
 /// Refused as a conflict when this person has agreed already.
@@ -158,6 +206,12 @@ pub async fn set_state(tx: &mut Tx, erasure: Id, state: &'static str) -> Result<
 /// Ends an erasure; its free text goes.
 pub async fn end(tx: &mut Tx, erasure: Id, state: &'static str, now: Utc) -> Result<()> {
     sql!(run tx, "UPDATE erasure SET state = $2, reason = '', ended_at = $3 WHERE id = $1", erasure.blob(), state, now.micros())?;
+    Ok(())
+}
+
+/// Ends one that nobody said no to: what is over its time again later is asked for again at once.
+pub async fn lapse(tx: &mut Tx, erasure: Id) -> Result<()> {
+    sql!(run tx, "UPDATE erasure SET state = 'refused', reason = '', ended_at = 0 WHERE id = $1", erasure.blob())?;
     Ok(())
 }
 
@@ -276,6 +330,7 @@ pub async fn blob_is_used(tx: &mut Tx, key: &str) -> Result<bool> {
     let row = sql!(one tx, (i64,),
         "SELECT CAST(CASE WHEN EXISTS (SELECT 1 FROM content WHERE blob_key = $1)
            OR EXISTS (SELECT 1 FROM derivative WHERE blob_key = $1)
+           OR EXISTS (SELECT 1 FROM bundle WHERE plan_key = $1 OR small_key = $1)
          THEN 1 ELSE 0 END AS BIGINT)", key.to_owned())?;
     Ok(row.0 == 1)
 }

@@ -37,7 +37,7 @@ pub async fn by_id(tx: &mut Tx, submission_id: Id) -> Result<Submission> {
 
 /// As [`by_id`], with the row held until commit: files that are accepted meanwhile take turns with it.
 pub async fn lock(tx: &mut Tx, submission: Id) -> Result<Submission> {
-    let text = tx.locking("SELECT id FROM submission WHERE id = $1", "SELECT id FROM submission WHERE id = $1 FOR UPDATE");
+    let text = tx.locking("SELECT id FROM submission WHERE id = $1", "SELECT id FROM submission WHERE id = $1 FOR NO KEY UPDATE");
     sql!(one tx, (Vec<u8>,), text, submission.blob())?;
     by_id(tx, submission).await
 }
@@ -47,13 +47,14 @@ pub async fn set_statement(tx: &mut Tx, submission: Id, statement: &Statement) -
     Ok(())
 }
 
-/// Counts one file of `size` bytes against the submission, if its budgets bear it.
-pub async fn spend(tx: &mut Tx, submission: Id, size: u64, bytes_max: u64, files_max: u64) -> Result<bool> {
-    let rows = sql!(run tx,
+/// Counts one file of `size` bytes against the submission, if its budgets bear it; gives it as it stands then, held until commit.
+pub async fn spend(tx: &mut Tx, which: Id, size: u64, bytes_max: u64, files_max: u64) -> Result<Option<Submission>> {
+    sql!(maybe tx, Row,
         "UPDATE submission SET bytes = bytes + $2, files = files + 1
-         WHERE id = $1 AND bytes + $2 <= $3 AND files < $4",
-        submission.blob(), signed(size), signed(bytes_max), signed(files_max))?;
-    Ok(rows == 1)
+         WHERE id = $1 AND bytes + $2 <= $3 AND files < $4 RETURNING id, appeal_id, statement, files, bytes",
+        which.blob(), signed(size), signed(bytes_max), signed(files_max))?
+    .map(submission)
+    .transpose()
 }
 
 /// Submissions to which nothing was added since a moment, with how many files each stands; those that were found so before, with the
@@ -88,4 +89,10 @@ pub async fn count_again(tx: &mut Tx, submission: Id) -> Result<()> {
 
 pub async fn ids_of_appeal(tx: &mut Tx, appeal: Id) -> Result<Vec<Id>> {
     sql!(all tx, (Vec<u8>,), "SELECT id FROM submission WHERE appeal_id = $1", appeal.blob())?.into_iter().map(|r| id(&r.0)).collect()
+}
+
+/// Forgets from where older submissions came.
+pub async fn forget_sources(tx: &mut Tx, before: Utc) -> Result<()> {
+    sql!(run tx, "UPDATE submission SET source = NULL WHERE source IS NOT NULL AND opened_at < $1", before.micros())?;
+    Ok(())
 }

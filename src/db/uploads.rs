@@ -57,6 +57,13 @@ impl Row {
     }
 }
 
+/// Every column of [`Row`], by name: a node of the version before goes on while a migration adds some.
+macro_rules! columns {
+    () => {
+        "id, submission_id, state, dialect, length, durable_offset, midstate, head, storage, generation, name, declared_type, declared_sha256, relative_path, fingerprint, metadata, exhibit_id, created_at, touched_at, expires_at"
+    };
+}
+
 pub async fn create(tx: &mut Tx, u: &Upload) -> Result<()> {
     sql!(run tx,
         "INSERT INTO upload (id, submission_id, state, length, midstate, head, name, declared_type, declared_sha256, relative_path,
@@ -70,12 +77,12 @@ pub async fn create(tx: &mut Tx, u: &Upload) -> Result<()> {
 }
 
 pub async fn by_id(tx: &mut Tx, upload: Id) -> Result<Option<Upload>> {
-    sql!(maybe tx, Row, "SELECT * FROM upload WHERE id = $1", upload.blob())?.map(Row::upload).transpose()
+    sql!(maybe tx, Row, concat!("SELECT ", columns!(), " FROM upload WHERE id = $1"), upload.blob())?.map(Row::upload).transpose()
 }
 
 /// A submission's uploads in one state, oldest first.
 pub async fn of_submission(tx: &mut Tx, submission: Id, state: UploadState) -> Result<Vec<Upload>> {
-    sql!(all tx, Row, "SELECT * FROM upload WHERE submission_id = $1 AND state = $2 ORDER BY id", submission.blob(), state.as_str())?
+    sql!(all tx, Row, concat!("SELECT ", columns!(), " FROM upload WHERE submission_id = $1 AND state = $2 ORDER BY id"), submission.blob(), state.as_str())?
         .into_iter()
         .map(Row::upload)
         .collect()
@@ -104,12 +111,14 @@ pub async fn half_sent_bytes(tx: &mut Tx, appeal: Id) -> Result<u64> {
     Ok(unsigned(bytes))
 }
 
-/// Takes an open upload over: whoever had it before can write nothing more. Returns the new generation.
-pub async fn take_over(tx: &mut Tx, upload: Id, now: Utc, expires: Utc) -> Result<Option<i64>> {
-    let row = sql!(maybe tx, (i64,),
-        "UPDATE upload SET generation = generation + 1, touched_at = $2, expires_at = $3 WHERE id = $1 AND state = 'open' RETURNING generation",
-        upload.blob(), now.micros(), expires.micros())?;
-    Ok(row.map(|r| r.0))
+/// Takes an open upload over: whoever had it before can write nothing more. Returns it as it stands now: on another node it may have gone on
+/// since it was looked at.
+pub async fn take_over(tx: &mut Tx, upload: Id, now: Utc, expires: Utc) -> Result<Option<Upload>> {
+    let text = concat!(
+        "UPDATE upload SET generation = generation + 1, touched_at = $2, expires_at = $3 WHERE id = $1 AND state = 'open' RETURNING ",
+        columns!()
+    );
+    sql!(maybe tx, Row, text, upload.blob(), now.micros(), expires.micros())?.map(Row::upload).transpose()
 }
 
 pub async fn set_length(tx: &mut Tx, upload: Id, generation: i64, length: u64) -> Result<bool> {
@@ -163,7 +172,7 @@ pub async fn purge(tx: &mut Tx, before: Utc) -> Result<()> {
 
 /// Open uploads whose time is over.
 pub async fn expired(tx: &mut Tx, now: Utc, limit: i64) -> Result<Vec<Upload>> {
-    sql!(all tx, Row, "SELECT * FROM upload WHERE state = 'open' AND expires_at <= $1 ORDER BY expires_at LIMIT $2", now.micros(), limit)?
+    sql!(all tx, Row, concat!("SELECT ", columns!(), " FROM upload WHERE state = 'open' AND expires_at <= $1 ORDER BY expires_at LIMIT $2"), now.micros(), limit)?
         .into_iter()
         .map(Row::upload)
         .collect()
@@ -171,7 +180,7 @@ pub async fn expired(tx: &mut Tx, now: Utc, limit: i64) -> Result<Vec<Upload>> {
 
 /// Open uploads of a submission.
 pub async fn open_of(tx: &mut Tx, submission: Id) -> Result<Vec<Upload>> {
-    sql!(all tx, Row, "SELECT * FROM upload WHERE submission_id = $1 AND state = 'open'", submission.blob())?
+    sql!(all tx, Row, concat!("SELECT ", columns!(), " FROM upload WHERE submission_id = $1 AND state = 'open'"), submission.blob())?
         .into_iter()
         .map(Row::upload)
         .collect()

@@ -15,6 +15,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use self::exif::{Gps, Metadata};
 use self::scene::{Scene, Shot};
 use crate::accounts;
+use crate::agencies;
 use crate::app::{App, random};
 use crate::db;
 use crate::domain::actor::{Actor, Role};
@@ -31,31 +32,55 @@ const ZONE: &str = "Europe/Paris";
 const PHOTOS: u32 = 300;
 const CLIPS: u32 = 4;
 const DEVICES: u32 = 40;
+/// The first of those that were sent again and again.
+const REPEATED: u32 = 20;
 
 /// What [`feed`] hands over.
 pub struct Feed {
     appeal: Appeal,
+    /// How many an earlier start has handed over. (What somebody else sent since counts as if it were one of the set.)
+    fed: u32,
 }
 
-/// Makes accounts and the appeal, and prints how to get in. `None` when an earlier start did.
+/// Makes accounts and the appeal, and prints how to get in; or goes on where an earlier start was interrupted. `None` when nothing is left to do.
 pub async fn prepare(app: &Arc<App>) -> Result<Option<Feed>> {
     let mut tx = app.db.read().await?;
     let before = db::appeals::by_code(&mut tx, CODE).await?;
     drop(tx);
     let base = &app.config.public_url;
-    if before.is_some() {
+    if let Some(appeal) = before {
         say!("The demonstration is there already: {base}/a/{CODE}");
-        return Ok(None);
+        say!("Its passwords were printed by the first start; for another one, delete {}", app.config.data.display());
+        let fed = u32::try_from(appeal.files_received).unwrap_or(u32::MAX);
+        if fed >= PHOTOS + CLIPS || appeal.state != AppealState::Open {
+            return Ok(None);
+        }
+        say!("It was interrupted after {fed} files, and goes on.");
+        return Ok(Some(Feed { appeal, fed }));
     }
     say!("DEMO DATA. A fictional town; nothing in it is real.");
     say!("  witness        {base}/a/{CODE}");
     for role in Role::ALL {
         let password = BASE32_NOPAD.encode(&random::<10>());
-        let hash = accounts::hash_password(app, password.clone()).await?;
+        let hash = accounts::hash_password(app, role.as_str(), password.clone()).await?;
         let mut tx = app.db.begin().await?;
-        accounts::create(app, &mut tx, Actor::Operator, role.as_str(), role, hash).await?;
+        let agency = accounts::home(app, &mut tx).await?;
+        accounts::create(app, &mut tx, Actor::Operator, agency, role.as_str(), role, hash).await?;
         tx.commit().await?;
         say!("  {:<14} {base}/login   name {:<14} password {password}", role.as_str(), role.as_str());
+    }
+    let mut tx = app.db.read().await?;
+    let all = db::agencies::list(&mut tx).await?;
+    drop(tx);
+    if let Some(agency) = all.first() {
+        let said = [
+            ("contact", "1 quai du Phare, Port-Clair"),
+            ("officer", "dpo@police.example"),
+            ("authority", "Autorité des données, Port-Clair"),
+            ("assistance", "01 99 00 12 34"),
+            ("genuine", "police.example"),
+        ];
+        agencies::say(app, &agency.name, &said.map(|(field, text)| (field, text.to_owned()))).await?;
     }
     // Yesterday evening, on the hour.
     let from = Utc::from_micros((app.now().micros() - DAY_US) / HOUR_US * HOUR_US);
@@ -79,6 +104,7 @@ pub async fn prepare(app: &Arc<App>) -> Result<Option<Feed>> {
     ]);
     let centre = Point::new(47.2, -5.3).ok_or_else(|| Error::internal("no such place"))?;
     let new = NewAppeal {
+        agency: None,
         code: CODE.into(),
         texts,
         default_language: "fr".into(),
@@ -93,14 +119,15 @@ pub async fn prepare(app: &Arc<App>) -> Result<Option<Feed>> {
     };
     let appeal = review::create_appeal(app, Actor::Operator, new).await?;
     review::set_appeal_state(app, Actor::Operator, &appeal, AppealState::Open).await?;
-    Ok(Some(Feed { appeal: Appeal { state: AppealState::Open, ..appeal } }))
+    Ok(Some(Feed { appeal: Appeal { state: AppealState::Open, ..appeal }, fed: 0 }))
 }
 
 /// Hands the set over, file by file. Ends early, with a word in the log, if something fails.
 pub async fn feed(app: Arc<App>, feed: Feed) {
     let bar = ProgressBar::new(u64::from(PHOTOS + CLIPS))
         .with_style(ProgressStyle::with_template("  demo files {bar:30} {pos}/{len}").unwrap_or_else(|_| ProgressStyle::default_bar()));
-    match feed_all(&app, &feed.appeal, &bar).await {
+    bar.set_position(u64::from(feed.fed));
+    match feed_all(&app, &feed.appeal, feed.fed, &bar).await {
         Ok(()) => {
             bar.finish_and_clear();
             say!("  {} files are in the queue.", PHOTOS + CLIPS);
@@ -109,22 +136,18 @@ pub async fn feed(app: Arc<App>, feed: Feed) {
     }
 }
 
-async fn feed_all(app: &Arc<App>, appeal: &Appeal, bar: &ProgressBar) -> Result<()> {
+async fn feed_all(app: &Arc<App>, appeal: &Appeal, fed: u32, bar: &ProgressBar) -> Result<()> {
     let mut submissions: BTreeMap<u32, Id> = BTreeMap::new();
-    let mut repeated: Option<Vec<u8>> = None;
-    for n in 0..PHOTOS {
+    for n in fed..PHOTOS {
         let plan = Plan::of(n, appeal);
         let submission = of_device(app, appeal, &mut submissions, plan.device).await?;
-        let make = plan.clone();
-        let mut bytes = tokio::task::spawn_blocking(move || make.photo()).await.map_err(Error::internal)??;
-        if plan.oddity == Oddity::Repeated {
-            // The same picture of the evening, forwarded again and again.
-            bytes = repeated.get_or_insert(bytes).clone();
-        }
+        // The same picture of the evening, forwarded again and again.
+        let make = if plan.oddity == Oddity::Repeated { Plan::of(REPEATED, appeal) } else { plan.clone() };
+        let bytes = tokio::task::spawn_blocking(move || make.photo()).await.map_err(Error::internal)??;
         hand_over(app, appeal, submission, bytes, &plan.name()).await?;
         bar.inc(1);
     }
-    for n in 0..CLIPS {
+    for n in fed.saturating_sub(PHOTOS)..CLIPS {
         let plan = Plan::of(n * 17 + 3, appeal);
         let submission = of_device(app, appeal, &mut submissions, plan.device).await?;
         let name = format!("MOV_{n:04}.mov");
@@ -149,7 +172,7 @@ async fn of_device(app: &App, appeal: &Appeal, known: &mut BTreeMap<u32, Id>, de
         to: device.is_multiple_of(4).then_some(appeal.to),
         ..Statement::default()
     };
-    intake::state(app, opened.id, &statement).await?;
+    intake::state(app, opened.id, &statement, None).await?;
     known.insert(device, opened.id);
     Ok(opened.id)
 }
@@ -201,7 +224,7 @@ impl Plan {
         let oddity = match n {
             n if n % 75 == 40 => Oddity::Edited,
             n if n % 60 == 30 => Oddity::WrongClock,
-            n if n % 50 == 20 => Oddity::Repeated,
+            n if n % 50 == REPEATED => Oddity::Repeated,
             n if n % 10 == 9 => Oddity::NearDuplicate,
             n => match n % 5 {
                 0 | 1 => Oddity::PlaceRemoved,
@@ -212,7 +235,7 @@ impl Plan {
         // A near-duplicate shows what the one before showed; every repeated file is the same.
         let seen = match oddity {
             Oddity::NearDuplicate => n - 1,
-            Oddity::Repeated => 20,
+            Oddity::Repeated => REPEATED,
             _ => n,
         };
         let mut chance = scene::Chance::new(u64::from(seen) + 1);

@@ -1,8 +1,8 @@
 //! Procedural pictures of a square that does not exist: sky, façades with lit windows, a lighthouse, people, a
 //! white van seen from bearings, smoke. Nobody's copyright and nobody's face.
 
-use image::codecs::jpeg::JpegEncoder;
-use image::{DynamicImage, Rgb, RgbImage};
+use image::{DynamicImage, RgbImage};
+use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 
 use crate::error::{Error, Result};
 
@@ -68,10 +68,15 @@ impl Scene {
 
     fn fill(&mut self, x: i64, y: i64, w: i64, h: i64, colour: [u8; 3]) {
         let clamp = |v: i64, max: u32| u32::try_from(v.clamp(0, i64::from(max))).unwrap_or(0);
-        for py in clamp(y, HEIGHT)..clamp(y + h, HEIGHT) {
-            for px in clamp(x, WIDTH)..clamp(x + w, WIDTH) {
-                self.picture.put_pixel(px, py, Rgb(colour));
-            }
+        let (from, to) = (clamp(x, WIDTH) as usize * 3, clamp(x + w, WIDTH) as usize * 3);
+        if from >= to {
+            return;
+        }
+        // Line by line: also the tests' unoptimised program draws hundreds of them.
+        let line = colour.repeat((to - from) / 3);
+        let rows = self.picture.chunks_exact_mut(WIDTH as usize * 3);
+        for row in rows.take(clamp(y + h, HEIGHT) as usize).skip(clamp(y, HEIGHT) as usize) {
+            row[from..to].copy_from_slice(&line);
         }
     }
 
@@ -148,10 +153,12 @@ impl Scene {
 
     /// A sensor's noise, so that files have the size of photos.
     fn grain(&mut self, chance: &mut Chance) {
-        for pixel in self.picture.pixels_mut() {
-            let noise = chance.next();
-            let shift = |i: usize, c: u8| c.saturating_add(u8::try_from(noise >> (i * 8) & 0xf).unwrap_or(0));
-            pixel.0 = [shift(0, pixel.0[0]), shift(1, pixel.0[1]), shift(2, pixel.0[2])];
+        // Eight bytes at a time, each brought under 241 first, so that nothing is carried into its neighbour.
+        const LOW: u64 = 0x0f0f_0f0f_0f0f_0f0f;
+        let (whole, _) = self.picture.as_chunks_mut::<8>();
+        for eight in whole {
+            let bright = u64::from_le_bytes(*eight);
+            *eight = (bright - (bright >> 4 & LOW) + (chance.next() & LOW)).to_le_bytes();
         }
     }
 
@@ -168,7 +175,11 @@ impl Scene {
 
     pub fn jpeg(&self, quality: u8) -> Result<Vec<u8>> {
         let mut out = Vec::new();
-        JpegEncoder::new_with_quality(&mut out, quality).encode_image(&self.picture).map_err(Error::internal)?;
+        let mut encoder = Encoder::new(&mut out, quality);
+        encoder.set_sampling_factor(SamplingFactor::F_2_2);
+        let side = |n: u32| u16::try_from(n).map_err(Error::internal);
+        let (width, height) = (side(self.picture.width())?, side(self.picture.height())?);
+        encoder.encode(self.picture.as_raw(), width, height, ColorType::Rgb).map_err(Error::internal)?;
         Ok(out)
     }
 }

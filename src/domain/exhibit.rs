@@ -121,6 +121,26 @@ impl Quarantine {
     }
 }
 
+/// What stands for [`Exhibit::restricted`] where a word says why something is behind glass.
+pub const RESTRICTED: &str = "restricted";
+
+impl Exhibit {
+    /// Whether it is never previewed.
+    pub const fn is_behind_glass(&self) -> bool {
+        self.restricted || self.quarantine.is_some()
+    }
+
+    /// Why it is, in a word.
+    pub fn glass(&self) -> Option<&'static str> {
+        if self.restricted { Some(RESTRICTED) } else { self.quarantine.map(Quarantine::as_str) }
+    }
+
+    /// Whether its original is for those alone who answer for it.
+    pub const fn is_locked(&self) -> bool {
+        self.restricted || matches!(self.quarantine, Some(Quarantine::Infected))
+    }
+}
+
 /// Characters of a file name that are kept beside the exhibit; the whole name is an opening.
 pub const NAME_CHARS_MAX: usize = 255;
 
@@ -158,6 +178,8 @@ pub struct Exhibit {
     pub kind: Kind,
     pub state: State,
     pub quarantine: Option<Quarantine>,
+    /// Its witness asked that it be kept and not used.
+    pub restricted: bool,
     pub received_at: Utc,
     pub when: Option<Effective>,
     pub place: Option<Place>,

@@ -23,13 +23,19 @@ pub enum Job {
     Proxy(Id),
     /// Have a virus scanner read an exhibit.
     Scan(Id),
+    /// Ask for the erasure of what is over its time.
+    Schedule,
     /// Throw away staged bytes that no acknowledged upload refers to.
     Sweep,
 }
 
 impl Job {
+    /// Every kind.
+    pub const KINDS: [&'static str; 11] =
+        ["examine", "restate", "erase", "audit", "fixity", "anchor", "bundle", "proxy", "scan", "schedule", "sweep"];
+
     /// The kinds that read a lot, and may take long.
-    pub const LONG: [&'static str; 4] = ["audit", "fixity", "bundle", "proxy"];
+    pub const LONG: [&'static str; 5] = ["audit", "fixity", "bundle", "proxy", "schedule"];
 
     pub fn is_long(&self) -> bool {
         Self::LONG.contains(&self.kind())
@@ -46,6 +52,7 @@ impl Job {
             Job::Bundle(_) => "bundle",
             Job::Proxy(_) => "proxy",
             Job::Scan(_) => "scan",
+            Job::Schedule => "schedule",
             Job::Sweep => "sweep",
         }
     }
@@ -53,7 +60,7 @@ impl Job {
     pub fn subject(&self) -> String {
         match self {
             Job::Examine(id) | Job::Restate(id) | Job::Erase(id) | Job::Bundle(id) | Job::Proxy(id) | Job::Scan(id) => id.to_string(),
-            Job::Audit | Job::Fixity | Job::Anchor | Job::Sweep => String::new(),
+            Job::Audit | Job::Fixity | Job::Anchor | Job::Schedule | Job::Sweep => String::new(),
         }
     }
 
@@ -68,6 +75,7 @@ impl Job {
             "audit" => Some(Job::Audit),
             "fixity" => Some(Job::Fixity),
             "anchor" => Some(Job::Anchor),
+            "schedule" => Some(Job::Schedule),
             "sweep" => Some(Job::Sweep),
             _ => None,
         }

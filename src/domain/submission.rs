@@ -34,7 +34,8 @@ impl Answer {
     }
 }
 
-/// What the witness says. Personal: it lives in erasable columns and enters the log as commitments.
+/// What the witness says. Personal: it lives in erasable columns and enters the log as commitments. How they can be reached is not in it: that is
+/// sealed (`vault.rs`).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Statement {
     /// "Did you film this yourself?"
@@ -52,8 +53,6 @@ pub struct Statement {
     pub from: Option<Utc>,
     pub to: Option<Utc>,
     pub words: String,
-    /// Telephone or e-mail, only for questions.
-    pub contact: String,
 }
 
 /// When, as a person under shock can say it. Every page and program sends these words; what they mean in time is decided here.

@@ -25,6 +25,12 @@ impl Id {
         bytes.try_into().ok().map(Self)
     }
 
+    /// The moment in which it was made, to a millisecond.
+    pub fn at(&self) -> Utc {
+        let millis = self.0[..6].iter().fold(0i64, |n, b| n << 8 | i64::from(*b));
+        Utc::from_micros(millis * 1_000)
+    }
+
     /// The sixteen bytes, as the database keeps them.
     pub fn blob(&self) -> Vec<u8> {
         self.0.to_vec()
@@ -177,6 +183,11 @@ impl Utc {
     pub fn in_zone(self, zone: &str) -> String {
         let tz = jiff::tz::TimeZone::get(zone).unwrap_or(jiff::tz::TimeZone::UTC);
         self.timestamp().to_zoned(tz).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    }
+
+    /// For people whom parts of a second do not help, where no place has a zone for it.
+    pub fn to_the_second(self) -> String {
+        self.timestamp().strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
     }
 }
 

@@ -33,6 +33,8 @@ pub fn run(args: &[String]) -> Result<()> {
     };
     // The last file that it opens.
     let trust = if task.trust.is_empty() { None } else { std::fs::read_to_string(&task.trust).ok() };
+    // Where memory runs out, this process goes and not the server.
+    let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
     let confined = cage::enter(task.memory_bytes, task.cpu_seconds, task.proxy)?;
     if task.proxy {
         return picture::convert(&task.media_type);

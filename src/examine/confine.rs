@@ -176,9 +176,15 @@ async fn fetch(app: &App, key: &str, size: u64) -> Result<File> {
     })
     .await
     .map_err(Error::internal)??;
+    let mut came = 0;
     while let Some(chunk) = reader.next().await {
         let chunk = chunk?;
+        came += chunk.len() as u64;
         file = tokio::task::spawn_blocking(move || file.write_all(&chunk).map(|()| file)).await.map_err(Error::internal)??;
+    }
+    // Less than there is says nothing about the file.
+    if came != size {
+        return Err(Error::TryLater);
     }
     file.rewind()?;
     Ok(file)

@@ -15,6 +15,7 @@ mod read;
 mod scan;
 mod zones;
 
+use bytes::Bytes;
 use data_encoding::BASE64;
 
 use crate::app::App;
@@ -35,6 +36,7 @@ use crate::domain::review::{closeness, signs};
 use crate::domain::scan::ScanState;
 use crate::domain::value::{Id, Sha256};
 use crate::error::{Error, Result};
+use crate::keeping::{self, Kept, keep, keep_all};
 
 pub use child::run as run_child;
 pub use confine::{SUBCOMMAND, confinement, of_file};
@@ -75,11 +77,14 @@ pub async fn examine(app: &App, exhibit: Id) -> Result<()> {
     let key = db::contents::blob_key(&mut tx, e.agency, e.sha256).await?;
     drop(tx);
     let looked = match (known, key) {
-        (Some(examination), _) => Looked { examination, made, new: false, confined: Vec::new() },
+        (Some(examination), _) => Looked { examination, made, kept: Vec::new(), new: false, confined: Vec::new() },
         (None, Some(key)) => look(app, &e, &key).await?,
         (None, None) => return Err(Error::Internal(format!("exhibit {exhibit} has no content"))),
     };
     let written = write_down(app, &appeal, exhibit, &looked).await;
+    if written.is_ok() {
+        return Ok(());
+    }
     if looked.new && matches!(written, Err(Error::NotFound)) {
         // Erased meanwhile: the pictures that were just made go, too.
         let mut tx = app.db.begin().await?;
@@ -95,6 +100,8 @@ pub async fn examine(app: &App, exhibit: Id) -> Result<()> {
 struct Looked {
     examination: Examination,
     made: Vec<Derivative>,
+    /// Those that were made just now, until rows refer to them.
+    kept: Vec<Kept>,
     /// Found out just now.
     new: bool,
     confined: Vec<String>,
@@ -107,20 +114,19 @@ async fn look(app: &App, e: &Exhibit, key: &str) -> Result<Looked> {
     } else {
         confine::run(app, key, e.size, &e.media_type).await?
     };
-    let mut made = Vec::new();
-    for m in &outcome.made {
-        let Ok(bytes) = BASE64.decode(m.bytes.as_bytes()) else { continue };
-        made.push(Derivative {
-            variant: m.variant,
-            sha256: Some(Sha256::of(&bytes)),
-            size: bytes.len() as u64,
-            media_type: "image/jpeg".into(),
-            width: m.width,
-            height: m.height,
-            how: m.how.clone(),
-            key: app.blobs.put(bytes.into()).await?,
-        });
-    }
+    let decoded: Vec<_> = outcome.made.iter().filter_map(|m| Some((m, Bytes::from(BASE64.decode(m.bytes.as_bytes()).ok()?)))).collect();
+    let kept = keep_all(app, decoded.iter().map(|(_, bytes)| bytes.clone()).collect()).await?;
+    let made = decoded.into_iter().zip(&kept).map(|((m, bytes), kept)| Derivative {
+        variant: m.variant,
+        sha256: Some(Sha256::of(&bytes)),
+        size: bytes.len() as u64,
+        media_type: "image/jpeg".into(),
+        width: m.width,
+        height: m.height,
+        how: m.how.clone(),
+        key: kept.key.clone(),
+    });
+    let made = made.collect();
     let prints = outcome.prints.as_ref().and_then(|p| BASE64.decode(p.as_bytes()).ok()).unwrap_or_default();
     let device = outcome.found.device.key().map(|key| Sha256::from_bytes(app.mac(format!("device|{}|{key}", e.agency).as_bytes())));
     let reader = std::iter::once(reader()).chain(outcome.tools).collect::<Vec<_>>().join(" ");
@@ -133,7 +139,7 @@ async fn look(app: &App, e: &Exhibit, key: &str) -> Result<Looked> {
         essence: outcome.essence,
         device,
     };
-    Ok(Looked { examination, made, new: true, confined: outcome.confined })
+    Ok(Looked { examination, made, kept, new: true, confined: outcome.confined })
 }
 
 /// One transaction: facts, claims, family, state, custody event.
@@ -153,9 +159,7 @@ async fn write_down(app: &App, appeal: &Appeal, exhibit: Id, looked: &Looked) ->
         for d in &looked.made {
             // The same picture may have been destroyed with another exhibit since we kept it.
             db::retention::lock_blob(&mut tx, &d.key).await?;
-            if db::retention::was_destroyed(&mut tx, app.blob_mark(&d.key)).await? && app.blobs.length(&d.key).await?.is_none() {
-                return Err(Error::TryLater);
-            }
+            keeping::still_there(app, &mut tx, &d.key, None).await?;
         }
         if !db::contents::insert_examination(&mut tx, e.agency, e.sha256, x, now).await? {
             // Another node was faster: what it found counts.
@@ -163,6 +167,9 @@ async fn write_down(app: &App, appeal: &Appeal, exhibit: Id, looked: &Looked) ->
         }
         for d in &looked.made {
             db::derivatives::insert(&mut tx, e.agency, e.sha256, d, now).await?;
+        }
+        for kept in &looked.kept {
+            kept.settle(&mut tx).await?;
         }
     }
     let (mut times, mut places) = db::exhibits::claims(&mut tx, exhibit).await?;
@@ -285,7 +292,8 @@ pub async fn proxy(app: &App, exhibit: Id) -> Result<()> {
             return Ok(());
         }
     };
-    let key = staged.keep(sha256, size).await?;
+    let kept = keep(app, &mut staged, sha256, size).await?;
+    let key = kept.key.clone();
     staged.discard().await;
     let sound = e.media_type.starts_with("audio/");
     let proxy = Derivative {
@@ -301,13 +309,13 @@ pub async fn proxy(app: &App, exhibit: Id) -> Result<()> {
     let mut tx = app.db.begin().await?;
     let there = db::exhibits::lock(&mut tx, exhibit).await;
     db::retention::lock_blob(&mut tx, &proxy.key).await?;
-    if db::retention::was_destroyed(&mut tx, app.blob_mark(&proxy.key)).await? && app.blobs.length(&proxy.key).await?.is_none() {
-        return Err(Error::TryLater);
-    }
+    keeping::still_there(app, &mut tx, &proxy.key, None).await?;
+    kept.settle(&mut tx).await?;
     // Erased meanwhile, or another node was faster: this copy goes.
     if matches!(there, Err(Error::NotFound)) || !db::derivatives::insert(&mut tx, e.agency, e.sha256, &proxy, app.now()).await? {
         db::retention::doom(&mut tx, &proxy.key, app.now()).await?;
-        return tx.commit().await;
+        tx.commit().await?;
+        return Ok(());
     }
     there?;
     for (with, _) in db::exhibits::with_bytes(&mut tx, e.agency, e.sha256).await? {

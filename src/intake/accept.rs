@@ -6,9 +6,11 @@
 //!
 //! A crash between 1 and 3 leaves a blob that nothing refers to; nothing was acknowledged. A crash after 3 loses nothing: the row, the event and the job are one.
 
+use std::time::{Duration, Instant};
+
 use crate::app::App;
 use crate::attest;
-use crate::db;
+use crate::db::{self, Tx};
 use crate::domain::actor::Actor;
 use crate::domain::appeal::Appeal;
 use crate::domain::capture::{self, Found, effective_place, effective_time};
@@ -22,6 +24,9 @@ use crate::domain::submission::Submission;
 use crate::domain::upload::FileClaims;
 use crate::domain::value::{Id, Sha256, Utc, shown};
 use crate::error::{Error, Result};
+use crate::keeping::{self, Kept, keep};
+use crate::observe;
+use crate::steps::reached;
 
 use super::receive::Received;
 
@@ -50,7 +55,7 @@ pub async fn accept(
     session: Option<(Id, i64)>,
 ) -> Result<Accepted> {
     let Received { mut staged, sha256, size, head } = received;
-    let mut tx = app.db.read().await?;
+    let mut tx = app.db.glance().await?;
     let known = db::contents::blob_key(&mut tx, appeal.agency, sha256).await?;
     drop(tx);
     // Bytes that are known are thrown away only while the kept ones are there and as long.
@@ -59,27 +64,32 @@ pub async fn accept(
         None => false,
     };
     let broken = known.is_some() && !whole;
-    let key = match known.filter(|_| whole && app.blobs.spares_known()) {
+    let begun = Instant::now();
+    let (key, kept) = match known.filter(|_| whole && app.blobs.spares_known()) {
         Some(key) => {
             staged.as_if_kept().await;
-            key
+            (key, None)
         }
-        None => staged.keep(sha256, size).await?,
+        None => {
+            let kept = keep(app, &mut staged, sha256, size).await?;
+            (kept.key.clone(), Some(kept))
+        }
     };
 
     let now = app.now();
     let mut tx = app.db.begin().await?;
     let b = &appeal.budgets;
-    if !db::submissions::spend(&mut tx, submission.id, size, b.submission_bytes_max, b.submission_files_max).await? {
-        return Err(Error::QuotaExceeded { what: "submission" });
-    }
+    // Held from here on, and as it stands now: a statement that comes later finds this exhibit and adds to it.
+    let spent = db::submissions::spend(&mut tx, submission.id, size, b.submission_bytes_max, b.submission_files_max).await?;
+    let Some(submission) = &spent else { return Err(Error::QuotaExceeded { what: "submission" }) };
+    // The bytes before the appeal, in the order in which an erasure takes them, too.
+    refer(app, &mut tx, appeal, sha256, size, &key, kept.as_ref(), broken, now).await?;
+    // From here on everybody else who sends to this appeal waits for the commit.
     let Some(number) = db::appeals::spend(&mut tx, appeal.id, size, b.appeal_bytes_max).await? else {
         // Closed while the file was on its way, or its budget is spent.
         let closed = db::appeals::by_id(&mut tx, appeal.id).await?.state != appeal.state;
         return Err(if closed { Error::AppealClosed } else { Error::QuotaExceeded { what: "appeal" } });
     };
-    // As it stands now, and locked: a statement that comes later finds this exhibit and adds to it.
-    let submission = &db::submissions::by_id(&mut tx, submission.id).await?;
     let sniffed = sniff(&head);
     let (name, name_truncated) = kept_name(&claims.name);
     let frame = capture::Frame { zone: &appeal.zone, zone_there: None, received_at: now, reader: "intake" };
@@ -104,6 +114,7 @@ pub async fn accept(
         kind: sniffed.kind,
         state: State::Received,
         quarantine: sniffed.quarantine,
+        restricted: false,
         received_at: now,
         when: effective_time(&times),
         place: effective_place(&places),
@@ -118,16 +129,6 @@ pub async fn accept(
         version: 0,
     };
 
-    if broken {
-        tracing::error!(%sha256, "the kept bytes were missing or cut; what came now takes their place");
-        db::contents::set_blob_key(&mut tx, appeal.agency, sha256, &key).await?;
-    }
-    db::retention::lock_blob(&mut tx, &key).await?;
-    let held = db::contents::insert(&mut tx, appeal.agency, sha256, size, &key, now).await?;
-    // An erasure may have destroyed the same bytes between our keeping them and this transaction.
-    if db::retention::was_destroyed(&mut tx, app.blob_mark(&held)).await? && app.blobs.length(&held).await? != Some(size) {
-        return Err(Error::TryLater);
-    }
     let twin = db::exhibits::first_with(&mut tx, appeal.id, appeal.agency, sha256).await?;
     db::exhibits::insert(&mut tx, &exhibit, closeness(appeal, &exhibit)).await?;
     for claim in &times {
@@ -136,7 +137,11 @@ pub async fn accept(
     for claim in &places {
         db::exhibits::add_place_claim(&mut tx, app.new_id(), exhibit.id, claim, now).await?;
     }
-    let told = db::exhibits::claims_digest(&mut tx, exhibit.id).await?;
+    let told = if times.is_empty() && places.is_empty() {
+        capture::claims_digest(Vec::new())
+    } else {
+        db::exhibits::claims_digest(&mut tx, exhibit.id).await?
+    };
     attest::append(app, &mut tx, received_event(&exhibit, &claims, told)).await?;
     if let Some(twin) = twin {
         let draft = Draft::new(EventType::DuplicateLinked, Actor::System).about(SubjectKind::Exhibit, exhibit.id);
@@ -149,16 +154,79 @@ pub async fn accept(
     }
     let priority = if size < 32 << 20 { PRIORITY_PHOTO } else { PRIORITY_OTHER };
     db::jobs::enqueue(&mut tx, app.new_id(), Job::Examine(exhibit.id), priority, now).await?;
-    tx.commit().await?;
+    reached("accepting");
+    if let Err(e) = tx.commit().await
+        && !landed(app, submission.id, exhibit.id).await
+    {
+        return Err(e);
+    }
+    reached("accepted");
     app.work.notify_one();
     app.traffic.progress.file(submission.id, now);
     staged.discard().await;
-    // Somebody else's copy of the same new bytes may have been faster.
-    if let Err(e) = app.blobs.yield_to(&key, &held).await {
-        tracing::warn!(cause = %e, "a second copy of the same bytes was left behind");
-    }
+    observe::received(size, begun.elapsed());
 
     Ok(Accepted { exhibit: exhibit.id, sha256, size, received_at: now })
+}
+
+/// Refers to the kept bytes, in the transaction that does; a blob that is needed no more is doomed.
+#[allow(clippy::too_many_arguments)]
+async fn refer(
+    app: &App,
+    tx: &mut Tx,
+    appeal: &Appeal,
+    sha256: Sha256,
+    size: u64,
+    key: &str,
+    kept: Option<&Kept>,
+    broken: bool,
+    now: Utc,
+) -> Result<()> {
+    if broken {
+        tracing::error!(%sha256, "the kept bytes were missing or cut; what came now takes their place");
+        // One after the other: of two that come at once, the second dooms what the first has put there.
+        db::retention::lock_blob(tx, key).await?;
+        db::contents::lock(tx, appeal.agency, sha256).await?;
+        if let Some(cut) = db::contents::blob_key(tx, appeal.agency, sha256).await?.filter(|cut| *cut != key) {
+            db::retention::doom(tx, &cut, now).await?;
+        }
+        db::contents::set_blob_key(tx, appeal.agency, sha256, key).await?;
+    }
+    let noted = match kept {
+        Some(kept) => kept.settle(tx).await?,
+        None => false,
+    };
+    // A blob under a key of its own, that was on the list until now, is nobody else's: no sweep and no erasure can have had it.
+    if !(noted && app.blobs.keys_are_unique()) {
+        db::retention::lock_blob(tx, key).await?;
+    }
+    let (held, new) = db::contents::insert(tx, appeal.agency, sha256, size, key, now).await?;
+    if !(noted && new && app.blobs.keys_are_unique()) {
+        // An erasure may have destroyed the same bytes between our keeping them and this transaction.
+        keeping::still_there(app, tx, &held, Some(size)).await?;
+    }
+    // Somebody else's copy of the same new bytes was faster.
+    if kept.is_some() && held != key {
+        db::retention::doom(tx, key, now).await?;
+    }
+    Ok(())
+}
+
+/// Whether a commit whose answer was lost has happened all the same. Asked for a while: the database may be starting again.
+async fn landed(app: &App, submission: Id, exhibit: Id) -> bool {
+    for wait in [0, 1, 3, 6] {
+        tokio::time::sleep(Duration::from_secs(wait)).await;
+        let found = async {
+            let mut tx = app.db.begin().await?;
+            // Waits for the transaction in doubt, which holds this row.
+            db::submissions::lock(&mut tx, submission).await?;
+            db::exhibits::by_id(&mut tx, exhibit).await
+        };
+        if let Ok(found) = found.await {
+            return found.is_some();
+        }
+    }
+    false
 }
 
 fn received_event(e: &Exhibit, claims: &FileClaims, told: Sha256) -> Draft {

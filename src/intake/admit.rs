@@ -2,8 +2,9 @@
 //! without script who has waited a little. Both hold a challenge of ours, signed, good for an hour and for one submission.
 
 use crate::app::App;
+use crate::db;
 use crate::domain::appeal::Appeal;
-use crate::domain::value::{HOUR_US, SECOND_US, Utc};
+use crate::domain::value::{HOUR_US, SECOND_US, Sha256, Utc};
 use crate::domain::work;
 use crate::error::{Error, Result};
 
@@ -22,7 +23,7 @@ fn seal(app: &App, appeal: &Appeal, body: &str) -> String {
 }
 
 /// Lets in, once per challenge. Outside a flood everybody is let in.
-pub fn admit(app: &App, appeal: &Appeal, challenge: Option<&str>, answer: Option<&str>) -> Result<()> {
+pub async fn admit(app: &App, appeal: &Appeal, challenge: Option<&str>, answer: Option<&str>) -> Result<()> {
     if !appeal.intake.flood {
         return Ok(());
     }
@@ -37,5 +38,9 @@ pub fn admit(app: &App, appeal: &Appeal, challenge: Option<&str>, answer: Option
     if !worked && !waited {
         return Err(Error::Busy { retry_after_s: WAIT_S });
     }
-    if app.traffic.spent.spend(body, Utc::from_micros(issued + GOOD_US), app.now()) { Ok(()) } else { Err(Error::WorkMissing) }
+    // In the database, so that it opens one submission on whichever node.
+    let mut tx = app.db.begin().await?;
+    let first = db::let_in::spend(&mut tx, Sha256::of(body.as_bytes()).blob(), Utc::from_micros(issued + GOOD_US)).await?;
+    tx.commit().await?;
+    if first { Ok(()) } else { Err(Error::WorkMissing) }
 }

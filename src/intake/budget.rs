@@ -46,7 +46,7 @@ pub async fn room(app: &App, appeal: &Appeal, submission: &Submission, coming: C
     if submission.files >= b.submission_files_max {
         return Err(Error::QuotaExceeded { what: "files" });
     }
-    let mut tx = app.db.read().await?;
+    let mut tx = app.db.glance().await?;
     let half_sent = db::uploads::half_sent_bytes(&mut tx, appeal.id).await?.saturating_sub(coming.here);
     drop(tx);
     let of_appeal = b.appeal_bytes_max.saturating_sub(appeal.bytes_received).saturating_sub(half_sent);

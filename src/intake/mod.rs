@@ -11,6 +11,7 @@ mod open;
 mod receive;
 mod restate;
 mod session;
+mod share;
 mod sweep;
 mod write;
 
@@ -22,7 +23,8 @@ pub use open::{Opened, Origin, open, state};
 pub use receive::{drain, receive};
 pub use restate::restate;
 pub use session::{Append, Checksum, End, NewUpload, Progress, append, begin, finished, look, terminate};
-pub use sweep::sweep;
+pub use share::run_sharing;
+pub use sweep::{forget_sources, sweep};
 
 use crate::app::App;
 use crate::attest;

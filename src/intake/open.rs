@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::agencies;
 use crate::app::App;
 use crate::attest;
 use crate::db;
@@ -13,6 +14,7 @@ use crate::domain::submission::{ReceiptCode, Statement};
 use crate::domain::value::{Id, Sha256};
 use crate::error::{Error, Result};
 use crate::traffic::Block;
+use crate::vault::seal;
 
 pub struct Opened {
     pub id: Id,
@@ -72,22 +74,38 @@ fn source_of(app: &App, block: Block) -> Sha256 {
 
 /// Writes down what the witness says. It counts for the files that come after it, and is added to the claims of those
 /// that are there; what was said before stays in the log as a commitment.
-pub async fn state(app: &App, submission: Id, statement: &Statement) -> Result<()> {
+///
+/// `contact`: how they can be reached, which is sealed; empty takes it back, `None` leaves it as it is.
+pub async fn state(app: &App, submission: Id, statement: &Statement, contact: Option<&str>) -> Result<()> {
     let mut tx = app.db.begin().await?;
     let before = db::submissions::lock(&mut tx, submission).await?;
-    if before.statement == *statement {
+    let same = before.statement == *statement;
+    if same && contact.is_none() {
         // Committed, because what stands there may be another request's that is not yet.
         return tx.commit().await;
     }
-    db::submissions::set_statement(&mut tx, submission, statement).await?;
-    let mut draft = Draft::new(EventType::SubmissionStated, Actor::Witness(submission))
-        .about(SubjectKind::Submission, submission)
-        .fact("contact_given", !statement.contact.is_empty());
+    match contact {
+        None => {}
+        Some("") => {
+            db::identities::forget(&mut tx, submission).await?;
+        }
+        Some(contact) => {
+            let agency = db::appeals::by_id(&mut tx, before.appeal).await?.agency;
+            let vault = agencies::vault_of(app, &mut tx, agency).await?;
+            db::identities::seal(&mut tx, submission, &seal(&vault, contact)?, &vault, app.now()).await?;
+        }
+    }
+    if !same {
+        db::submissions::set_statement(&mut tx, submission, statement).await?;
+    }
+    let given = db::identities::given(&mut tx, submission).await?;
     // The contact itself never comes near the log, not even as a commitment.
-    let said = Statement { contact: String::new(), ..statement.clone() };
-    draft = draft.private("statement", json!(serde_json::to_string(&said).map_err(Error::internal)?));
+    let draft = Draft::new(EventType::SubmissionStated, Actor::Witness(submission))
+        .about(SubjectKind::Submission, submission)
+        .fact("contact_given", given)
+        .private("statement", json!(serde_json::to_string(statement).map_err(Error::internal)?));
     attest::append(app, &mut tx, draft).await?;
-    if before.files > 0 {
+    if before.files > 0 && !same {
         db::jobs::enqueue(&mut tx, app.new_id(), Job::Restate(submission), PRIORITY_RESTATE, app.now()).await?;
     }
     tx.commit().await?;

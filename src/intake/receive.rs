@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
 use tokio::time::{Instant, Sleep};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::Room;
 use super::budget::space;
@@ -42,6 +43,7 @@ pub struct Pace<'a> {
     /// The longest silence.
     idle: Duration,
     alarm: Pin<Box<Sleep>>,
+    closing: Pin<Box<WaitForCancellationFutureOwned>>,
     begun: Instant,
     last: Instant,
     bytes: u64,
@@ -52,12 +54,17 @@ impl<'a> Pace<'a> {
     pub fn new(app: &'a App, submission: Id) -> Self {
         let (idle, now) = (Duration::from_secs(app.config.limits.idle_seconds), Instant::now());
         let alarm = Box::pin(tokio::time::sleep_until(now + idle));
-        Self { app, submission, idle, alarm, begun: now, last: now, bytes: 0, told: 0 }
+        let closing = Box::pin(app.closing.clone().cancelled_owned());
+        Self { app, submission, idle, alarm, closing, begun: now, last: now, bytes: 0, told: 0 }
     }
 
-    /// The next bytes; `None` at the end, `Interrupted` when the connection broke, `TooSlow` after too long a silence.
+    /// The next bytes; `None` at the end, `Interrupted` when the connection broke, `TooSlow` after too long a silence, `TryLater` when
+    /// this process ends.
     pub async fn next<E>(&mut self, body: &mut (impl Stream<Item = Result<Bytes, E>> + Unpin)) -> Result<Option<Bytes>> {
         poll_fn(|cx| {
+            if self.app.closing.is_cancelled() {
+                return Poll::Ready(Err(Error::TryLater));
+            }
             match body.poll_next_unpin(cx) {
                 Poll::Ready(Some(Ok(chunk))) => {
                     self.last = Instant::now();
@@ -67,6 +74,9 @@ impl<'a> Pace<'a> {
                 Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(Error::Interrupted)),
                 Poll::Ready(None) => return Poll::Ready(Ok(None)),
                 Poll::Pending => self.tell(),
+            }
+            if self.closing.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Err(Error::TryLater));
             }
             // Set once, and again only when it rings: it may have been wound up for an earlier chunk.
             while self.alarm.as_mut().poll(cx).is_ready() {
@@ -146,7 +156,7 @@ pub async fn receive<E>(
     };
     if let Some(refusal) = refusal {
         staged.discard().await;
-        if !matches!(refusal, Error::Interrupted | Error::TooSlow) {
+        if !matches!(refusal, Error::Interrupted | Error::TooSlow | Error::TryLater) {
             drain(body).await;
         }
         return Err(refusal);

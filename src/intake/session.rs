@@ -197,7 +197,12 @@ async fn run<E>(app: &App, mut turn: Turn, id: Id, ask: Append, body: impl Strea
     }
     let mut tx = app.db.begin().await?;
     let half_sent_us = i64::from(appeal.intake.half_sent_hours) * HOUR_US;
-    upload.generation = db::uploads::take_over(&mut tx, id, app.now(), app.now().plus(half_sent_us)).await?.ok_or(Error::UploadGone)?;
+    let looked = (upload.offset, upload.length);
+    upload = db::uploads::take_over(&mut tx, id, app.now(), app.now().plus(half_sent_us)).await?.ok_or(Error::UploadGone)?;
+    if (upload.offset, upload.length) != looked {
+        // Another node's request has ended since: the client asks anew.
+        return Err(Error::OffsetMismatch { expected: upload.offset, provided: ask.offset });
+    }
     // What the submission's other files have announced is not to be had twice.
     let (_, reserved) = db::uploads::reserved(&mut tx, submission.id).await?;
     let others = reserved.saturating_sub(upload.length.unwrap_or(upload.offset));

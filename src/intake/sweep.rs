@@ -1,8 +1,5 @@
 //! Throws away what was only half sent: uploads that the appeal's time has run out for, and staged bytes that nothing
-//! refers to and nobody has touched for a day.
-//!
-//! Kept blobs are never removed here, not even when no row refers to one: after a database was restored from a backup
-//! such a blob may be an acknowledged file, and the sweep of a wrongly configured node must not empty a store.
+//! refers to and nobody has touched for a day. Kept blobs that no row refers to are another matter: `retain/orphans.rs`.
 
 use super::session;
 use crate::app::App;
@@ -22,11 +19,12 @@ pub async fn sweep(app: &App) -> Result<u64> {
     close_quiet(app).await?;
     let mut tx = app.db.begin().await?;
     db::uploads::purge(&mut tx, app.now().plus(-KEEP_GONE_US)).await?;
+    db::let_in::forget(&mut tx, app.now()).await?;
     tx.commit().await?;
     let mut tx = app.db.read().await?;
     let handles = db::uploads::handles(&mut tx).await?;
     drop(tx);
-    Ok(expired + app.blobs.sweep_staged(&handles).await?)
+    Ok(expired + app.blobs.sweep_staged(&handles, app.config.limits.sweep_after(), app.now()).await?)
 }
 
 /// Writes down with how many files each submission stands that has been quiet for a while: whoever takes the record of a file away
@@ -50,4 +48,13 @@ async fn close_quiet(app: &App) -> Result<()> {
         }
         tx.commit().await?;
     }
+}
+
+/// Forgets from where submissions came, once a flood from there is no question any more; and how to reach witnesses who in the end sent nothing.
+pub async fn forget_sources(app: &App) -> Result<()> {
+    let before = app.now().plus(-app.config.privacy.source_days.max(0) * DAY_US);
+    let mut tx = app.db.begin().await?;
+    db::submissions::forget_sources(&mut tx, before).await?;
+    db::identities::forget_empty(&mut tx, before).await?;
+    tx.commit().await
 }

@@ -11,11 +11,11 @@ use serde_json::Value;
 use crate::app::App;
 use crate::attest;
 use crate::db::{self, Tx, retention::NewErasure};
-use crate::domain::actor::{Act, Actor, Person, may};
+use crate::domain::actor::{Act, Actor, Person};
 use crate::domain::custody::{Draft, EventType, SubjectKind};
 use crate::domain::exhibit::Exhibit;
 use crate::domain::job::Job;
-use crate::domain::retention::{APPROVALS, Basis, SAME_PERSON, Standing};
+use crate::domain::retention::{APPROVALS, Basis, Standing};
 use crate::domain::submission::Statement;
 use crate::domain::value::{DAY_US, Id};
 use crate::error::{Error, Result};
@@ -27,28 +27,64 @@ const PRIORITY: i64 = 1;
 
 /// Asks that an exhibit be erased. Refused while it is under a hold, and while the same is asked for already.
 pub async fn request(app: &App, person: &Person, exhibit: Id, basis: Basis, why: &str) -> Result<Id> {
-    if !may(person.role, Act::RequestErasure) {
+    if !person.may(Act::RequestErasure) {
         return Err(Error::Forbidden);
     }
     let why = reason(why)?;
     let mut tx = app.db.begin().await?;
     let e = own(&mut tx, person, exhibit).await?;
-    if db::retention::hold(&mut tx, exhibit).await?.is_some() {
-        return Err(Error::Held);
-    }
-    if db::retention::open_for(&mut tx, exhibit).await?.is_some() {
-        return Err(Error::Conflict);
-    }
-    let id = app.new_id();
-    let new = NewErasure { id, exhibit, appeal: e.appeal, submission: e.submission, basis, reason: &why, by: person.id };
-    db::retention::request(&mut tx, new, app.now()).await?;
-    let draft = Draft::new(EventType::ErasureRequested, Actor::from(person))
-        .about(SubjectKind::Exhibit, exhibit)
-        .fact("basis", basis.as_str())
-        .private("reason", why);
-    attest::append(app, &mut tx, draft).await?;
+    let id = ask(app, &mut tx, Some(person), &e, basis, why).await?;
     tx.commit().await?;
     Ok(id)
+}
+
+/// The same by an appeal's schedule, for nobody.
+pub(super) async fn request_by_schedule(app: &App, exhibit: Id) -> Result<()> {
+    let mut tx = app.db.begin().await?;
+    let e = db::exhibits::lock(&mut tx, exhibit).await?;
+    if !is_over(app, &mut tx, &e, true).await? {
+        return Err(Error::Conflict);
+    }
+    ask(app, &mut tx, None, &e, Basis::Retention, String::new()).await?;
+    tx.commit().await
+}
+
+async fn ask(app: &App, tx: &mut Tx, person: Option<&Person>, e: &Exhibit, basis: Basis, why: String) -> Result<Id> {
+    if db::retention::hold(tx, e.id).await?.is_some() {
+        return Err(Error::Held);
+    }
+    match db::retention::open_for(tx, e.id).await? {
+        // What a schedule asked for is not in a person's way: theirs has another ground, and a reason.
+        Some(open) if person.is_some() && open.is_the_schedule_s() => lapse(app, tx, &open, "a person asks").await?,
+        Some(_) => return Err(Error::Conflict),
+        None => {}
+    }
+    let id = app.new_id();
+    let by = person.map(|p| p.id);
+    let periods_by = if basis == Basis::Retention { db::periods::by(tx, e.appeal).await? } else { None };
+    let new = NewErasure { id, exhibit: e.id, appeal: e.appeal, submission: e.submission, basis, reason: &why, by, periods_by };
+    db::retention::request(tx, new, app.now()).await?;
+    let draft = Draft::new(EventType::ErasureRequested, person.map_or(Actor::System, Actor::from))
+        .about(SubjectKind::Exhibit, e.id)
+        .fact("basis", basis.as_str());
+    let draft = if person.is_some() { draft.private("reason", why) } else { draft };
+    attest::append(app, tx, draft).await?;
+    Ok(id)
+}
+
+/// Ends an erasure that nobody said no to.
+async fn lapse(app: &App, tx: &mut Tx, e: &db::retention::Erasure, why: &'static str) -> Result<()> {
+    db::retention::lapse(tx, e.id).await?;
+    let draft = Draft::new(EventType::ErasureRefused, Actor::System).about(SubjectKind::Exhibit, e.exhibit).fact("why", why);
+    attest::append(app, tx, draft).await?;
+    Ok(())
+}
+
+/// Whether an exhibit's time is over now, however it was when somebody asked: it may have been found relevant since, or the periods changed. A person
+/// who asks where an appeal has no periods says so in words, and is believed.
+async fn is_over(app: &App, tx: &mut Tx, e: &Exhibit, by_schedule: bool) -> Result<bool> {
+    let (periods, _) = db::periods::of(tx, e.appeal).await?;
+    Ok(periods.are_over(e.state, e.received_at, app.now()) || !by_schedule && !periods.have_an_end())
 }
 
 /// Agrees. With the last agreement that is needed, the erasure is on its way; returns whether it is.
@@ -59,8 +95,17 @@ pub async fn approve(app: &App, person: &Person, erasure: Id) -> Result<bool> {
     let e = judged(&mut tx, person, erasure).await?;
     // What the log says counts, also where a restored backup has forgotten it.
     let agrees = standing(&mut tx, e.exhibit).await?.0.take(EventType::ErasureApproved.as_str(), &person.id.to_string());
-    if e.requested_by == person.id || e.approvals.iter().any(|(id, _)| *id == person.id) || agrees == Err(SAME_PERSON) {
+    if !e.waits_for(person.id) || agrees.is_err() {
         return Err(Error::AnotherPerson);
+    }
+    if e.basis == Basis::Retention {
+        // (Not held: whoever asks holds the exhibit before the erasure. The tombstone is written with it held, and looks again.)
+        let exhibit = db::exhibits::by_id(&mut tx, e.exhibit).await?.ok_or(Error::NotFound)?;
+        if !is_over(app, &mut tx, &exhibit, e.requester.is_none()).await? {
+            lapse(app, &mut tx, &e, "its time is not over any more").await?;
+            tx.commit().await?;
+            return Err(Error::Conflict);
+        }
     }
     if db::retention::hold(&mut tx, e.exhibit).await?.is_some() {
         return Err(Error::Held);
@@ -90,12 +135,12 @@ pub async fn refuse(app: &App, person: &Person, erasure: Id, why: &str) -> Resul
 
 /// The erasure, if this person may judge it and it still waits for that.
 async fn judged(tx: &mut Tx, person: &Person, erasure: Id) -> Result<db::retention::Erasure> {
-    if !may(person.role, Act::Retain) {
+    if !person.may(Act::Retain) {
         return Err(Error::Forbidden);
     }
     let e = db::retention::lock(tx, erasure).await?.ok_or(Error::NotFound)?;
     if db::exhibits::by_id(tx, e.exhibit).await?.is_none_or(|x| x.agency != person.agency) {
-        return Err(Error::NotFound);
+        return Err(Error::Elsewhere);
     }
     if e.state == "requested" { Ok(e) } else { Err(Error::Conflict) }
 }
@@ -120,8 +165,9 @@ pub async fn execute(app: &App, erasure: Id) -> Result<()> {
 async fn write_tombstone(app: &App, erasure: Id) -> Result<()> {
     let mut tx = app.db.begin_apart().await?;
     let Some(e) = db::retention::lock(&mut tx, erasure).await?.filter(|e| e.state == "approved") else { return Ok(()) };
-    // First the appeal's turn, then the exhibit, as everywhere.
+    // The submission before all that an acceptance takes after it (its bytes, its appeal); then the appeal's turn, then the exhibit, as everywhere.
     if let Some(seen) = db::exhibits::by_id(&mut tx, e.exhibit).await? {
+        db::submissions::lock(&mut tx, seen.submission).await?;
         db::families::take_turn(&mut tx, seen.appeal).await?;
     }
     let exhibit = match db::exhibits::lock(&mut tx, e.exhibit).await {
@@ -134,7 +180,15 @@ async fn write_tombstone(app: &App, erasure: Id) -> Result<()> {
     };
     let (mut standing, entries) = standing(&mut tx, e.exhibit).await?;
     let held = db::retention::hold(&mut tx, e.exhibit).await?.is_some();
-    if let Err(rule) = standing.take(EventType::ErasureExecuted.as_str(), "").and(if held { Err("erased under a hold") } else { Ok(()) }) {
+    let over = e.basis != Basis::Retention || is_over(app, &mut tx, &exhibit, e.requester.is_none()).await?;
+    let allowed = if held {
+        Err("erased under a hold")
+    } else if over {
+        Ok(())
+    } else {
+        Err("its time is not over any more")
+    };
+    if let Err(rule) = standing.take(EventType::ErasureExecuted.as_str(), "").and(allowed) {
         db::retention::end(&mut tx, erasure, "refused", app.now()).await?;
         let draft = Draft::new(EventType::ErasureRefused, Actor::System).about(SubjectKind::Exhibit, e.exhibit).fact("why", rule);
         attest::append(app, &mut tx, draft).await?;
@@ -192,6 +246,8 @@ async fn take_away(app: &App, tx: &mut Tx, e: &Exhibit) -> Result<usize> {
     if db::retention::submission_is_empty(tx, e.submission).await? {
         let empty = serde_json::to_string(&Statement::default()).map_err(Error::internal)?;
         db::retention::remove_statement(tx, e.submission, &empty).await?;
+        db::identities::forget(tx, e.submission).await?;
+        db::subjects::forget_words(tx, e.submission).await?;
         db::retention::remove_openings(tx, SubjectKind::Submission.as_str(), e.submission).await?;
     }
     // Bundles that tell of it, and were never fetched or can be fetched again.
@@ -212,6 +268,10 @@ pub async fn destroy_doomed(app: &App) -> Result<()> {
     let keys = db::retention::doomed(&mut tx).await?;
     drop(tx);
     for key in keys {
+        if app.blobs.keys_are_unique() {
+            destroy_for_good(app, &key).await?;
+            continue;
+        }
         let mut tx = app.db.begin().await?;
         db::retention::mark_destroyed(&mut tx, app.blob_mark(&key), app.now()).await?;
         tx.commit().await?;
@@ -224,6 +284,23 @@ pub async fn destroy_doomed(app: &App) -> Result<()> {
         tx.commit().await?;
     }
     Ok(())
+}
+
+/// Where a key never comes back, its mark is final: whoever meant to refer to it is told to try again. So the store may take its time, and
+/// no lock is held meanwhile.
+async fn destroy_for_good(app: &App, key: &str) -> Result<()> {
+    let mut tx = app.db.begin_apart().await?;
+    db::retention::lock_blob(&mut tx, key).await?;
+    if db::retention::blob_is_used(&mut tx, key).await? {
+        db::retention::spare(&mut tx, key).await?;
+        return tx.commit().await;
+    }
+    db::retention::mark_destroyed(&mut tx, app.blob_mark(key), app.now()).await?;
+    tx.commit().await?;
+    app.blobs.destroy(key).await?;
+    let mut tx = app.db.begin().await?;
+    db::retention::spare(&mut tx, key).await?;
+    tx.commit().await
 }
 
 /// Takes away once more what events that were under way have left open about what was erased lately.
@@ -252,7 +329,13 @@ pub async fn replay(app: &App) -> Result<u64> {
     let mut again = 0;
     for exhibit in erased {
         let mut tx = app.db.begin_apart().await?;
-        if let Some(e) = db::exhibits::by_id(&mut tx, exhibit).await? {
+        // Locked, because another node may be starting, too.
+        let there = match db::exhibits::lock(&mut tx, exhibit).await {
+            Ok(there) => Some(there),
+            Err(Error::NotFound) => None,
+            Err(other) => return Err(other),
+        };
+        if let Some(e) = there {
             // The log has the last word over a hold that was released before the erasure, and that the backup still has.
             db::retention::forget_hold(&mut tx, exhibit).await?;
             take_away(app, &mut tx, &e).await?;

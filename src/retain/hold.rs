@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::attest;
 use crate::db::{self, Tx};
-use crate::domain::actor::{Act, Actor, Person, may};
+use crate::domain::actor::{Act, Actor, Person};
 use crate::domain::custody::{Draft, EventType, SubjectKind};
 use crate::domain::exhibit::Exhibit;
 use crate::domain::purpose::worded;
@@ -20,7 +20,7 @@ pub(super) fn reason(text: &str) -> Result<String> {
 /// The exhibit, held until commit, if it is this person's agency's.
 pub(super) async fn own(tx: &mut Tx, person: &Person, exhibit: Id) -> Result<Exhibit> {
     let e = db::exhibits::lock(tx, exhibit).await?;
-    if e.agency == person.agency { Ok(e) } else { Err(Error::NotFound) }
+    if e.agency == person.agency { Ok(e) } else { Err(Error::Elsewhere) }
 }
 
 /// Puts an exhibit under a hold. One that is held already is a conflict.
@@ -33,7 +33,7 @@ pub async fn release(app: &App, person: &Person, exhibit: Id, why: &str) -> Resu
 }
 
 async fn change(app: &App, person: &Person, exhibit: Id, why: &str, event: EventType) -> Result<()> {
-    if !may(person.role, Act::Retain) {
+    if !person.may(Act::Retain) {
         return Err(Error::Forbidden);
     }
     let why = reason(why)?;

@@ -9,7 +9,7 @@ use super::correct;
 use crate::app::App;
 use crate::attest;
 use crate::db::{self, Tx, acts::Act};
-use crate::domain::actor::{Act as Right, Actor, Person, may};
+use crate::domain::actor::{Act as Right, Actor, Person};
 use crate::domain::appeal::Appeal;
 use crate::domain::custody::{Draft, EventType, SubjectKind};
 use crate::domain::exhibit::{Exhibit, Quarantine, State};
@@ -69,7 +69,7 @@ struct Round<'a> {
 }
 
 async fn checked(app: &App, person: &Person, appeal: &Appeal, asked: &Asked) -> Result<(What, String)> {
-    if !may(person.role, Right::Decide) {
+    if !person.may(Right::Decide) {
         return Err(Error::Forbidden);
     }
     if asked.numbers.is_empty() || asked.numbers.len() > ACT_ITEMS_MAX {
@@ -354,7 +354,7 @@ impl Round<'_> {
 
 /// Takes one's own act back, where nobody has changed since what it changed: an event each; nothing is erased.
 pub async fn undo_act(app: &App, person: &Person, appeal: &Appeal, act: Id) -> Result<Done> {
-    if !may(person.role, Right::Decide) {
+    if !person.may(Right::Decide) {
         return Err(Error::Forbidden);
     }
     let mut tx = app.db.begin().await?;

@@ -13,6 +13,8 @@ use crate::domain::value::Utc;
 use crate::error::{Error, Result};
 
 pub struct NewAppeal {
+    /// By its name; `None`: the deployment's first.
+    pub agency: Option<String>,
     pub code: String,
     pub texts: BTreeMap<String, Text>,
     pub default_language: String,
@@ -30,7 +32,12 @@ pub struct NewAppeal {
 pub async fn create_appeal(app: &App, by: Actor, new: NewAppeal) -> Result<Appeal> {
     let now = app.now();
     let mut tx = app.db.begin().await?;
-    let agency = db::accounts::agency(&mut tx, app.new_id(), &app.config.agency, now).await?;
+    let agency = match &new.agency {
+        Some(name) => {
+            db::agencies::by_name(&mut tx, name).await?.ok_or(Error::Invalid { field: "agency", why: "no such agency".into() })?.id
+        }
+        None => db::agencies::first(&mut tx, app.new_id(), &app.config.agency, now).await?,
+    };
     let appeal = Appeal {
         id: app.new_id(),
         agency,
@@ -38,7 +45,7 @@ pub async fn create_appeal(app: &App, by: Actor, new: NewAppeal) -> Result<Appea
         state: AppealState::Draft,
         texts: new.texts,
         default_language: new.default_language,
-        agency_name: app.config.agency.clone(),
+        agency_name: db::agencies::by_id(&mut tx, agency).await?.name,
         emergency_number: new.emergency_number,
         from: new.from,
         to: new.to,

@@ -4,7 +4,7 @@ use super::lease;
 use crate::app::App;
 use crate::attest;
 use crate::db;
-use crate::domain::actor::{Act, Actor, Person, may};
+use crate::domain::actor::{Act, Actor, Person};
 use crate::domain::appeal::Appeal;
 use crate::domain::custody::{Draft, EventType, SubjectKind};
 use crate::domain::exhibit::{Quarantine, State};
@@ -76,7 +76,7 @@ const BATCH: usize = 100;
 /// Acts, and returns how many exhibits changed. Those that are so already are left alone; a second run goes on where the
 /// first one broke off.
 pub async fn bulk(app: &App, person: &Person, appeal: &Appeal, scope: &BulkScope, act: BulkAct, reason: &str) -> Result<u64> {
-    if !may(person.role, Act::Decide) {
+    if !person.may(Act::Decide) {
         return Err(Error::Forbidden);
     }
     let reason = shown(reason.trim(), NOTE_CHARS_MAX);

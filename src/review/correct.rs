@@ -1,10 +1,11 @@
 //! What an investigator states about time and place, and how wrong they found a device's clock to be. Claims are added beside the file's and
 //! the witness's; nothing that was there is changed, and each statement can be withdrawn.
 
+use crate::access;
 use crate::app::App;
 use crate::attest;
 use crate::db::{self, Tx};
-use crate::domain::actor::{Act, Actor, Person, may};
+use crate::domain::actor::{Act, Actor, Person};
 use crate::domain::appeal::Appeal;
 use crate::domain::capture::{
     Effective, Grade, PlaceClaim, PlaceStatus, RULE_VERSION, Source, TimeClaim, WITHDRAWN, effective_place, effective_time, stands_as,
@@ -32,7 +33,7 @@ pub struct Stated {
 }
 
 fn reason_of(person: &Person, reason: &str) -> Result<String> {
-    if !may(person.role, Act::Decide) {
+    if !person.may(Act::Decide) {
         return Err(Error::Forbidden);
     }
     let reason = shown(reason.trim(), NOTE_CHARS_MAX);
@@ -50,9 +51,7 @@ pub async fn state(app: &App, person: &Person, exhibit: Id, said: Stated) -> Res
     }
     let mut tx = app.db.begin().await?;
     let e = db::exhibits::lock(&mut tx, exhibit).await?;
-    if e.agency != person.agency {
-        return Err(Error::NotFound);
-    }
+    access::to_exhibit(app, &mut tx, person, &e, Act::Decide).await?;
     let appeal = db::appeals::by_id(&mut tx, e.appeal).await?;
     let (times, places) = db::exhibits::claims(&mut tx, exhibit).await?;
     let mut new_times: Vec<TimeClaim> = said.time.map(|(from, to)| time(PATH, Some((from, to)), &reason)).into_iter().collect();
@@ -217,9 +216,7 @@ impl Clock {
 /// Works out how wrong the clock of the device that made an exhibit is: `truth` is what the time was when its own best clock said what it
 /// says.
 async fn clock(app: &App, tx: &mut Tx, person: &Person, e: &Exhibit, truth: Utc, doubt_us: i64, reason: &str) -> Result<Clock> {
-    if e.agency != person.agency {
-        return Err(Error::NotFound);
-    }
+    access::to_exhibit(app, tx, person, e, Act::Decide).await?;
     let device = db::contents::examination(tx, e.agency, e.sha256).await?.and_then(|x| x.device);
     let device = device.ok_or(Error::Invalid { field: "truth", why: "this file names no device".into() })?;
     let (times, _) = db::exhibits::claims(tx, e.id).await?;
@@ -256,7 +253,7 @@ pub struct ClockPreview {
 
 /// What correcting the clock of the device that made an exhibit would do. Nothing is written.
 pub async fn preview_clock(app: &App, person: &Person, exhibit: Id, truth: Utc, doubt_us: i64) -> Result<ClockPreview> {
-    if !may(person.role, Act::Decide) {
+    if !person.may(Act::Decide) {
         return Err(Error::Forbidden);
     }
     let mut tx = app.db.read().await?;
@@ -309,9 +306,7 @@ pub async fn withdraw_clock(app: &App, person: &Person, exhibit: Id, reason: &st
     let seen = db::exhibits::by_id(&mut tx, exhibit).await?.ok_or(Error::NotFound)?;
     db::families::take_turn(&mut tx, seen.appeal).await?;
     let e = db::exhibits::lock(&mut tx, exhibit).await?;
-    if e.agency != person.agency {
-        return Err(Error::NotFound);
-    }
+    access::to_exhibit(app, &mut tx, person, &e, Act::Decide).await?;
     let device = db::contents::examination(&mut tx, e.agency, e.sha256).await?.and_then(|x| x.device).ok_or(Error::Conflict)?;
     let earlier = db::clocks::of_device(&mut tx, e.appeal, device).await?;
     if earlier.is_empty() {

@@ -1,10 +1,11 @@
 //! Decisions: on an exhibit, on several, on whole families, and taken back. Earlier ones stay: in the table, and in the log.
 
 use super::lease;
+use crate::access;
 use crate::app::App;
 use crate::attest;
 use crate::db::{self, Tx};
-use crate::domain::actor::{Act, Actor, Person, may};
+use crate::domain::actor::{Act, Actor, Person};
 use crate::domain::appeal::Appeal;
 use crate::domain::custody::{Draft, EventType, SubjectKind};
 use crate::domain::exhibit::{Exhibit, State};
@@ -15,16 +16,14 @@ use crate::error::{Error, Result};
 /// Decides. `version` is the one that the person saw: if somebody was faster, they are told (409)
 /// rather than overruled. Returns the new version.
 pub async fn decide(app: &App, person: &Person, exhibit: Id, decision: Decision, note: &str, version: Option<u64>) -> Result<u64> {
-    if !may(person.role, Act::Decide) {
+    if !person.may(Act::Decide) {
         return Err(Error::Forbidden);
     }
     let note = noted(note)?;
     let now = app.now();
     let mut tx = app.db.begin().await?;
     let e = db::exhibits::lock(&mut tx, exhibit).await?;
-    if e.agency != person.agency {
-        return Err(Error::NotFound);
-    }
+    access::to_exhibit(app, &mut tx, person, &e, Act::Decide).await?;
     if version.is_some_and(|v| v != e.version) {
         return Err(Error::Conflict);
     }
@@ -34,6 +33,35 @@ pub async fn decide(app: &App, person: &Person, exhibit: Id, decision: Decision,
     write(app, &mut tx, person, &e, decision, &note, now).await?;
     tx.commit().await?;
     Ok(e.version + 1)
+}
+
+/// Takes back one's own decision on an exhibit, as it was seen, where it still holds.
+pub async fn take_back(app: &App, person: &Person, exhibit: Id, version: u64) -> Result<()> {
+    if !person.may(Act::Decide) {
+        return Err(Error::Forbidden);
+    }
+    let mut tx = app.db.begin().await?;
+    let e = db::exhibits::lock(&mut tx, exhibit).await?;
+    access::to_exhibit(app, &mut tx, person, &e, Act::Decide).await?;
+    if version != e.version {
+        return Err(Error::Conflict);
+    }
+    if lease::other(app, &mut tx, person, &e).await?.is_some() {
+        return Err(Error::Leased);
+    }
+    withdraw(app, &mut tx, person, &e).await?.ok_or(Error::Conflict)?;
+    tx.commit().await
+}
+
+/// Takes back the decision that holds, if it is this person's; returns what holds then.
+async fn withdraw(app: &App, tx: &mut Tx, person: &Person, e: &Exhibit) -> Result<Option<State>> {
+    let Some(state) = db::exhibits::undo(tx, e, person.id, app.now()).await? else { return Ok(None) };
+    let draft = Draft::new(EventType::DecisionUndone, Actor::from(person))
+        .about(SubjectKind::Exhibit, e.id)
+        .private("decision", state.as_str())
+        .private("previous", e.state.as_str());
+    attest::append(app, tx, draft).await?;
+    Ok(Some(state))
 }
 
 /// A note fit to be kept. Line breaks are welcome in it, other control characters are not.
@@ -84,7 +112,7 @@ pub struct Changed {
     pub changed: Vec<(u64, State, u64)>,
     /// Numbers of those that somebody had decided meanwhile, or that are gone. Their families are left alone too.
     pub left: Vec<u64>,
-    /// Numbers of a family's others that somebody had decided before: that stands.
+    /// Numbers of a family's others that somebody had decided otherwise before: that stands.
     pub stands: Vec<u64>,
     /// Numbers of those that a colleague has before them. Their families are left alone too.
     pub held: Vec<u64>,
@@ -99,6 +127,8 @@ struct Ask {
     version: Option<u64>,
     /// Whom it follows.
     stands_for: u64,
+    /// What this person had decided on that one: where they had on this one, too, they correct both.
+    corrects: Option<State>,
 }
 
 /// Exhibits that one request takes back.
@@ -106,8 +136,8 @@ const UNDO_MAX: usize = 10_000;
 /// Exhibits per transaction.
 const BATCH: usize = 100;
 
-/// Decides several, each with its family if asked. Of a family only those that nobody has decided follow; those named follow if they are
-/// still as they were seen. Each exhibit has its own event.
+/// Decides several, each with its family if asked. Of a family those follow that nobody has decided, and where a person corrects themselves, those on
+/// which they had decided the same; those named follow if they are still as they were seen. Each exhibit has its own event.
 pub async fn decide_several(
     app: &App,
     person: &Person,
@@ -117,7 +147,7 @@ pub async fn decide_several(
     rest: Rest,
     note: &str,
 ) -> Result<Changed> {
-    if !may(person.role, Act::Decide) {
+    if !person.may(Act::Decide) {
         return Err(Error::Forbidden);
     }
     let note = noted(note)?;
@@ -140,15 +170,17 @@ pub async fn decide_several(
             out.held.push(one.number);
             continue;
         }
-        acts.push(Ask { id: e.id, number: one.number, decision, version: Some(one.version), stands_for: one.number });
+        acts.push(Ask { id: e.id, number: one.number, decision, version: Some(one.version), stands_for: one.number, corrects: None });
         let follows = match rest {
             Rest::Left => continue,
             Rest::Same => decision,
             Rest::NotRelevant => Decision::NotRelevant,
         };
+        let own = rest == Rest::Same && db::exhibits::decided_by(&mut tx, e.id).await? == Some(person.id);
+        let corrects = own.then_some(e.state);
         for (id, number) in db::exhibits::of_family(&mut tx, appeal.id, e.family).await? {
             if number != one.number && !seen.iter().any(|s| s.number == number) {
-                acts.push(Ask { id, number, decision: follows, version: None, stands_for: one.number });
+                acts.push(Ask { id, number, decision: follows, version: None, stands_for: one.number, corrects });
             }
         }
     }
@@ -163,12 +195,15 @@ pub async fn decide_several(
             if ask.version.is_none() && out.left.contains(&ask.stands_for) {
                 continue;
             }
-            let open = |e: &Exhibit| match ask.version {
-                Some(version) => e.version == version,
-                None => matches!(e.state, State::Received | State::Ready),
+            let found = db::exhibits::lock(&mut tx, ask.id).await;
+            let open = match (&found, ask.version) {
+                (Err(_), _) => false,
+                (Ok(e), Some(version)) => e.version == version,
+                (Ok(e), None) if matches!(e.state, State::Received | State::Ready) => true,
+                (Ok(e), None) => ask.corrects == Some(e.state) && db::exhibits::decided_by(&mut tx, e.id).await? == Some(person.id),
             };
-            match db::exhibits::lock(&mut tx, ask.id).await {
-                Ok(e) if open(&e) => {
+            match found {
+                Ok(e) if open => {
                     write(app, &mut tx, person, &e, ask.decision, &note, app.now()).await?;
                     out.changed.push((ask.number, ask.decision.state(), e.version + 1));
                 }
@@ -186,7 +221,7 @@ pub async fn decide_several(
 /// Takes back one's own last decisions, where nobody has decided since: what was decided before holds again. An event each; nothing is
 /// erased.
 pub async fn undo(app: &App, person: &Person, appeal: &Appeal, seen: &[Seen]) -> Result<Changed> {
-    if !may(person.role, Act::Decide) {
+    if !person.may(Act::Decide) {
         return Err(Error::Forbidden);
     }
     if seen.is_empty() || seen.len() > UNDO_MAX {
@@ -215,16 +250,10 @@ pub async fn undo(app: &App, person: &Person, appeal: &Appeal, seen: &[Seen]) ->
                 }
                 Err(other) => return Err(other),
             };
-            let Some(state) = db::exhibits::undo(&mut tx, &e, person.id, app.now()).await? else {
-                out.left.push(one.number);
-                continue;
-            };
-            let draft = Draft::new(EventType::DecisionUndone, Actor::from(person))
-                .about(SubjectKind::Exhibit, e.id)
-                .private("decision", state.as_str())
-                .private("previous", e.state.as_str());
-            attest::append(app, &mut tx, draft).await?;
-            out.changed.push((one.number, state, e.version + 1));
+            match withdraw(app, &mut tx, person, &e).await? {
+                Some(state) => out.changed.push((one.number, state, e.version + 1)),
+                None => out.left.push(one.number),
+            }
         }
         tx.commit().await?;
     }

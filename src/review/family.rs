@@ -3,10 +3,11 @@
 
 use super::look::{Look, grant, watch};
 use super::queue::record;
+use crate::access;
 use crate::app::App;
 use crate::attest;
 use crate::db;
-use crate::domain::actor::{Act, Actor, Person, may};
+use crate::domain::actor::{Act, Actor, Person};
 use crate::domain::custody::{Draft, EventType, SubjectKind};
 use crate::domain::exhibit::Exhibit;
 use crate::domain::family::{Candidate, Member, Relation};
@@ -78,7 +79,7 @@ pub async fn family(app: &App, person: &Person, e: &Exhibit, similar: Vec<Candid
 }
 
 fn reason_of(person: &Person, reason: &str) -> Result<String> {
-    if !may(person.role, Act::Decide) {
+    if !person.may(Act::Decide) {
         return Err(Error::Forbidden);
     }
     let reason = shown(reason.trim(), NOTE_CHARS_MAX);
@@ -91,7 +92,7 @@ pub async fn part(app: &App, person: &Person, exhibit: Id, reason: &str) -> Resu
     let mut tx = app.db.begin().await?;
     let seen = db::exhibits::by_id(&mut tx, exhibit).await?.ok_or(Error::NotFound)?;
     db::families::take_turn(&mut tx, seen.appeal).await?;
-    let e = own(&mut tx, person, exhibit).await?;
+    let e = own(app, &mut tx, person, exhibit).await?;
     let Some(member) = db::families::member(&mut tx, e.appeal, e.sha256).await? else { return Err(Error::Conflict) };
     let others: Vec<Sha256> =
         db::families::members(&mut tx, member.family).await?.into_iter().map(|m| m.sha256).filter(|s| *s != e.sha256).collect();
@@ -116,9 +117,9 @@ pub async fn join(app: &App, person: &Person, exhibit: Id, other: Id, reason: &s
     let seen = db::exhibits::by_id(&mut tx, exhibit).await?.ok_or(Error::NotFound)?;
     db::families::take_turn(&mut tx, seen.appeal).await?;
     // Always in the same order, so that two who join the same two the other way round do not wait for one another.
-    own(&mut tx, person, exhibit.min(other)).await?;
-    let to = own(&mut tx, person, other).await?;
-    let e = own(&mut tx, person, exhibit).await?;
+    own(app, &mut tx, person, exhibit.min(other)).await?;
+    let to = own(app, &mut tx, person, other).await?;
+    let e = own(app, &mut tx, person, exhibit).await?;
     if e.appeal != to.appeal || e.sha256 == to.sha256 {
         return Err(Error::Invalid { field: "other", why: "another content of the same appeal".into() });
     }
@@ -155,7 +156,8 @@ pub async fn join(app: &App, person: &Person, exhibit: Id, other: Id, reason: &s
     tx.commit().await
 }
 
-async fn own(tx: &mut db::Tx, person: &Person, exhibit: Id) -> Result<Exhibit> {
+async fn own(app: &App, tx: &mut db::Tx, person: &Person, exhibit: Id) -> Result<Exhibit> {
     let e = db::exhibits::lock(tx, exhibit).await?;
-    if e.agency == person.agency { Ok(e) } else { Err(Error::NotFound) }
+    access::to_exhibit(app, tx, person, &e, Act::Decide).await?;
+    Ok(e)
 }

@@ -1,9 +1,10 @@
 //! Who has which content before them, so that no two look at the same. A lease is a courtesy with a clock, not evidence: it ends by itself,
 //! a colleague may take it over, and no event tells of it.
 
+use crate::access;
 use crate::app::App;
 use crate::db::{self, Tx};
-use crate::domain::actor::Person;
+use crate::domain::actor::{Act, Person};
 use crate::domain::appeal::Appeal;
 use crate::domain::exhibit::Exhibit;
 use crate::domain::value::{MINUTE_US, Utc};
@@ -35,7 +36,7 @@ pub enum LetGo<'a> {
     These(&'a [u64]),
 }
 
-/// Takes or renews these families. `over` takes them from whoever has them.
+/// Takes or renews these families. `over` takes them from whoever has them. Who may only look is told who has them, and keeps nobody from deciding.
 pub async fn lease(app: &App, person: &Person, appeal: &Appeal, families: &[u64], go: LetGo<'_>, over: bool) -> Result<Leased> {
     let many = matches!(go, LetGo::These(some) if some.len() > LEASES_MAX);
     if many || families.len() > LEASES_MAX {
@@ -58,8 +59,12 @@ pub async fn lease(app: &App, person: &Person, appeal: &Appeal, families: &[u64]
         return Ok(Leased { until, held });
     }
     let mut tx = app.db.begin().await?;
+    let takes = access::to_appeal(app, &mut tx, person, appeal, Act::Decide).await.is_ok();
     for family in families {
-        if !db::leases::take(&mut tx, appeal.id, family, person.id, now, until, over).await? {
+        if !takes {
+            let by = db::leases::other(&mut tx, appeal.id, family, person.id, now).await?;
+            held.extend(by.map(|by| Held { family, by }));
+        } else if !db::leases::take(&mut tx, appeal.id, family, person.id, now, until, over).await? {
             let by = db::leases::other(&mut tx, appeal.id, family, person.id, now).await?.unwrap_or_default();
             held.push(Held { family, by });
         }

@@ -1,12 +1,13 @@
 //! Looking at one exhibit: who may, what it writes, and the token that lets the pictures of a page
 //! already recorded load without a second event.
 
+use crate::access;
 use crate::app::App;
 use crate::attest;
 use crate::db;
-use crate::domain::actor::{Act, Actor, Person, may};
+use crate::domain::actor::{Act, Actor, Person};
 use crate::domain::custody::{Draft, EventType, SubjectKind};
-use crate::domain::exhibit::{Exhibit, Kind, Quarantine};
+use crate::domain::exhibit::{Exhibit, Kind};
 use crate::domain::purpose::worded;
 use crate::domain::review::{GRAPHIC_BIT, NOTE_CHARS_MAX, stretches};
 use crate::domain::value::{DAY_US, Id, MINUTE_US, Utc, shown};
@@ -56,12 +57,15 @@ pub struct Looked {
 
 /// The exhibit, if this person may see it. Another agency's is not found, like one that never was.
 pub async fn one_exhibit(app: &App, person: &Person, exhibit: Id) -> Result<Exhibit> {
-    if !may(person.role, Act::SeeExhibits) {
+    if !person.may(Act::SeeExhibits) {
         return Err(Error::Forbidden);
     }
     let mut tx = app.db.read().await?;
-    match db::exhibits::by_id(&mut tx, exhibit).await?.filter(|e| e.agency == person.agency) {
-        Some(e) => Ok(e),
+    match db::exhibits::by_id(&mut tx, exhibit).await? {
+        Some(e) => {
+            access::to_exhibit(app, &mut tx, person, &e, Act::SeeExhibits).await?;
+            Ok(e)
+        }
         None if db::retention::was_erased(&mut tx, person.agency, exhibit).await? => Err(Error::Erased),
         None => Err(Error::NotFound),
     }
@@ -111,8 +115,12 @@ pub(super) async fn watch(app: &App, person: &Person, looks: u64) {
 /// Records that an original is taken away, for a reason of its own, and returns the token under which its bytes then come.
 pub async fn download(app: &App, person: &Person, exhibit: Id, reason: &str) -> Result<String> {
     let e = one_exhibit(app, person, exhibit).await?;
-    // What a scanner found something in is taken away only by those who answer for it.
-    if e.quarantine == Some(Quarantine::Infected) && !may(person.role, Act::Retain) {
+    let mut tx = app.db.read().await?;
+    // Nothing leaves but through the agency whose appeal it is.
+    access::to_exhibit(app, &mut tx, person, &e, Act::Export).await?;
+    drop(tx);
+    // What a scanner found something in, or its witness asked not to be used, is taken away only by those who answer for it.
+    if e.is_locked() && !person.may(Act::Retain) {
         return Err(Error::Forbidden);
     }
     let reason = shown(reason.trim(), NOTE_CHARS_MAX);

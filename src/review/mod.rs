@@ -23,10 +23,10 @@ pub use appeals::{NewAppeal, create_appeal, set_appeal_intake, set_appeal_state}
 pub use board::{Colleague, Sampled, board, exposure};
 pub use bulk::{BURST_MIN, BulkAct, BulkScope, bulk, bulk_count};
 pub use correct::{Stated, correct_clock, preview_clock, state, withdraw_clock};
-pub use decide::{Changed, Rest, Seen, decide, decide_several, undo};
+pub use decide::{Changed, Rest, Seen, decide, decide_several, take_back, undo};
 pub use family::{Family, family, join, part};
 pub use filters::{delete_filter, save_filter, saved_filters};
-pub use identity::{by_reference, unmask};
+pub use identity::{Contact, Unmasked, by_reference, identity_requests, judge_identity, unmask};
 pub use lease::{LetGo, lease};
 pub use look::{Look, download, look, look_is_recorded, one_exhibit, play, view_ended};
 pub use pulse::{RATE_MIN, pulse, stir};
@@ -34,4 +34,4 @@ pub use quality::{decide_again, draw_sample, next_of_sample};
 pub use queue::page;
 pub use release::release;
 pub use remark::{remark, unremark};
-pub use workspace::{counts, lines, tiles};
+pub use workspace::{counts, lines, overview, tiles};

@@ -9,7 +9,7 @@ use super::look::{Look, Looked, look};
 use crate::app::{App, random};
 use crate::attest;
 use crate::db::{self, samples::Sample};
-use crate::domain::actor::{Act, Actor, Person, may};
+use crate::domain::actor::{Act, Actor, Person};
 use crate::domain::appeal::Appeal;
 use crate::domain::custody::{Draft, EventType, SubjectKind};
 use crate::domain::review::{Decision, draw};
@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 
 /// Draws a sample. The seed goes into the log: whoever has the list of what stood not relevant can draw it again.
 pub async fn draw_sample(app: &App, person: &Person, appeal: &Appeal, percent: u64) -> Result<Id> {
-    if !may(person.role, Act::Retain) {
+    if !person.may(Act::Retain) {
         return Err(Error::Forbidden);
     }
     if !(1..=100).contains(&percent) {
@@ -72,7 +72,7 @@ pub async fn next_of_sample(app: &App, person: &Person, appeal: &Appeal, sample:
 
 /// The second opinion on one exhibit of a sample.
 pub async fn decide_again(app: &App, person: &Person, appeal: &Appeal, sample: Id, exhibit: Id, decision: Decision) -> Result<()> {
-    if !may(person.role, Act::Decide) {
+    if !person.may(Act::Decide) {
         return Err(Error::Forbidden);
     }
     let mut tx = app.db.begin().await?;

@@ -3,10 +3,11 @@
 
 use futures_util::StreamExt as _;
 
+use crate::access;
 use crate::app::App;
 use crate::attest;
 use crate::db;
-use crate::domain::actor::{Act, Actor, Person, may};
+use crate::domain::actor::{Act, Actor, Person};
 use crate::domain::custody::{Draft, EventType, SubjectKind};
 use crate::domain::exhibit::Quarantine;
 use crate::domain::media::{keep_head, sniff};
@@ -17,7 +18,7 @@ use crate::error::{Error, Result};
 
 /// Releases one exhibit. It stays behind glass for what it is: an archive is still an archive. One that no scanner put there is a conflict.
 pub async fn release(app: &App, person: &Person, exhibit: Id, reason: &str) -> Result<()> {
-    if !may(person.role, Act::Retain) {
+    if !person.may(Act::Retain) {
         return Err(Error::Forbidden);
     }
     let reason = shown(reason.trim(), NOTE_CHARS_MAX);
@@ -25,7 +26,8 @@ pub async fn release(app: &App, person: &Person, exhibit: Id, reason: &str) -> R
         return Err(Error::Invalid { field: "reason", why: "say why, in a few words".into() });
     }
     let mut tx = app.db.read().await?;
-    let e = db::exhibits::by_id(&mut tx, exhibit).await?.filter(|e| e.agency == person.agency).ok_or(Error::NotFound)?;
+    let e = db::exhibits::by_id(&mut tx, exhibit).await?.ok_or(Error::NotFound)?;
+    access::to_exhibit(app, &mut tx, person, &e, Act::Retain).await?;
     let key = db::contents::blob_key(&mut tx, e.agency, e.sha256).await?.ok_or(Error::NotFound)?;
     drop(tx);
     let mut head = Vec::new();

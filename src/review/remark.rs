@@ -1,10 +1,11 @@
 //! Notes and marks beside an exhibit. Nothing is edited: what is corrected is superseded, and both stay.
 
 use super::look::one_exhibit;
+use crate::access;
 use crate::app::App;
 use crate::attest;
 use crate::db;
-use crate::domain::actor::{Act, Actor, Person, may};
+use crate::domain::actor::{Act, Actor, Person};
 use crate::domain::custody::{Draft, EventType, SubjectKind};
 use crate::domain::review::{NOTE_CHARS_MAX, Remark};
 use crate::domain::value::{Id, shown};
@@ -12,7 +13,7 @@ use crate::error::{Error, Result};
 
 /// Writes a remark, or puts it in the place of one's own earlier one. Returns its id.
 pub async fn remark(app: &App, person: &Person, exhibit: Id, mut remark: Remark, instead_of: Option<Id>) -> Result<Id> {
-    if !may(person.role, Act::Decide) {
+    if !person.may(Act::Decide) {
         return Err(Error::Forbidden);
     }
     if let Some((field, why)) = remark.wrong() {
@@ -22,7 +23,9 @@ pub async fn remark(app: &App, person: &Person, exhibit: Id, mut remark: Remark,
     let e = one_exhibit(app, person, exhibit).await?;
     let (new, now) = (app.new_id(), app.now());
     let mut tx = app.db.begin().await?;
-    db::exhibits::lock(&mut tx, e.id).await?;
+    let e = db::exhibits::lock(&mut tx, e.id).await?;
+    // What a partner writes beside an exhibit stays in its record: that takes more than being let look.
+    access::to_exhibit(app, &mut tx, person, &e, Act::Decide).await?;
     if let Some(old) = instead_of {
         if !db::remarks::supersede(&mut tx, e.id, old, person.id, Some(new), now).await? {
             return Err(Error::Conflict);
@@ -40,12 +43,13 @@ pub async fn remark(app: &App, person: &Person, exhibit: Id, mut remark: Remark,
 
 /// Takes one's own remark away from what is shown; its opening stays in the log.
 pub async fn unremark(app: &App, person: &Person, exhibit: Id, old: Id) -> Result<()> {
-    if !may(person.role, Act::Decide) {
+    if !person.may(Act::Decide) {
         return Err(Error::Forbidden);
     }
     let e = one_exhibit(app, person, exhibit).await?;
     let mut tx = app.db.begin().await?;
-    db::exhibits::lock(&mut tx, e.id).await?;
+    let e = db::exhibits::lock(&mut tx, e.id).await?;
+    access::to_exhibit(app, &mut tx, person, &e, Act::Decide).await?;
     if !db::remarks::supersede(&mut tx, e.id, old, person.id, None, app.now()).await? {
         return Err(Error::Conflict);
     }

@@ -70,6 +70,13 @@ pub async fn counts(app: &App, person: &Person, appeal: &Appeal, raw: &RawFilter
     Ok((counted, book.words()))
 }
 
+/// What all that a filter finds looks like: by state and kind, over time, on the map, and what may belong to it. It shows no exhibit.
+pub async fn overview(app: &App, person: &Person, appeal: &Appeal, raw: &RawFilter) -> Result<db::search::Overview> {
+    let (filter, _) = filter(app, person, appeal, raw).await?;
+    let mut tx = app.db.read().await?;
+    db::search::overview(&mut tx, appeal.id, &filter).await
+}
+
 /// Exhibits by their numbers, each with the token under which its thumbnail is served: one `grid.viewed` event. Those that are gone are
 /// left out.
 pub async fn tiles(app: &App, person: &Person, appeal: &Appeal, numbers: &[u64]) -> Result<Vec<(Exhibit, String)>> {

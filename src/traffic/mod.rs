@@ -8,17 +8,15 @@ mod looks;
 mod once;
 mod progress;
 mod pulses;
-mod spent;
 mod turns;
 
-pub use gate::{Block, Gate, Pass};
+pub use gate::{Block, Counted, Gate, Pass, Who};
 pub use held::{Held, Lines};
 pub use likenesses::{Known, Likenesses};
 pub use looks::Looks;
 pub use once::Once;
 pub use progress::Progress;
 pub use pulses::Pulses;
-pub use spent::Spent;
 pub use turns::{Turn, Turns};
 
 use crate::config::Config;
@@ -28,8 +26,6 @@ pub struct Traffic {
     pub turns: Turns,
     pub progress: Progress,
     pub gate: Gate,
-    /// Challenges that opened a submission.
-    pub spent: Spent,
     /// How often staff look.
     pub looks: Looks,
     /// Fingerprints of the appeals' contents.
@@ -45,12 +41,11 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    pub fn new(config: &Config) -> Self {
+    pub fn new(config: &Config, secret: [u8; 32], now: Utc) -> Self {
         Self {
             turns: Turns::default(),
             progress: Progress::default(),
-            gate: Gate::new(&config.limits),
-            spent: Spent::default(),
+            gate: Gate::new(&config.limits, secret, now),
             looks: Looks::default(),
             likenesses: Likenesses::default(),
             held: Held::default(),

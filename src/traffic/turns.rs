@@ -60,6 +60,13 @@ impl Turns {
     }
 }
 
+impl Turns {
+    /// Whether nobody works at an upload.
+    pub fn idle(&self) -> bool {
+        self.slots.lock().is_ok_and(|slots| slots.is_empty())
+    }
+}
+
 impl Turn {
     /// Resolves when a newer request wants this upload.
     pub async fn overtaken(&mut self) {

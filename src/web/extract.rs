@@ -5,18 +5,22 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use axum::body::Bytes;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{FromRequest, FromRequestParts, Json, Path, Query, Request};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, Method, header};
 use ipnet::IpNet;
 use serde::de::DeserializeOwned;
 
 use super::language::{Language, cookie};
+use crate::access;
+use crate::accounts::{self, Access};
 use crate::app::App;
 use crate::attest;
 use crate::db;
-use crate::domain::actor::{Act, Actor, Person, Role, may};
+use crate::domain::actor::{Act, Actor, Person, Proof, Role};
 use crate::domain::appeal::{Appeal, AppealState, normal_code};
 use crate::domain::custody::{Draft, EventType};
 use crate::domain::submission::{ReceiptCode, Submission};
@@ -27,6 +31,11 @@ pub type AppState = Arc<App>;
 
 pub fn session_cookie(app: &App) -> &'static str {
     if app.config.https() { "__Host-temoin" } else { "temoin" }
+}
+
+/// Whether a request says that it is somebody's who is known here, rightly or not.
+pub fn is_somebody(app: &App, headers: &HeaderMap) -> bool {
+    secret(headers).is_some() || cookie(headers, session_cookie(app)).is_some()
 }
 
 /// `Authorization: Bearer …`.
@@ -42,39 +51,105 @@ impl FromRequestParts<AppState> for Who {
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
         if let Some(token) = bearer(&parts.headers) {
             let mut tx = app.db.read().await?;
-            return Ok(Who(db::accounts::by_token(&mut tx, token).await?));
+            return Ok(Who(db::sessions::person_of_token(&mut tx, token, app.now()).await?));
         }
         let Some(secret) = cookie(&parts.headers, session_cookie(app)) else { return Ok(Who(None)) };
         let (token, now) = (Sha256::of(secret.as_bytes()), app.now());
         let idle = app.config.sessions.idle_minutes * MINUTE_US;
         let mut tx = app.db.read().await?;
-        let found = db::accounts::by_session(&mut tx, token, now, idle).await?;
+        let found = db::sessions::person_of(&mut tx, token, now, idle).await?;
         drop(tx);
         let Some((person, seen)) = found else { return Ok(Who(None)) };
         // Written at most once a minute: a look at a page must not cost a commit.
         if now.micros() - seen.micros() > MINUTE_US {
             let mut tx = app.db.begin().await?;
-            db::accounts::touch_session(&mut tx, token, now).await?;
+            db::sessions::touch(&mut tx, token, now).await?;
             tx.commit().await?;
         }
         Ok(Who(Some(person)))
     }
 }
 
-async fn allowed(parts: &mut Parts, app: &AppState, act: Act) -> Result<Person> {
-    let Who(Some(person)) = Who::from_request_parts(parts, app).await? else { return Err(Error::Unauthorized) };
-    // Evidence is not shown to anybody who has not said why.
-    let refusal = match may(person.role, act) {
-        false => Error::Forbidden,
-        true if person.purpose.is_none() && matches!(act, Act::SeeExhibits | Act::Decide | Act::Export) => Error::PurposeMissing,
-        true => return Ok(person),
-    };
-    let draft =
-        Draft::new(EventType::AccessDenied, Actor::from(&person)).fact("act", format!("{act:?}")).fact("why", refusal.status_and_code().1);
+/// Writes down that somebody was refused.
+pub async fn denied(app: &App, person: &Person, act: &str, why: &Error) -> Result<()> {
+    let draft = Draft::new(EventType::AccessDenied, Actor::from(person)).fact("act", act).fact("why", why.status_and_code().1);
     let mut tx = app.db.begin().await?;
     attest::append(app, &mut tx, draft).await?;
-    tx.commit().await?;
+    tx.commit().await
+}
+
+/// What a stolen session must not be enough for wants a proof of who it is that is fresh. (A token is no session, and has its scopes.)
+pub fn fresh(app: &App, person: &Person) -> Result<()> {
+    let fresh = person.proof == Proof::ApiToken || person.proved_within(app.now(), app.config.accounts.proof_minutes * MINUTE_US);
+    if fresh { Ok(()) } else { Err(Error::ProofNeeded) }
+}
+
+/// Nothing of ours is a part of another site's page, whatever its cookies; a link that somebody follows is something else.
+fn no_part_of_another_page(headers: &HeaderMap) -> Result<()> {
+    let said = |name: &str| headers.get(name).and_then(|v| v.to_str().ok());
+    let part = said("sec-fetch-mode") != Some("navigate") || said("sec-fetch-dest").is_some_and(|dest| dest != "document");
+    if part && said("sec-fetch-site") == Some("cross-site") { Err(Error::CrossOrigin) } else { Ok(()) }
+}
+
+async fn allowed(parts: &mut Parts, app: &AppState, act: Act) -> Result<Person> {
+    let Who(Some(person)) = Who::from_request_parts(parts, app).await? else { return Err(Error::Unauthorized) };
+    no_part_of_another_page(&parts.headers)?;
+    let changes = parts.method != Method::GET && parts.method != Method::HEAD;
+    let refusal = if accounts::access(app, &person) == Access::OwnAccount {
+        Error::FactorMissing
+    } else if !person.may(act) {
+        Error::Forbidden
+    } else if person.purpose.is_none() && act.needs_purpose() {
+        // Evidence is not shown to anybody who has not said why.
+        Error::PurposeMissing
+    } else if changes && act.needs_proof() && fresh(app, &person).is_err() {
+        Error::ProofNeeded
+    } else {
+        return Ok(person);
+    };
+    denied(app, &person, &format!("{act:?}"), &refusal).await?;
     Err(refusal)
+}
+
+/// Somebody who is signed in, whatever they may do: for what concerns their own account.
+pub struct SignedIn {
+    pub person: Person,
+    pub session: Sha256,
+}
+
+impl FromRequestParts<AppState> for SignedIn {
+    type Rejection = Error;
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self> {
+        let Who(Some(person)) = Who::from_request_parts(parts, app).await? else { return Err(Error::Unauthorized) };
+        no_part_of_another_page(&parts.headers)?;
+        Self::of(app, &parts.headers, person)
+    }
+}
+
+impl SignedIn {
+    /// (A token is not signed in.)
+    pub fn of(app: &App, headers: &HeaderMap, person: Person) -> Result<Self> {
+        match cookie(headers, session_cookie(app)) {
+            Some(secret) if person.proof != Proof::ApiToken => Ok(Self { person, session: Sha256::of(secret.as_bytes()) }),
+            _ => Err(Error::Forbidden),
+        }
+    }
+
+    /// The same, with a second factor shown where they have one: a password alone is not its owner.
+    pub fn whole(self, app: &App) -> Result<Self> {
+        let half = self.person.has_factor && accounts::lacks_factor(app, &self.person);
+        if half { Err(Error::ProofNeeded) } else { Ok(self) }
+    }
+
+    /// The same, with a proof that is fresh, and a strong one where they have one to give: for what would let somebody else in.
+    pub fn fresh(self, app: &App) -> Result<Self> {
+        // Whoever chose the password adds no way in of their own.
+        if accounts::has_given_password(&self.person) {
+            return Err(Error::FactorMissing);
+        }
+        let fresh = self.person.proved_within(app.now(), app.config.accounts.proof_minutes * MINUTE_US);
+        if fresh && (self.person.proof.is_strong() || !self.person.has_factor) { Ok(self) } else { Err(Error::ProofNeeded) }
+    }
 }
 
 macro_rules! proofs {
@@ -107,13 +182,23 @@ proofs! {
     Auditing = Audit,
     /// Somebody who may create accounts.
     Administering = ManageAccounts,
+    /// Somebody who may read how a witness can be reached.
+    Unmasking = OpenIdentity,
+    /// Somebody who may agree that a colleague does.
+    JudgingIdentity = JudgeIdentity,
+    /// Somebody who may agree that a lost account gets a new way in.
+    JudgingRecovery = JudgeRecovery,
+    /// Somebody who may share an appeal with another agency.
+    Sharing = Share,
 }
 
-/// The appeal in the path, as its agency's own people see it.
-pub async fn own_appeal(app: &App, person: &Person, code: &str) -> Result<Appeal> {
+/// The appeal in the path, if this person may do this with it: their agency's own, or one that is shared with them.
+pub async fn own_appeal(app: &App, person: &Person, code: &str, act: Act) -> Result<Appeal> {
     let code = normal_code(code).ok_or(Error::NotFound)?;
     let mut tx = app.db.read().await?;
-    db::appeals::by_code(&mut tx, &code).await?.filter(|a| a.agency == person.agency).ok_or(Error::NotFound)
+    let appeal = db::appeals::by_code(&mut tx, &code).await?.ok_or(Error::NotFound)?;
+    access::to_appeal(app, &mut tx, person, &appeal, act).await?;
+    Ok(appeal)
 }
 
 /// The appeal in the path, as the public sees it: drafts do not exist.
@@ -142,7 +227,7 @@ pub fn secret(headers: &HeaderMap) -> Option<&str> {
 /// The submission that a token or a receipt code opens: whoever holds the receipt may go on from another device.
 /// Anything else is not found.
 pub async fn by_secret(app: &App, secret: &str) -> Result<(Submission, Appeal)> {
-    let mut tx = app.db.read().await?;
+    let mut tx = app.db.glance().await?;
     let found = match ReceiptCode::parse(secret) {
         Some(code) => db::submissions::by_receipt(&mut tx, code.hash()).await?,
         None => db::submissions::by_token(&mut tx, Sha256::of(secret.as_bytes())).await?,
@@ -168,7 +253,12 @@ pub struct Frame {
     pub build: String,
     /// Whether the record needs somebody's eyes; shown to those whose business it is.
     pub alarm: bool,
+    /// Erasures that wait for this person's word, up to [`MANY`].
+    pub to_agree: u64,
 }
+
+/// More than this is not counted for a menu.
+pub const MANY: u64 = 100;
 
 impl FromRequestParts<AppState> for Frame {
     type Rejection = Error;
@@ -185,7 +275,15 @@ impl FromRequestParts<AppState> for Frame {
         here.push_str("lang=");
         let watches = person.as_ref().is_some_and(|p| matches!(p.role, Role::Supervisor | Role::Auditor | Role::Administrator));
         let alarm = watches && attest::alarm(app).await?;
-        Ok(Self { language: Language::of(parts), person, demo, here, build: app.stamp.app.clone(), alarm })
+        let to_agree = match &person {
+            // (Not for who is let in to their own account alone.)
+            Some(p) if p.role == Role::Supervisor && accounts::access(app, p) == Access::Whole => {
+                let mut tx = app.db.read().await?;
+                db::retention::waiting_for(&mut tx, p.agency, p.id, MANY).await?
+            }
+            _ => 0,
+        };
+        Ok(Self { language: Language::of(parts), person, demo, here, build: app.stamp.app.clone(), alarm, to_agree })
     }
 }
 
@@ -239,18 +337,32 @@ impl<T: DeserializeOwned> FromRequestParts<AppState> for Params<T> {
     }
 }
 
-/// A JSON body.
+/// A JSON body: an object, as each of ours is. (A list of the fields' values, in their order, would be read as one, too.)
 pub struct Body<T>(pub T);
+
+/// Refuses what is JSON, and no object.
+pub fn object(bytes: &[u8]) -> Result<()> {
+    let first = bytes.iter().find(|b| !b.is_ascii_whitespace());
+    if first == Some(&b'{') { Ok(()) } else { Err(Error::Invalid { field: "body", why: "a JSON object".into() }) }
+}
 
 impl<T: DeserializeOwned> FromRequest<AppState> for Body<T> {
     type Rejection = Error;
     async fn from_request(request: Request, app: &AppState) -> Result<Self> {
-        Json::<T>::from_request(request, app).await.map(|Json(t)| Body(t)).map_err(|e| match e {
+        let (parts, body) = request.into_parts();
+        let bytes = Bytes::from_request(Request::from_parts(parts.clone(), body), app).await;
+        let bytes = bytes.map_err(|e| match e.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Error::BodyTooLong,
+            _ => Error::Malformed("the body cannot be read".into()),
+        })?;
+        let Json(read) = Json::<T>::from_request(Request::from_parts(parts, bytes.clone().into()), app).await.map_err(|e| match e {
             JsonRejection::JsonDataError(e) => Error::Invalid { field: "body", why: e.body_text() },
             JsonRejection::JsonSyntaxError(_) => Error::Malformed("the body is not JSON".into()),
             JsonRejection::MissingJsonContentType(_) => Error::Malformed("the body must be application/json".into()),
             _ => Error::Malformed("the body cannot be read".into()),
-        })
+        })?;
+        object(&bytes)?;
+        Ok(Body(read))
     }
 }
 

@@ -22,6 +22,8 @@ pub enum Language {
 }
 
 pub const COOKIE: &str = "lang";
+/// The same where there is TLS: no other host can set it.
+pub const SECURE_COOKIE: &str = "__Host-lang";
 
 impl Language {
     pub const ALL: [(Language, &'static str); 2] = [(Language::En, "English"), (Language::Fr, "Français")];
@@ -52,7 +54,7 @@ impl Language {
 
     pub fn of(parts: &Parts) -> Self {
         from_query(parts.uri.query())
-            .or_else(|| cookie(&parts.headers, COOKIE).and_then(Self::parse))
+            .or_else(|| cookie(&parts.headers, SECURE_COOKIE).or_else(|| cookie(&parts.headers, COOKIE)).and_then(Self::parse))
             .or_else(|| accepted(&parts.headers))
             .unwrap_or(Language::En)
     }

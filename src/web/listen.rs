@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tower::{ServiceExt as _, service_fn};
 
+use super::tls::Tls;
 use crate::app::App;
 use crate::error::Result;
 
@@ -27,16 +28,20 @@ const LARGE_BUFFER_BYTES_MAX: usize = 256 * 1024;
 const FEW: usize = 40;
 /// All headers of a request together. (The read buffer's limit alone lets a quick client send more.)
 const HEADER_BYTES_MAX: usize = 32 * 1024;
-const GRACE: Duration = Duration::from_secs(20);
+/// How long what was ended may take to be written down and answered.
+const LAST_WORDS: Duration = Duration::from_secs(10);
 
-/// Serves until `stop` resolves, then lets running requests end.
-pub async fn serve(app: Arc<App>, listener: TcpListener, router: Router, stop: impl Future<Output = ()>) -> Result<()> {
+/// Serves until `stop` resolves, then lets running requests end for as long as `grace`. Uploads that are still under way then are ended; what
+/// came of them is kept, and their clients are told to go on.
+pub async fn serve(app: Arc<App>, listener: TcpListener, router: Router, stop: impl Future<Output = ()>, grace: Duration) -> Result<()> {
     let mut http = hyper::server::conn::http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(app.config.limits.header_seconds))
         .max_header_size(HEADER_BYTES_MAX)
         .max_headers(100);
     let graceful = GracefulShutdown::new();
+    let header_wait = Duration::from_secs(app.config.limits.header_seconds);
+    let tls = Tls::new(&app.config.tls)?;
     let write_timeout_ms = u32::try_from(app.config.limits.write_seconds.saturating_mul(1000)).unwrap_or(u32::MAX);
     let slots = Arc::new(Semaphore::new(app.config.limits.connections_max));
     let mut stop = std::pin::pin!(stop);
@@ -63,16 +68,42 @@ pub async fn serve(app: Arc<App>, listener: TcpListener, router: Router, stop: i
         let _ = rustix::net::sockopt::set_tcp_user_timeout(&stream, write_timeout_ms);
         let few = app.config.limits.connections_max - slots.available_permits() <= FEW;
         http.max_buf_size(if few { LARGE_BUFFER_BYTES_MAX } else { BUFFER_BYTES_MAX });
-        let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service(router.clone(), peer)));
-        let watched = graceful.watch(connection);
-        tokio::spawn(async move {
-            // A broken connection is the client's business; handlers have logged what is ours.
-            let _ = watched.await;
-            drop(slot);
-        });
+        let service = TowerToHyperService::new(service(router.clone(), peer));
+        // A broken connection is the client's business; handlers have logged what is ours.
+        match &tls {
+            None => {
+                let watched = graceful.watch(http.serve_connection(TokioIo::new(stream), service));
+                tokio::spawn(async move {
+                    let _ = watched.await;
+                    drop(slot);
+                });
+            }
+            Some(tls) => {
+                let (acceptor, http, watcher, wait) = (tls.acceptor(), http.clone(), graceful.watcher(), header_wait);
+                tokio::spawn(async move {
+                    // The handshake is given as long as the headers.
+                    if let Ok(Ok(stream)) = tokio::time::timeout(wait, acceptor.accept(stream)).await {
+                        let _ = watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await;
+                    }
+                    drop(slot);
+                });
+            }
+        }
     }
     drop(listener);
-    let _ = tokio::time::timeout(GRACE, graceful.shutdown()).await;
+    let mut ended = std::pin::pin!(graceful.shutdown());
+    if tokio::time::timeout(grace, &mut ended).await.is_err() {
+        app.closing.cancel();
+        let _ = tokio::time::timeout(LAST_WORDS, ended).await;
+    }
+    app.closing.cancel();
+    // Uploads are tasks of their own, which outlive their connections until what came is written down.
+    let written = async {
+        while !app.traffic.turns.idle() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let _ = tokio::time::timeout(LAST_WORDS, written).await;
     Ok(())
 }
 

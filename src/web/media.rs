@@ -15,19 +15,19 @@ use bytes::Bytes;
 use rust_embed::RustEmbed;
 use serde::Deserialize;
 
-use super::extract::{AppState, Params, PathId, Reviewer};
+use super::extract::{AppState, Params, PathId, Reviewer, fresh};
 use super::range::Part;
 use crate::attest;
 use crate::db;
-use crate::domain::actor::{Act, Person, may};
+use crate::domain::actor::{Act, Person};
 use crate::domain::derivative::Variant;
-use crate::domain::exhibit::{Exhibit, Quarantine};
+use crate::domain::exhibit::Exhibit;
 use crate::domain::media::{extension, playable};
 use crate::domain::value::Id;
 use crate::error::{Error, Result};
 use crate::review::{self, Look, look, look_is_recorded, one_exhibit};
 
-const SANDBOX: &str = "sandbox; default-src 'none'";
+const SANDBOX: &str = "sandbox; default-src 'none'; frame-ancestors 'none'";
 
 #[derive(serde::Deserialize)]
 pub struct Token {
@@ -75,7 +75,7 @@ pub async fn sheet(
 }
 
 async fn picture(app: &AppState, e: &Exhibit, what: Look) -> Result<Response> {
-    if e.quarantine.is_some() {
+    if e.is_behind_glass() {
         return Err(Error::NotFound);
     }
     let mut tx = app.db.read().await?;
@@ -105,7 +105,7 @@ pub async fn play(
     let mut tx = app.db.read().await?;
     let proxy = db::derivatives::one(&mut tx, e.agency, e.sha256, Variant::Proxy).await?;
     drop(tx);
-    if !playable(&e.media_type) && proxy.is_none() || e.quarantine.is_some() {
+    if !playable(&e.media_type) && proxy.is_none() || e.is_behind_glass() {
         return Err(Error::NotFound);
     }
     if !look_is_recorded(&app, &person, id, Look::Play, &token.look) {
@@ -145,6 +145,7 @@ pub async fn ask_original(
     PathId(id): PathId,
     Form(why): Form<Reason>,
 ) -> Result<Response> {
+    fresh(&app, &person)?;
     let token = review::download(&app, &person, id, &why.reason).await?;
     Ok(Redirect::to(&format!("/exhibits/{id}/original?look={token}")).into_response())
 }
@@ -161,12 +162,13 @@ pub async fn original(
     headers: HeaderMap,
 ) -> Result<Response> {
     if !look_is_recorded(&app, &person, id, Look::Download, &token.look) {
+        fresh(&app, &person)?;
         let reason = headers.get(REASON).map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned()).unwrap_or_default();
         review::download(&app, &person, id, &reason).await?;
     }
     let e = one_exhibit(&app, &person, id).await?;
     // It may have been scanned since the reason was given.
-    if e.quarantine == Some(Quarantine::Infected) && !may(person.role, Act::Retain) {
+    if e.is_locked() && !person.may(Act::Retain) {
         return Err(Error::Forbidden);
     }
     let mut response = bytes(&app, &e, &headers).await?;
@@ -250,7 +252,7 @@ pub async fn asset(Path(file): Path<String>, headers: HeaderMap) -> Result<Respo
     let kind = match file.rsplit('.').next() {
         Some("css") => "text/css; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",
-        Some("svg") => "image/svg+xml",
+        Some("svg") => "image/svg+xml; charset=utf-8",
         _ => "application/octet-stream",
     };
     let known = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "public, max-age=3600"), (header::VARY, "Accept-Encoding")];

@@ -14,13 +14,14 @@ use i18n_embed_fl::fl;
 use serde_json::json;
 
 use super::extract::AppState;
-use super::language::{COOKIE, Language, from_query};
+use super::language::{COOKIE, Language, SECURE_COOKIE, from_query};
 use crate::error::Error;
 use crate::intake;
 
 /// What every page may do, unless its handler says otherwise.
 pub const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
-    media-src 'self' blob:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+    media-src 'self' blob:; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; \
+    require-trusted-types-for 'script'; trusted-types 'none'; report-uri /policy-reports; report-to policy";
 
 impl IntoResponse for Error {
     /// An empty answer that carries the error; [`frame`] gives it its form.
@@ -35,7 +36,10 @@ impl IntoResponse for Error {
 /// The policy of a page with a map: the pictures of it may come from where the operator says. `more` is added at the end.
 pub fn map_policy(tiles: &str, more: &str) -> String {
     let host = tiles.split_once("://").map(|(scheme, rest)| format!(" {scheme}://{}", rest.split('/').next().unwrap_or_default()));
-    format!("{CSP}{more}").replace("img-src 'self'", &format!("img-src 'self'{}", host.unwrap_or_default()))
+    // (The map library writes markup: `islands/trusted.ts` makes text of it.)
+    format!("{CSP}{more}")
+        .replace("img-src 'self'", &format!("img-src 'self'{}", host.unwrap_or_default()))
+        .replace("trusted-types 'none'", "trusted-types default")
 }
 
 /// Renders a page.
@@ -56,6 +60,8 @@ struct ErrorPage {
     title: String,
     text: String,
     detail: Option<String>,
+    /// Where the reader came from, as far as it is known.
+    back: Option<String>,
     demo: bool,
     t: &'static FluentLanguageLoader,
 }
@@ -65,10 +71,16 @@ struct ErrorPage {
 pub async fn frame(State(app): State<AppState>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().to_owned();
-    let asks = (parts.method == Method::GET).then(|| parts.uri.path_and_query().map(ToString::to_string)).flatten();
+    let asks = match parts.method {
+        Method::GET => parts.uri.path_and_query().map(ToString::to_string),
+        _ => None,
+    };
+    let from = asks.clone().unwrap_or_else(|| page_of(&path));
     let language = Language::of(&parts);
     let asked = from_query(parts.uri.query());
     let for_program = ["/api/", "/log/", "/healthz", "/readyz", "/version"].iter().any(|p| path.starts_with(p));
+    // What a page's script asks for has nobody before it who could be led anywhere.
+    let for_script = for_program || parts.headers.get(header::CONTENT_TYPE).is_some_and(|t| t.as_bytes().starts_with(b"application/json"));
     let one_host = parts.headers.get_all(header::HOST).iter().count() == 1;
     let mut response = if one_host { next.run(Request::from_parts(parts, body)).await } else { Error::BadHost.into_response() };
     if let Some(error) = error_of(&mut response) {
@@ -76,19 +88,41 @@ pub async fn frame(State(app): State<AppState>, request: Request, next: Next) ->
             response.headers().iter().filter(|(name, _)| outlives_error(name)).map(|(n, v)| (n.clone(), v.clone())).collect();
         response = match (&error, asks) {
             // A person who has not said yet why they look is asked, and then led on.
+            (Error::ProofNeeded, _) if !for_script => Redirect::to(&format!("/prove?to={}", percent(&from))).into_response(),
+            (Error::FactorMissing, _) if !for_script => Redirect::to("/account").into_response(),
             (Error::PurposeMissing, Some(to)) if !for_program => Redirect::to(&format!("/purpose?to={}", percent(&to))).into_response(),
-            _ => rendered(&error, language, for_program, app.demo.load(Ordering::Relaxed)),
+            (_, asks) => {
+                let back = if asks.is_none() { Some(from).filter(|f| f != "/") } else { None };
+                rendered(&error, language, for_program, back, app.demo.load(Ordering::Relaxed))
+            }
         };
         response.headers_mut().extend(kept);
     }
     headers(&mut response, app.config.https());
     if let (Some(language), false) = (asked, for_program) {
-        let value = format!("{COOKIE}={}; Path=/; Max-Age=31536000; SameSite=Lax", language.tag());
+        let (cookie, secure) = if app.config.https() { (SECURE_COOKIE, "; Secure") } else { (COOKIE, "") };
+        let value = format!("{cookie}={}; Path=/; Max-Age=31536000; SameSite=Lax{secure}", language.tag());
         if let Ok(value) = HeaderValue::from_str(&value) {
             response.headers_mut().append(header::SET_COOKIE, value);
         }
     }
     response
+}
+
+/// The page that a form stands on.
+fn page_of(path: &str) -> String {
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    match parts.as_slice() {
+        ["a", code, ..] => format!("/a/{code}"),
+        ["r", receipt, ..] => format!("/r/{receipt}"),
+        ["exhibits", id, ..] => format!("/exhibits/{id}"),
+        ["exports", ..] => "/exports".to_owned(),
+        ["appeals", code, "export"] => format!("/appeals/{code}"),
+        ["appeals", code, "sharing", ..] => format!("/appeals/{code}/sharing"),
+        ["appeals", code, "samples"] => format!("/appeals/{code}/board"),
+        [list @ ("erasures" | "identities" | "accounts" | "recoveries" | "account" | "retention" | "requests"), ..] => format!("/{list}"),
+        _ => "/".to_owned(),
+    }
 }
 
 /// A text as a value in a query.
@@ -120,7 +154,7 @@ fn error_of(response: &mut Response) -> Option<Error> {
         StatusCode::METHOD_NOT_ALLOWED => Some(Error::MethodNotAllowed),
         StatusCode::FORBIDDEN => Some(Error::CrossOrigin),
         StatusCode::INTERNAL_SERVER_ERROR => Some(Error::Internal("a handler panicked".into())),
-        StatusCode::PAYLOAD_TOO_LARGE if is_plain(response) => Some(Error::QuotaExceeded { what: "request" }),
+        StatusCode::PAYLOAD_TOO_LARGE if is_plain(response) => Some(Error::BodyTooLong),
         // The framework's own refusals are bare text.
         status if status.is_client_error() && is_plain(response) => match status {
             StatusCode::UNPROCESSABLE_ENTITY => Some(Error::Invalid { field: "form", why: "a field is missing or makes no sense".into() }),
@@ -134,7 +168,7 @@ fn is_plain(response: &Response) -> bool {
     response.headers().get(header::CONTENT_TYPE).is_some_and(|t| t.as_bytes().starts_with(b"text/plain"))
 }
 
-fn rendered(error: &Error, language: Language, for_program: bool, demo: bool) -> Response {
+fn rendered(error: &Error, language: Language, for_program: bool, back: Option<String>, demo: bool) -> Response {
     let (status, code) = error.status_and_code();
     if let Error::Internal(cause) = error {
         tracing::error!(cause, "a request failed, and it is our fault");
@@ -165,11 +199,11 @@ fn rendered(error: &Error, language: Language, for_program: bool, demo: bool) ->
             _ => {}
         }
         (status, [(header::CONTENT_TYPE, "application/problem+json")], problem.to_string()).into_response()
-    } else if *error == Error::Unauthorized {
+    } else if matches!(error, Error::Unauthorized) {
         // A person is led to where they can sign in.
         return (StatusCode::SEE_OTHER, [(header::LOCATION, "/login")]).into_response();
     } else {
-        let html = ErrorPage { language, code, title, text, detail, demo, t: language.texts() }.render().unwrap_or_default();
+        let html = ErrorPage { language, code, title, text, detail, back, demo, t: language.texts() }.render().unwrap_or_default();
         (status, Html(html)).into_response()
     };
     let extra = match error {
@@ -199,11 +233,15 @@ pub fn words(language: Language, code: &str) -> (String, String) {
         "bad-cursor" => (fl!(t, "error-bad-cursor"), fl!(t, "error-bad-cursor-text")),
         "unauthorized" => (fl!(t, "error-unauthorized"), fl!(t, "error-unauthorized-text")),
         "reason-required" => (fl!(t, "error-reason"), fl!(t, "error-reason-text")),
+        "proof-needed" => (fl!(t, "error-proof"), fl!(t, "error-proof-text")),
+        "factor-missing" => (fl!(t, "error-factor"), fl!(t, "error-factor-text")),
+        "sso-failed" => (fl!(t, "error-sso"), fl!(t, "error-sso-text")),
         "forbidden" => (fl!(t, "error-forbidden"), fl!(t, "error-forbidden-text")),
         "cross-origin" => (fl!(t, "error-cross-origin"), fl!(t, "error-cross-origin-text")),
         "method-not-allowed" => (fl!(t, "error-method"), fl!(t, "error-method-text")),
         "too-large" => (fl!(t, "error-too-large"), fl!(t, "error-too-large-text")),
         "quota-exceeded" => (fl!(t, "error-quota"), fl!(t, "error-quota-text")),
+        "body-too-long" => (fl!(t, "error-body-too-long"), fl!(t, "error-body-too-long-text")),
         "digest-mismatch" => (fl!(t, "error-digest"), fl!(t, "error-digest-text")),
         "too-slow" | "interrupted" => (fl!(t, "error-interrupted"), fl!(t, "error-interrupted-text")),
         "checksum-mismatch" => (fl!(t, "error-checksum"), fl!(t, "error-checksum-text")),
@@ -219,6 +257,7 @@ pub fn words(language: Language, code: &str) -> (String, String) {
         "leased" => (fl!(t, "error-leased"), fl!(t, "error-leased-text")),
         "erased" => (fl!(t, "error-erased"), fl!(t, "error-erased-text")),
         "another-person" => (fl!(t, "error-another-person"), fl!(t, "error-another-person-text")),
+        "name-taken" => (fl!(t, "error-name-taken"), fl!(t, "error-name-taken-text")),
         "conflict" => (fl!(t, "error-conflict"), fl!(t, "error-conflict-text")),
         "too-many-requests" => (fl!(t, "error-too-many"), fl!(t, "error-too-many-text")),
         "try-later" | "no-space" => (fl!(t, "error-try-later"), fl!(t, "error-try-later-text")),
@@ -245,6 +284,7 @@ fn headers(response: &mut Response, https: bool) {
             "camera=(), microphone=(), geolocation=(self), payment=(), usb=(), browsing-topics=()",
         ),
     ];
+    h.insert(HeaderName::from_static("reporting-endpoints"), HeaderValue::from_static("policy=\"/policy-reports\""));
     for (name, value) in fixed {
         h.insert(name, HeaderValue::from_static(value));
     }

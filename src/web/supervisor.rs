@@ -22,6 +22,7 @@ const ROWS: i64 = 200;
 struct Row {
     id: String,
     exhibit: String,
+    words: String,
     state: String,
     waits: bool,
     /// Whether the reader may agree: neither asked for it nor agreed before.
@@ -39,6 +40,8 @@ struct ErasuresPage {
     frame: Frame,
     t: &'static FluentLanguageLoader,
     needed: usize,
+    /// There are more than the page shows.
+    more: bool,
     rows: Vec<Row>,
 }
 
@@ -54,12 +57,14 @@ pub fn basis_words(t: &FluentLanguageLoader, basis: Basis) -> String {
 pub async fn erasures(State(app): State<AppState>, Retaining(person): Retaining, frame: Frame) -> Result<Response> {
     let t = frame.language.texts();
     let mut tx = app.db.read().await?;
-    let rows = db::retention::list(&mut tx, person.agency, ROWS)
-        .await?
+    let list = db::retention::list(&mut tx, person.agency, ROWS).await?;
+    let more = i64::try_from(list.len()).is_ok_and(|n| n >= ROWS);
+    let rows = list
         .into_iter()
         .map(|e| Row {
             id: e.id.to_string(),
             exhibit: e.exhibit.to_string(),
+            words: e.number.map_or_else(|| e.appeal.clone(), |n| format!("{} · {}", e.appeal, fl!(t, "exhibit-number", n = n))),
             state: match e.state.as_str() {
                 "requested" => fl!(t, "erasure-requested"),
                 "approved" => fl!(t, "erasure-approved"),
@@ -67,23 +72,23 @@ pub async fn erasures(State(app): State<AppState>, Retaining(person): Retaining,
                 _ => fl!(t, "erasure-executed"),
             },
             waits: e.state == "requested",
-            may_agree: e.requested_by != person.id && !e.approvals.iter().any(|(id, _)| *id == person.id),
+            may_agree: e.waits_for(person.id),
             basis: basis_words(t, e.basis),
             reason: e.reason,
-            requester: e.requester,
-            at: e.requested_at.to_string(),
+            requester: e.requester.map_or_else(|| fl!(t, "erasure-by-schedule"), |(_, name)| name),
+            at: e.requested_at.in_zone(&e.zone),
             agreed: e.approvals.into_iter().map(|(_, name)| name).collect(),
         })
         .collect();
     drop(tx);
-    page(&ErasuresPage { t, needed: APPROVALS, rows, frame })
+    page(&ErasuresPage { t, needed: APPROVALS, more, rows, frame })
 }
 
 #[derive(Deserialize)]
 pub struct Judged {
-    act: String,
+    pub act: String,
     #[serde(default)]
-    reason: String,
+    pub reason: String,
 }
 
 pub async fn judge(

@@ -46,6 +46,7 @@ fn words(t: &FluentLanguageLoader) -> String {
         "check-derivative": fl!(t, "check-derivative"),
         "check-export": fl!(t, "check-export"), "reading": fl!(t, "offline-reading"), "done": fl!(t, "offline-done"),
         "nothing": fl!(t, "offline-nothing"), "insecure": fl!(t, "offline-insecure"), "policy-unreadable": fl!(t, "offline-policy-unreadable"),
+        "zip-again": fl!(t, "offline-zip-again"),
     });
     words.to_string().replace('<', "\\u003c")
 }

@@ -1,17 +1,17 @@
-// Other people's clients, as they come: tus-js-client in Node, Uppy in Chromium, tuspy, curl; straight and through nginx
-// with the configuration that we ship.
+// Other people's clients, as they come: tus-js-client in Node, Uppy in Chromium, tuspy, curl; straight, through nginx and through Caddy
+// with the configurations that we ship.
 import { test, before, after } from 'node:test';
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash, randomFillSync } from 'node:crypto';
-import { createReadStream, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { createReadStream, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import * as tus from 'tus-js-client';
 import { freePort, newAppeal, startBrowser, startServer, until } from './support.js';
 
-let server, through, nginx, dir;
+let server, through, nginx, throughCaddy, caddy, dir;
 const hash = (bytes) => createHash('sha256').update(bytes).digest('hex');
 const noise = (length) => randomFillSync(Buffer.alloc(length));
 
@@ -32,10 +32,23 @@ before(async () => {
   nginx = spawn('nginx', ['-p', dir, '-c', join(dir, 'nginx.conf'), '-e', join(dir, 'error.log')], { stdio: 'inherit' });
   through = `http://127.0.0.1:${port}`;
   await until('nginx answers', () => fetch(`${through}/healthz`).then((r) => r.ok, () => false));
+  // And Caddy's: a name without TLS on a port of its own.
+  const program = join(process.env.TEMOIN_CACHE ?? join(homedir(), '.cache', 'temoin'), 'infra-1', 'usr', 'bin', 'caddy');
+  assert.ok(existsSync(program), 'infra/check.sh installs Caddy');
+  const caddyPort = await freePort();
+  const file = readFileSync(new URL('../../infra/Caddyfile', import.meta.url), 'utf8');
+  writeFileSync(join(dir, 'Caddyfile'), `{\n\tadmin off\n}\n${file}`);
+  const home = { XDG_DATA_HOME: dir, XDG_CONFIG_HOME: dir, HOME: dir };
+  caddy = spawn(program, ['run', '--adapter', 'caddyfile', '--config', join(dir, 'Caddyfile')], {
+    env: { ...process.env, ...home, TEMOIN_SITE: `http://127.0.0.1:${caddyPort}`, TEMOIN_NODES: server.base.replace('http://', '') }, stdio: 'ignore',
+  });
+  throughCaddy = `http://127.0.0.1:${caddyPort}`;
+  await until('Caddy answers', () => fetch(`${throughCaddy}/healthz`).then((r) => r.ok, () => false));
 });
 
 after(() => {
   nginx?.kill();
+  caddy?.kill();
   server?.stop();
   rmSync(dir, { recursive: true, force: true });
 });
@@ -51,7 +64,7 @@ async function files(base, s) {
   return (await answer.json()).files;
 }
 
-for (const [name, base] of [['straight', () => server.base], ['through nginx', () => through]]) {
+for (const [name, base] of [['straight', () => server.base], ['through nginx', () => through], ['through Caddy', () => throughCaddy]]) {
   test(`tus-js-client in Node, ${name}: chunks, an abort, a resume`, async () => {
     const s = await submission(base());
     const bytes = noise(6_000_000);

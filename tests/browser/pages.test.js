@@ -61,7 +61,7 @@ for (const [size, options] of Object.entries(SIZES)) {
         sue: [
           '/appeals', '/appeals/DEMO-26', '/appeals/DEMO-26/exhibits', '/appeals/DEMO-26/exhibits?state=relevant&kind=audio', '/appeals/DEMO-26/board',
           `/appeals/DEMO-26/bulk?exhibit=${photo.id}`, `/appeals/DEMO-26/compare?n=${photo.number},${clip.number}`, `/appeals/DEMO-26/export?exhibit=${photo.id}`, '/exports', '/erasures',
-          `/exhibits/${photo.id}`, `/exhibits/${clip.id}`, '/purpose', '/appeals/DEMO-26/exhibits?from=yesterday', '/exhibits/01890000-0000-7000-8000-000000000000',
+          `/exhibits/${photo.id}`, `/exhibits/${clip.id}`, '/purpose', '/account', '/retention', '/recoveries', '/requests', '/identities', '/appeals/DEMO-26/exhibits?from=yesterday', '/exhibits/01890000-0000-7000-8000-000000000000',
         ],
         ada: ['/audit', '/audit/log', '/audit/verify', '/audit/compare', `/audit/exhibits/${photo.id}`],
         root: ['/accounts'],
@@ -82,6 +82,28 @@ for (const [size, options] of Object.entries(SIZES)) {
       }
     });
   }
+}
+
+for (const locale of ['en-GB', 'fr-FR']) {
+  test(`what stands at the foot of a witness's pages, and the front door, ${locale}`, async () => {
+    const context = await browser.newContext({ viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true, locale });
+    const page = await context.newPage();
+    await page.goto(`${base}/a/DEMO-26`);
+    for (const [n, path] of ['privacy', 'accessibility', 'genuine'].entries()) {
+      await page.click(`footer nav:first-of-type a:nth-of-type(${n + 1})`);
+      assert.equal(new URL(page.url()).pathname, `/a/DEMO-26/${path}`);
+      await look(page, `pages-foot-${locale.slice(0, 2)}-${path}`);
+      assert.ok(!/\{\$|Unknown localization|No localization/.test(await page.textContent('main')), path);
+      assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${path} is wider than the phone`);
+    }
+    // A code that nobody has leads back to where it was typed.
+    await page.goto(base);
+    await page.fill('#code', 'ABCDE-FGHIJ-KLMNO-PQRST-UVWXY-Z');
+    await page.click('form[action="/r"] button');
+    await page.waitForSelector('#unknown');
+    await look(page, `pages-door-${locale.slice(0, 2)}`);
+    await context.close();
+  });
 }
 
 test('an address that makes no sense is told, and the rest is shown', async () => {

@@ -270,7 +270,7 @@ test('an administrator makes an account', async () => {
   await page.fill('#name', 'Omar');
   await page.selectOption('#role', 'investigator');
   await page.fill('#password', PASSWORD);
-  await page.click('form.stack button');
+  await page.click('form[action="/accounts"] button');
   assert.ok((await page.textContent('table')).includes('Omar'));
   await page.context().close();
 });

@@ -27,19 +27,22 @@ export const until = async (what, holds, tries = 300, ms = 100) => {
   assert.fail(what);
 };
 
-export async function startServer({ args = [], env = {} } = {}) {
+let servers = 0;
+
+export async function startServer({ args = [], env = {}, port = 0 } = {}) {
   assert.ok(binary, 'TEMOIN_TEST_BINARY names the program; infra/test.sh sets it');
   mkdirSync(shots, { recursive: true });
   const data = mkdtempSync(join(tmpdir(), 'temoin-browser-'));
-  const port = await freePort();
-  const base = `http://127.0.0.1:${port}`;
-  const settings = { ...process.env, TEMOIN_DATA: data, TEMOIN_LISTEN: `127.0.0.1:${port}`, TEMOIN_LIMITS__FREE_BYTES_MIN: '0', ...env };
+  port ||= await freePort();
+  const base = env.TEMOIN_PUBLIC_URL ?? `http://127.0.0.1:${port}`;
+  const settings = { ...process.env, TEMOIN_DATA: data, TEMOIN_LISTEN: `127.0.0.1:${port}`, TEMOIN_LIMITS__FREE_BYTES_MIN: '0', TEMOIN_ACCOUNTS__SECOND_FACTOR: 'optional', ...env };
   if (process.env.TEMOIN_TEST_PAIR === 'grown') {
     const admin = process.env.TEMOIN_TEST_POSTGRES;
     assert.ok(admin, 'infra/servers.sh starts PostgreSQL and Garage');
-    const name = `browser_${process.pid}`;
+    const name = `browser_${process.pid}_${servers++}`;
     assert.equal(spawnSync('psql', [admin, '-qc', `CREATE DATABASE ${name}`]).status, 0);
     settings.TEMOIN_DATABASE = admin.replace(/[^/]*$/, name);
+    assert.equal(spawnSync(binary, ['vault', 'make-key', join(data, 'keys', 'vault.key')], { env: settings }).status, 0);
     settings.TEMOIN_BLOBS = process.env.TEMOIN_TEST_S3.replace('PREFIX', name);
   }
   const cli = (words, input = '') => {
@@ -47,10 +50,16 @@ export async function startServer({ args = [], env = {} } = {}) {
     assert.equal(done.status, 0, done.stderr);
     return done.stdout.trim();
   };
+  // Straight on the database, as somebody with a hand in it would.
+  const sql = (text) => {
+    const [tool, words] = settings.TEMOIN_DATABASE ? ['psql', [settings.TEMOIN_DATABASE, '-qc', text]] : ['sqlite3', ['-cmd', '.timeout 5000', join(data, 'temoin.db'), text]];
+    const done = spawnSync(tool, words, { encoding: 'utf8' });
+    assert.equal(done.status, 0, done.stderr);
+  };
   const child = spawn(binary, ['serve', ...args], { env: settings, stdio: 'ignore' });
   await until('the server did not start', () => fetch(`${base}/healthz`).then(() => true, () => false));
   const stop = () => { child.kill(); rmSync(data, { recursive: true, force: true }); };
-  return { base, port, data, cli, stop };
+  return { base, port, data, cli, sql, stop };
 }
 
 /** An open appeal around 48.85, 2.35. */

@@ -217,6 +217,9 @@ test('pause, go on, remove; a refusal is said in words', async () => {
   await look(other, 'upload-refused');
   await other.click('#send-button');
   await until('what is missing is said', async () => /1 of 2 files arrived/.test(await other.textContent('#alert')));
+  // Said where whoever pressed the button at the end of the page sees and hears it.
+  assert.ok(await other.evaluate(() => document.activeElement?.id === 'alert' && document.getElementById('alert').getBoundingClientRect().top >= 0
+    && document.getElementById('alert').getBoundingClientRect().top < innerHeight));
   await other.locator('li.file', { hasText: 'large.mp4' }).getByRole('button', { name: 'Remove' }).click();
   await other.click('#send-button');
   await received(other);

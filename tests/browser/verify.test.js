@@ -149,6 +149,7 @@ with zipfile.ZipFile(foreign, "w", zipfile.ZIP_STORED) as z:
     assert.match(await check({ receipt: file('r', receipt), file: file('a.bin', photo) }), /doubt/);
     assert.match(await check({ zip, policy: trust }), /ok/);
     assert.match(await check({ zip: foreign, policy: trust }), /doubt/);
+    assert.match(await page.textContent('#findings'), /unpack it and choose the folder|décompressez-le et choisissez le dossier/);
     assert.match(await check({ folder: bundle, policy: trust }), /ok/);
     assert.match(await check({ zip: file('x.zip', 'no zip'), policy: trust }), /doubt/);
   };

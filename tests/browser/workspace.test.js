@@ -147,6 +147,9 @@ test('a triage by keyboard alone', async () => {
   await page.waitForFunction(() => /Taken back/.test(document.getElementById('ws-said').textContent));
   await page.keyboard.press('Control+z');
   await page.waitForFunction(() => document.querySelectorAll('.cell .state.relevant').length === 0);
+  // The next key is meant for what was taken back.
+  const numberOf = (label) => label.match(/[0-9]+/)[0];
+  assert.equal(numberOf(await page.getAttribute('#ws-grid .active', 'aria-label')), numberOf(first));
   await page.keyboard.press('Control+z');
   await page.waitForFunction(() => /nothing of yours/.test(document.getElementById('ws-said').textContent));
   // Letters can be switched off.
@@ -167,6 +170,30 @@ test('a triage by keyboard alone', async () => {
   assert.match(page.url(), /family=\d+/);
   await page.keyboard.press('f');
   assert.match(page.url(), /family=best/);
+  // One that is decided does not hide that its copies are not.
+  await page.click('.cell:has(.rank)');
+  const label = () => page.getAttribute('#ws-grid .active', 'aria-label');
+  const wait = /\d+ cop(y|ies) not reviewed/;
+  assert.doesNotMatch(await label(), wait, 'nothing of it is decided');
+  await page.keyboard.press('f');
+  await page.waitForURL(/family=\d+/);
+  await page.click('.cell:not([aria-label*=" copy"])');
+  const whole = numberOf(await label());
+  await page.keyboard.press('p');
+  await page.waitForFunction(() => /relevant/.test(document.getElementById('ws-said').textContent));
+  await page.keyboard.press('f');
+  await page.waitForURL(/family=best/);
+  assert.equal(numberOf(await label()), whole);
+  assert.match(await label(), wait);
+  await page.uncheck('#ws-advance');
+  await page.focus('#ws-grid [tabindex="0"]');
+  await page.keyboard.press('p');
+  await page.waitForFunction(() => !/not reviewed/.test(document.querySelector('#ws-grid .active').getAttribute('aria-label')));
+  await page.keyboard.press('Control+z');
+  await page.waitForFunction(() => /cop(y|ies) not reviewed/.test(document.querySelector('#ws-grid .active').getAttribute('aria-label')));
+  await page.keyboard.press('Control+z');
+  await page.waitForFunction(() => document.querySelectorAll('.cell .state.relevant').length === 0);
+  await page.check('#ws-advance');
   // Questions stand in the address.
   await page.check('#ws-kinds [data-word=video] input');
   assert.match(page.url(), /kind=video/);

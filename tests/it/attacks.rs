@@ -6,8 +6,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::cluster::Cluster;
 use crate::files::{Gps, jpeg, with_exif};
-use crate::support::{Pair, Server, on_both};
+use crate::support::{PATIENCE, Pair, Server, on_both};
 
 on_both!(
     changed_rows_and_entries_are_found,
@@ -151,7 +152,7 @@ fn admin(server: &Server, statements: &[String]) {
     let admin = format!("{}/postgres", server.database.rsplit_once('/').unwrap().0);
     for statement in statements {
         // A killed server's sessions end a moment later, and a database in use cannot be copied.
-        let until = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        let until = std::time::Instant::now() + PATIENCE;
         loop {
             let done = Command::new("psql").args([&admin, "-qc", statement]).output().unwrap();
             if done.status.success() {
@@ -397,74 +398,19 @@ async fn a_clock_that_jumps_is_told_of(pair: Pair) {
     let events = server.events().await;
     let received: Vec<&str> = events.iter().filter(|e| e["type"] == "exhibit.received").map(|e| e["t"].as_str().unwrap()).collect();
     assert_eq!(received.len(), 3, "T18: no entry is lost");
-    assert!(received[1] > received[2], "T18: the order is that of the log, whatever the clock says: {received:?}");
+    match pair {
+        Pair::Lite => assert!(received[1] > received[2], "T18: the order is that of the log, whatever the clock says: {received:?}"),
+        // Where nodes share a database, its clock counts, and this node's does no harm.
+        Pair::Grown => assert!(received.is_sorted(), "T18: {received:?}"),
+    }
     assert_eq!(server.audit().0, 0);
-}
-
-/// A PostgreSQL of its own.
-struct Cluster {
-    folder: tempfile::TempDir,
-    port: u16,
-}
-
-impl Cluster {
-    /// As the account that PostgreSQL agrees to run under.
-    fn run(&self, program: &str, args: &[&str]) {
-        let bin = fs::read_dir("/usr/lib/postgresql").unwrap().map(|e| e.unwrap().path()).max().unwrap().join("bin").join(program);
-        let root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
-        let mut command = if root { Command::new("runuser") } else { Command::new(&bin) };
-        if root {
-            command.args(["-u", "postgres", "--"]).arg(&bin);
-        }
-        let done = command.args(args).current_dir("/").output().unwrap();
-        assert!(done.status.success(), "{program}: {}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));
-    }
-
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        Command::new("chmod").arg("777").arg(folder.path()).status().unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        Self { folder, port }
-    }
-
-    fn data(&self) -> String {
-        self.folder.path().join("pg").to_string_lossy().into_owned()
-    }
-
-    fn start(&self) {
-        let options = format!("-p {} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c wal_level=replica", self.port);
-        self.run("pg_ctl", &["-D", &self.data(), "-w", "-l", &format!("{}/log", self.data()), "-o", &options, "start"]);
-    }
-
-    fn url(&self, database: &str) -> String {
-        format!("postgres://temoin@127.0.0.1:{}/{database}", self.port)
-    }
-
-    fn sql(&self, text: &str) -> String {
-        let done = Command::new("psql").args([&self.url("postgres"), "-qtAc", text]).output().unwrap();
-        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-        String::from_utf8(done.stdout).unwrap().trim().to_owned()
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        if std::path::Path::new(&self.data()).join("postmaster.pid").exists() {
-            self.run("pg_ctl", &["-D", &self.data(), "-m", "immediate", "stop"]);
-        }
-    }
 }
 
 /// T11: a real standby falls behind, the primary dies, the standby is promoted: rows that were committed are gone.
 async fn promoted() {
-    let primary = Cluster::new();
-    primary.run("initdb", &["-D", &primary.data(), "-U", "temoin", "-A", "trust", "-E", "UTF8", "--locale=C"]);
-    primary.start();
+    let primary = Cluster::begun();
     primary.sql("CREATE DATABASE agency");
-    let standby = Cluster::new();
-    let source = format!("host=127.0.0.1 port={} user=temoin", primary.port);
-    standby.run("pg_basebackup", &["-d", &source, "-D", &standby.data(), "-R", "-X", "stream", "-c", "fast"]);
-    standby.start();
+    let standby = primary.standby();
 
     let mut server = Server::start(Pair::Lite).await;
     server.kill();
@@ -487,8 +433,9 @@ async fn promoted() {
     .await;
     server.sent(&s, "later.jpg", jpeg(9, 40, 40)).await;
     let before = server.events().await;
+    server.settled().await;
     server.kill();
-    primary.run("pg_ctl", &["-D", &primary.data(), "-m", "immediate", "stop"]);
+    primary.stop();
     standby.sql("SELECT pg_wal_replay_resume()");
     standby.sql("SELECT pg_promote()");
     server.set("TEMOIN_DATABASE", Some(&standby.url("agency")));

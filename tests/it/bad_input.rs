@@ -335,6 +335,7 @@ async fn filters_and_json_that_make_no_sense(pair: Pair) {
         ("{\"from\":\"x\"}", "application/json", "invalid-body"),
         ("hello", "text/plain", "malformed"),
         ("[[[[[[", "application/json", "malformed"),
+        ("[null, null]", "application/json", "invalid-body"),
     ] {
         assert_eq!(problem(post(body, kind).await.unwrap()).await.1, code, "{body}");
     }
@@ -387,6 +388,14 @@ async fn the_listener_is_strict(pair: Pair) {
         .await
         .unwrap();
     assert_eq!(cross.status(), StatusCode::FORBIDDEN);
+    // Nor is anything of ours put into another site's page; following a link from there is something else.
+    server.user("ines", "investigator");
+    let ines = server.signed_in("ines").await;
+    let from_elsewhere = async |mode: &str| {
+        let asked = ines.get(server.url("/appeals")).header("sec-fetch-site", "cross-site").header("sec-fetch-mode", mode);
+        asked.send().await.unwrap().status()
+    };
+    assert_eq!((from_elsewhere("no-cors").await, from_elsewhere("navigate").await), (StatusCode::FORBIDDEN, StatusCode::OK));
 }
 
 async fn a_cut_form_keeps_what_was_whole(pair: Pair) {

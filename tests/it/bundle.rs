@@ -16,6 +16,7 @@ on_both!(
     what_was_changed_in_a_bundle_is_found,
     an_interrupted_export_goes_on,
     a_bundle_is_asked_for_in_a_page_and_fetched_in_pieces,
+    a_bundle_of_many_takes_a_second_person,
 );
 
 struct Case {
@@ -193,6 +194,7 @@ async fn a_third_party_checks_a_bundle_by_its_own_readme(pair: Pair) {
         ("ssh-keygen", "tagmanifest-sha256.txt"),
         ("openssl", "custody/checkpoint"),
         ("temoin", "custody/events.jsonl"),
+        ("temoin", "data"),
     ] {
         copy(&bundle, &bent);
         let at = if file == "data" { payload(&bent)[0].clone() } else { bent.join(file) };
@@ -208,6 +210,12 @@ async fn a_third_party_checks_a_bundle_by_its_own_readme(pair: Pair) {
         }
         let (ok, said) = run(&bent, &last);
         assert!(!ok, "{judge} took a bent {file}: {said}");
+        // And nobody reads both that a file was changed and that every file is what was received.
+        let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            judge != "temoin" || file != "data" || words.contains("contradicted payload") && !words.contains("proven payload"),
+            "{said}"
+        );
     }
 }
 
@@ -530,5 +538,69 @@ b.writestr(a.infolist()[0], b'another')"])
     assert_eq!(count("export.delivered"), 1, "one fetch, in however many pieces");
     let created = events.iter().find(|e| e["type"] == "export.created").unwrap();
     assert_eq!(created["actor"]["role"], "investigator");
+    case.server.assert_sound();
+}
+
+async fn a_bundle_of_many_takes_a_second_person(pair: Pair) {
+    let mut case = Case::new(pair).await;
+    case.server.kill();
+    case.server.set("TEMOIN_ACCOUNTS__BUNDLE_ALONE_MAX", Some("1"));
+    case.server.run().await;
+    for (name, role) in [("ines", "investigator"), ("ada", "supervisor"), ("bea", "supervisor")] {
+        case.server.user(name, role);
+    }
+    let (ines, ada, bea) = (case.server.signed_in("ines").await, case.server.signed_in("ada").await, case.server.signed_in("bea").await);
+    let post = async |who: &reqwest::Client, path: &str, form: &[(&str, &str)]| {
+        who.post(case.server.url(path)).form(form).send().await.unwrap().status().as_u16()
+    };
+    let page = async |who: &reqwest::Client| {
+        who.get(case.server.url("/exports")).header("accept-language", "en").send().await.unwrap().text().await.unwrap()
+    };
+    let ask = async |who: &reqwest::Client, exhibits: &str| {
+        let form = [("exhibits", exhibits), ("profile", "defence"), ("recipient", "Maître Dupont"), ("reason", "art. 114 CPP")];
+        assert_eq!(post(who, "/appeals/BUNDLE/export", &form).await, 303);
+        case.server.settled().await;
+    };
+    let ids = |page: &str| -> Vec<String> {
+        page.split("action=\"/exports/").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
+    };
+    // One exhibit: alone.
+    ask(&ines, &case.exhibits[0]).await;
+    assert!(page(&ines).await.contains("bundle.zip"));
+    // Another one on the same day: not any more, or many would leave one by one.
+    ask(&ines, &case.exhibits[1]).await;
+    assert!(page(&ines).await.contains("Waits for a second person"));
+    let one = ids(&page(&bea).await)[0].clone();
+    assert_eq!(post(&bea, &format!("/exports/{one}"), &[("act", "refuse"), ("reason", "pas nécessaire")]).await, 303);
+    // Two: not alone, and not by oneself twice over, whoever one is.
+    ask(&ada, &format!("{} {}", case.exhibits[0], case.exhibits[1])).await;
+    assert!(
+        page(&ada).await.contains("Waits for a second person") && ids(&page(&ada).await).is_empty() && ids(&page(&ines).await).is_empty()
+    );
+    let id = ids(&page(&bea).await)[0].clone();
+    let agree = [("act", "agree")];
+    assert_eq!(post(&ada, &format!("/exports/{id}"), &agree).await, 409, "not who asked");
+    assert_eq!(post(&ines, &format!("/exports/{id}"), &agree).await, 403, "a supervisor");
+    assert_eq!(bea.get(case.server.url(&format!("/exports/{id}/bundle.zip"))).send().await.unwrap().status(), 404, "nothing is there yet");
+    assert_eq!(post(&bea, &format!("/exports/{id}"), &agree).await, 303);
+    assert_eq!(post(&bea, &format!("/exports/{id}"), &agree).await, 409, "once");
+    case.server.settled().await;
+    // Fetching it wants a fresh proof of who does.
+    let path = format!("/exports/{id}/bundle.zip");
+    let led = async || ada.get(case.server.url(&path)).send().await.unwrap().headers()["location"].to_str().unwrap().to_owned();
+    case.server.sql("UPDATE session SET proved_at = proved_at - 3600000000");
+    assert!(led().await.starts_with("/prove?to="));
+    case.server.sql("UPDATE session SET proved_at = proved_at + 3600000000");
+    let fetched = ada.get(case.server.url(&led().await)).send().await.unwrap();
+    assert!(fetched.bytes().await.unwrap().starts_with(b"PK"));
+    // Refused, in words that who asked reads.
+    ask(&ines, &format!("{} {}", case.exhibits[0], case.exhibits[2])).await;
+    let id = ids(&page(&bea).await)[0].clone();
+    assert_eq!(post(&bea, &format!("/exports/{id}"), &[("act", "refuse"), ("reason", "")]).await, 422);
+    assert_eq!(post(&bea, &format!("/exports/{id}"), &[("act", "refuse"), ("reason", "Nobody asked for the third")]).await, 303);
+    assert!(page(&ines).await.contains("Nobody asked for the third"));
+    let events = case.server.events().await;
+    let of = |kind: &str| events.iter().filter(|e| e["type"] == kind).count();
+    assert_eq!((of("export.requested"), of("export.approved"), of("export.refused"), of("export.created")), (3, 1, 2, 2));
     case.server.assert_sound();
 }

@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 use crate::files::jpeg;
 use crate::support::{Pair, Server, on_both, sha256};
 
-on_both!(twenty_kills_lose_nothing);
+on_both!(twenty_kills_lose_nothing, a_demonstration_goes_on);
 
 const KILLS: u64 = 20;
 
@@ -70,4 +70,22 @@ async fn twenty_kills_lose_nothing(pair: Pair) {
     }
     assert!(shown.len() <= attempted.len());
     server.assert_sound();
+}
+
+/// The demonstration is fed in the background: ended in its middle, the next start hands over the rest, and nothing twice.
+async fn a_demonstration_goes_on(pair: Pair) {
+    let mut server = Server::start_with(pair, &[("TEMOIN_DEMO", "true"), ("TEMOIN_NO_WORKER", "true")]).await;
+    let fed = |server: &Server| server.query("SELECT COUNT(*) FROM exhibit").trim().parse::<u32>().unwrap();
+    crate::support::until("it is being fed", async || fed(&server) > 3).await;
+    server.kill();
+    let before = fed(&server);
+    assert!(before < 304, "it was over before");
+    server.run().await;
+    crate::support::until("it is fed", async || fed(&server) == 304).await;
+    assert!(server.log().contains(&format!("It was interrupted after {before} files, and goes on.")), "{}", server.log());
+    assert_eq!(server.query("SELECT COUNT(DISTINCT name) FROM exhibit").trim(), "304");
+    server.kill();
+    server.run().await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(fed(&server), 304, "it is there once");
 }

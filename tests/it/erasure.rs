@@ -9,7 +9,7 @@ use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 
 use crate::files::jpeg;
-use crate::support::{Pair, Server, Submission, on_both, sha256, verify};
+use crate::support::{PATIENCE, Pair, Server, Submission, on_both, sha256, verify};
 
 on_both!(two_people_erase_and_nothing_else_changes, a_hold_forbids_it_and_a_forged_tombstone_is_found, a_restored_backup_erases_again,);
 
@@ -75,7 +75,7 @@ impl Case {
         let id = self.waiting().await.remove(0);
         assert_eq!(self.approve(1, &id).await, StatusCode::SEE_OTHER);
         assert_eq!(self.approve(2, &id).await, StatusCode::SEE_OTHER);
-        let until = Instant::now() + Duration::from_secs(30);
+        let until = Instant::now() + PATIENCE;
         while self.page(n).await != StatusCode::GONE {
             assert!(Instant::now() < until, "it is still there: {}", self.server.log());
             tokio::time::sleep(Duration::from_millis(50)).await;

@@ -9,7 +9,7 @@ use reqwest::StatusCode;
 use serde_json::Value;
 
 use crate::files::jpeg;
-use crate::support::{Pair, Server, on_both, sha256};
+use crate::support::{PATIENCE, Pair, Server, on_both, sha256};
 
 on_both!(
     addresses_have_budgets_and_only_named_proxies_are_believed,
@@ -268,7 +268,8 @@ async fn a_stick_and_a_zip_are_taken_in(pair: Pair) {
     };
     let path = stick.to_string_lossy().into_owned();
     let (code, lines) = take(&path, &[]);
-    assert_eq!((code, lines.len()), (1, 5), "one is too large: {lines:?}");
+    assert_eq!((code, lines.len()), (1, 6), "one is too large, and a link is no file: {lines:?}");
+    assert!(lines.iter().any(|l| l["path"] == "link" && l["error"] == "invalid-body"), "{lines:?}");
     assert!(lines.iter().any(|l| l["sha256"] == sha256(&jpeg(2, 40, 40))), "the one with the odd name: {lines:?}");
     let refused = server.events().await.iter().filter(|e| e["type"] == "upload.rejected").count();
     assert_eq!(refused, 1, "a refusal is an event here, too");
@@ -291,7 +292,16 @@ async fn a_stick_and_a_zip_are_taken_in(pair: Pair) {
     let (code, lines) = take(&zip.to_string_lossy(), &[]);
     assert_eq!((code, lines.len()), (0, 3), "{lines:?}");
     assert!(!server.dir.path().parent().unwrap().join("evil.txt").exists());
-    for wrong in ["/no/such/place", "/etc/hostname"] {
+    // Two members of one name: all of it, or none of it in words.
+    let twice = server.path("twice.zip");
+    let script = "import sys, warnings, zipfile\nwarnings.simplefilter('ignore')\nz = zipfile.ZipFile(sys.argv[1], 'w')\n\
+        z.writestr('dup.txt', 'd1')\nz.writestr('dup.txt', 'd2')\nz.close()";
+    assert!(std::process::Command::new("python3").args(["-c", script]).arg(&twice).status().unwrap().success());
+    // More members than anybody hands in.
+    let many = server.path("many.zip");
+    let script = "import sys, zipfile\nz = zipfile.ZipFile(sys.argv[1], 'w')\nfor n in range(200001): z.writestr(str(n), b'')\nz.close()";
+    assert!(std::process::Command::new("python3").args(["-c", script]).arg(&many).status().unwrap().success());
+    for wrong in ["/no/such/place", "/etc/hostname", many.to_str().unwrap(), twice.to_str().unwrap()] {
         assert_eq!(take(wrong, &[]).0, 3, "{wrong}");
     }
     server.settled().await;
@@ -314,8 +324,7 @@ async fn progress_without_script(pair: Pair) {
     let mut seen = String::new();
     let mut wait_for = async |mark: &str, frame: &mut reqwest::Response| {
         while !seen.contains(mark) {
-            let chunk =
-                tokio::time::timeout(Duration::from_secs(20), frame.chunk()).await.unwrap_or_else(|_| panic!("no {mark} in {seen}"));
+            let chunk = tokio::time::timeout(PATIENCE, frame.chunk()).await.unwrap_or_else(|_| panic!("no {mark} in {seen}"));
             seen.push_str(&String::from_utf8_lossy(&chunk.unwrap().unwrap()).replace(['\u{2068}', '\u{2069}'], ""));
         }
     };

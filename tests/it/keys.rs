@@ -4,11 +4,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::files::jpeg;
-use crate::support::{Pair, Server, Submission, on_both, sha256, verify};
+use crate::support::{PATIENCE, Pair, Server, Submission, on_both, sha256, verify};
 
 on_both!(
     a_replaced_key_signs_nothing_more,
@@ -98,7 +99,7 @@ async fn a_replaced_key_signs_nothing_more(pair: Pair) {
     assert_eq!(server.cli(&["log", "rotate-key"]).status.code(), Some(3), "one after the other");
     let before = fetched(&server, "/log/checkpoint").await;
     send(&server, &s, 2).await;
-    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(fetched(&server, "/log/checkpoint").await, before, "the old process signs nothing: {}", server.log());
     assert!(server.log().contains("start again with its key file"));
     server.kill();
@@ -283,7 +284,7 @@ async fn a_lost_log_goes_on_under_another_name(pair: Pair) {
     assert!(opened.status.success(), "{}", String::from_utf8_lossy(&opened.stderr));
     assert!(String::from_utf8_lossy(&opened.stdout).contains("/custody/3"));
     server.sent(&s, "late.jpg", jpeg(40, 40, 40)).await;
-    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
     assert!(server.log().contains("start again with its key file"), "{}", server.log());
     server.kill();
     server.run().await;
@@ -380,8 +381,10 @@ async fn the_sequencer_may_end_at_any_step(pair: Pair) {
             server.kill();
             server.set("TEMOIN_TEST_END_AT", Some(&format!("{step}:{time}")));
             server.start_unasked();
-            // It ends by itself at some event of these, or already at its start.
-            for _ in 0..40 {
+            // It ends by itself at some event of these, or already at its start. How many share a batch is a matter of its speed: so
+            // files come until it has ended.
+            let until = Instant::now() + PATIENCE;
+            while Instant::now() < until {
                 seed += 1;
                 let bytes = jpeg(seed, 24, 24);
                 let hash = sha256(&bytes);
@@ -390,7 +393,7 @@ async fn the_sequencer_may_end_at_any_step(pair: Pair) {
                     None if server.has_ended() => break,
                     None => {}
                 }
-                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+                tokio::time::sleep(Duration::from_millis(20)).await;
             }
             assert!(server.waits_for_end().await, "{step}:{time} was never reached");
             server.set("TEMOIN_TEST_END_AT", None);

@@ -7,7 +7,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use reqwest::{Client, StatusCode};
-use serde_json::{Value, json};
+use serde_json::Value;
+
+/// How long something may take that comes by itself. It fails nothing that works, on a slow and loaded machine either: what must
+/// not take long is measured in `benches/`.
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Pair {
@@ -40,6 +44,8 @@ pub struct Server {
     blobs: String,
     child: Option<Child>,
     extra: Vec<(String, String)>,
+    /// A network of its own that it runs in, and the address there.
+    room: Option<(String, String)>,
 }
 
 fn env(name: &str) -> String {
@@ -98,19 +104,38 @@ impl Server {
             database,
             blobs,
             child: None,
+            room: None,
             extra: extra.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect(),
         };
+        if pair == Pair::Grown {
+            server.give_vault();
+        }
         server.run().await;
         server
     }
 
+    /// Where nodes share a database the operator brings the vault's key.
+    fn give_vault(&self) {
+        std::fs::create_dir_all(self.path("keys")).unwrap();
+        self.cli_ok(&["vault", "make-key", self.path("keys/vault.key").to_str().unwrap()], "");
+    }
+
     fn configured(&self) -> Command {
-        let mut command = binary();
+        let (mut command, address) = match &self.room {
+            Some((name, address)) => {
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", name, env!("CARGO_BIN_EXE_temoin")]);
+                (command, address.as_str())
+            }
+            None => (binary(), "127.0.0.1"),
+        };
         command
             .current_dir(self.dir.path())
             .env("TEMOIN_DATA", self.dir.path())
-            .env("TEMOIN_LISTEN", format!("127.0.0.1:{}", self.port))
+            .env("TEMOIN_LISTEN", format!("{address}:{}", self.port))
             .env("TEMOIN_LIMITS__FREE_BYTES_MIN", "0")
+            // Passwords alone, where a test is about something else; `people` is about what is asked for otherwise.
+            .env("TEMOIN_ACCOUNTS__SECOND_FACTOR", "optional")
             .env("TEMOIN_DATABASE", &self.database)
             .env("TEMOIN_BLOBS", &self.blobs);
         for (name, value) in &self.extra {
@@ -124,7 +149,7 @@ impl Server {
         let log = std::fs::File::options().create(true).append(true).open(self.dir.path().join("server.log")).unwrap();
         let child = self.configured().arg("serve").stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
         self.child = Some(child);
-        let until = Instant::now() + Duration::from_secs(60);
+        let until = Instant::now() + PATIENCE;
         while self.http.get(format!("{}/healthz", self.base)).send().await.is_err() {
             let ended = self.child.as_mut().unwrap().try_wait().unwrap();
             assert!(ended.is_none() && Instant::now() < until, "the server did not start: {}", self.log());
@@ -134,23 +159,57 @@ impl Server {
 
     /// A second node on the same database, store and key.
     pub async fn beside(&self) -> Self {
+        self.beside_with(&[], None).await
+    }
+
+    /// The same in a network of its own: its name, its address, and where the database and the store are from there.
+    pub async fn beside_in(&self, room: (&str, &str), database: &str, blobs: &str) -> Self {
+        let extra = [("TEMOIN_DATABASE", database), ("TEMOIN_BLOBS", blobs)];
+        self.beside_with(&extra, Some((room.0.to_owned(), room.1.to_owned()))).await
+    }
+
+    async fn beside_with(&self, more: &[(&str, &str)], room: Option<(String, String)>) -> Self {
         let port = free_port();
         let key = self.dir.path().join("keys/log.seed").to_string_lossy().into_owned();
         let extra = [("TEMOIN_LOG__SEED_FILE".to_owned(), key), ("TEMOIN_NODE".to_owned(), "n2".to_owned())];
         let mut other = Self {
             pair: self.pair,
             dir: tempfile::tempdir().unwrap(),
-            base: format!("http://127.0.0.1:{port}"),
+            base: format!("http://{}:{port}", room.as_ref().map_or("127.0.0.1", |(_, address)| address)),
             http: self.http.clone(),
             port,
             // On a disk that is another process on the same machine.
             database: if self.database.is_empty() { format!("sqlite:{}", self.path("temoin.db").display()) } else { self.database.clone() },
             blobs: if self.blobs.is_empty() { format!("file:{}", self.path("media").display()) } else { self.blobs.clone() },
             child: None,
+            room,
             extra: self.extra.iter().cloned().chain(extra).collect(),
         };
+        for (name, value) in more {
+            other.set(name, Some(value));
+        }
         other.run().await;
         other
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Where the media are, as the server was told.
+    pub fn blobs_url(&self) -> String {
+        self.extra.iter().find(|(name, _)| name == "TEMOIN_BLOBS").map_or_else(|| self.blobs.clone(), |(_, url)| url.clone())
+    }
+
+    /// The end that a process is asked for; waits for it.
+    pub async fn terminate(&mut self) {
+        Command::new("kill").arg(self.pid().to_string()).status().unwrap();
+        let until = Instant::now() + Duration::from_secs(45);
+        while !self.has_ended() {
+            assert!(Instant::now() < until, "it does not end: {}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        self.child = None;
     }
 
     /// Sets or takes back a setting for the next start.
@@ -180,8 +239,22 @@ impl Server {
         self.log().lines().find(|l| l.contains(mark)).map(str::to_owned)
     }
 
+    /// A command that ends by itself. One that does not is a failure with a name, not a run that hangs.
     pub fn cli(&self, args: &[&str]) -> Output {
-        self.configured().args(args).stdin(Stdio::null()).output().unwrap()
+        let child = self.configured().args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let pid = child.id();
+        let (told, ended) = std::sync::mpsc::channel();
+        std::thread::spawn(move || told.send(child.wait_with_output()));
+        ended.recv_timeout(4 * PATIENCE).map(Result::unwrap).unwrap_or_else(|_| {
+            let _ = Command::new("kill").args(["-9", &pid.to_string()]).status();
+            panic!("`temoin {}` does not end", args.join(" "))
+        })
+    }
+
+    /// Runs on until it is dropped.
+    pub fn cli_in_background(&self, args: &[&str]) -> Background {
+        let log = std::fs::File::options().create(true).append(true).open(self.dir.path().join("server.log")).unwrap();
+        Background(self.configured().args(args).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap())
     }
 
     pub fn cli_with(&self, args: &[&str], input: &str) -> Output {
@@ -190,7 +263,7 @@ impl Server {
         child.wait_with_output().unwrap()
     }
 
-    fn cli_ok(&self, args: &[&str], input: &str) -> String {
+    pub fn cli_ok(&self, args: &[&str], input: &str) -> String {
         let done = self.cli_with(args, input);
         assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
         String::from_utf8(done.stdout).unwrap().trim().to_owned()
@@ -232,6 +305,19 @@ impl Server {
         self.cli_ok(&["token", "add", role, "--purpose", "investigation", "--reason", "Affaire 12/2026"], "")
     }
 
+    /// The same in another agency, which has to be there.
+    pub fn user_of(&self, agency: &str, name: &str, role: &str) {
+        self.cli_ok(&["user", "add", name, "--role", role, "--agency", agency, "--password-stdin"], Self::PASSWORD);
+    }
+
+    /// Makes another agency, with a vault whose key nobody has.
+    pub fn agency(&self, name: &str) {
+        let key = self.path(&format!("{name}.vault"));
+        let recipient = self.cli_ok(&["vault", "make-key", key.to_str().unwrap()], "");
+        std::fs::remove_file(key).unwrap();
+        self.cli_ok(&["agency", "new", name, "--vault", &recipient], "");
+    }
+
     /// A client with a browser's session.
     pub async fn signed_in(&self, name: &str) -> Client {
         let client = patient().cookie_store(true).redirect(reqwest::redirect::Policy::none()).build().unwrap();
@@ -241,6 +327,15 @@ impl Server {
         let why = [("purpose", "investigation"), ("reason", "Affaire 12/2026"), ("to", "/appeals")];
         client.post(self.url("/purpose")).form(&why).send().await.unwrap();
         client
+    }
+
+    /// Somebody whose password an administrator chose chooses their own (and then the tests' again).
+    pub async fn chooses_password(&self, client: &Client) {
+        let other = "a password of one's own";
+        for (old, new) in [(Self::PASSWORD, other), (other, Self::PASSWORD)] {
+            let changed = client.post(self.url("/account/password")).form(&[("old", old), ("new", new)]).send().await.unwrap();
+            assert_eq!(changed.status(), StatusCode::SEE_OTHER);
+        }
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -281,14 +376,21 @@ impl Server {
         (answer.status(), serde_json::from_str(&answer.text().await.unwrap()).unwrap_or(Value::Null))
     }
 
+    /// How many entries the newest checkpoint has signed.
+    pub async fn log_size(&self) -> usize {
+        let checkpoint = self.http.get(self.url("/log/checkpoint")).send().await.unwrap().text().await.unwrap();
+        checkpoint.lines().nth(1).unwrap().parse().unwrap()
+    }
+
     /// Every event of the log, in order, as an auditor fetches them.
     pub async fn events(&self) -> Vec<Value> {
         self.settled().await;
         // Refused where an earlier call has made it.
         self.cli_with(&["user", "add", "events", "--role", "auditor", "--password-stdin"], Self::PASSWORD);
         let token = self.cli_ok(&["token", "add", "events"], "");
-        let checkpoint = self.http.get(self.url("/log/checkpoint")).send().await.unwrap().text().await.unwrap();
-        let size: usize = checkpoint.lines().nth(1).unwrap().parse().unwrap();
+        // The account and its token are events themselves: whoever goes on to kill the server counts on all of them.
+        self.settled().await;
+        let size = self.log_size().await;
         let mut events = Vec::new();
         for tile in 0..size.div_ceil(256) {
             let width = 256.min(size - 256 * tile);
@@ -307,15 +409,17 @@ impl Server {
         events
     }
 
-    /// Waits until nothing is left to examine or to sequence.
+    /// Waits until nothing is left to examine or to sequence: as long as it takes, while it becomes less.
     pub async fn settled(&self) {
-        let until = Instant::now() + Duration::from_secs(120);
+        let (mut least, mut since) = (i64::MAX, Instant::now());
         loop {
             let (_, ready) = self.get("", "/readyz").await;
-            if ready["events_waiting"] == json!(0) && ready["jobs_waiting"] == json!(0) {
-                return;
+            let left = ready["events_waiting"].as_i64().zip(ready["jobs_waiting"].as_i64()).map(|(events, jobs)| events + jobs);
+            match left {
+                Some(0) => return,
+                Some(left) if left < least => (least, since) = (left, Instant::now()),
+                _ => assert!(since.elapsed() < PATIENCE, "work is left: {ready} {}", self.log()),
             }
-            assert!(Instant::now() < until, "work is left: {ready} {}", self.log());
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -346,21 +450,25 @@ impl Server {
     pub fn sql(&self, text: &str) {
         let done = match self.pair {
             Pair::Lite => Command::new("sqlite3").args(["-cmd", ".timeout 5000"]).arg(self.dir.path().join("temoin.db")).arg(text).output(),
-            Pair::Grown => Command::new("psql").args([&self.database, "-qc", text]).output(),
+            Pair::Grown => Command::new("psql").args([&self.database_url(), "-qc", text]).output(),
         }
         .unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+
+    fn database_url(&self) -> String {
+        self.extra.iter().find(|(name, _)| name == "TEMOIN_DATABASE").map_or_else(|| self.database.clone(), |(_, url)| url.clone())
     }
 
     /// What a SELECT of one column finds, a line each.
     pub fn query(&self, text: &str) -> String {
         let done = match self.pair {
             Pair::Lite => Command::new("sqlite3").args(["-cmd", ".timeout 5000"]).arg(self.dir.path().join("temoin.db")).arg(text).output(),
-            Pair::Grown => Command::new("psql").args([&self.database, "-qtAc", text]).output(),
+            Pair::Grown => Command::new("psql").args([&self.database_url(), "-qtAc", text]).output(),
         }
         .unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
-        String::from_utf8(done.stdout).unwrap()
+        String::from_utf8_lossy(&done.stdout).into_owned()
     }
 
     /// Nothing is left of what was there: neither rows nor keys nor bytes on this disk. The server must not run.
@@ -376,6 +484,7 @@ impl Server {
             }
             self.blobs = self.blobs.replacen("?", "_again?", 1);
         }
+        self.give_vault();
     }
 
     /// Starts without asking whether it answers: it is meant to end by itself.
@@ -390,7 +499,7 @@ impl Server {
     }
 
     pub async fn waits_for_end(&mut self) -> bool {
-        let until = Instant::now() + Duration::from_secs(20);
+        let until = Instant::now() + PATIENCE;
         while !self.has_ended() {
             if Instant::now() > until {
                 return false;
@@ -421,6 +530,15 @@ impl Drop for Server {
         if std::thread::panicking() {
             eprintln!("--- the server said:\n{}", self.log());
         }
+    }
+}
+
+pub struct Background(Child);
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -474,7 +592,7 @@ pub fn sha256(bytes: &[u8]) -> String {
 
 /// Waits for something that has to come true.
 pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(30);
+    let until = Instant::now() + PATIENCE;
     while !holds().await {
         assert!(Instant::now() < until, "in vain: {what}");
         tokio::time::sleep(Duration::from_millis(100)).await;

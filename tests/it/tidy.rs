@@ -105,6 +105,9 @@ fn both_languages_say_the_same_things() {
         keys.sort();
         // Of a key that stands twice only one is ever said.
         assert!(keys.is_sorted_by(|a, b| a < b), "a key stands twice in {language}");
+        // A brace too many is one message less, and the program only says so in its log.
+        let (opened, closed) = (text.lines().filter(|l| l.ends_with("->")).count(), text.lines().filter(|l| *l == "}").count());
+        assert_eq!(opened, closed, "choices that begin and end in {language}");
         keys
     };
     assert_eq!(keys("en"), keys("fr"));

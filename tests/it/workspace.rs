@@ -162,6 +162,19 @@ async fn a_family_is_decided_at_once_and_taken_back(pair: Pair) {
     assert_eq!(over["changed"][0]["state"], "undecided");
     let (_, back) = post(&server, &token, "decisions/undo", json!({"items": [{"number": 2, "version": 4}]})).await;
     assert_eq!(back["changed"][0]["state"], "relevant", "what was decided before holds again: {back}");
+    // Who corrects themselves corrects the copies on which they had decided the same; a colleague's decision stands.
+    let same = |version: u64, decision: &str| json!({"items": [{"number": 2, "version": version}], "decision": decision, "rest": "same"});
+    let (_, first) = post(&server, &token, "decisions", same(5, "relevant")).await;
+    assert_eq!((first["changed"].as_array().map(Vec::len), &first["stands"]), (Some(2), &json!([3])), "{first}");
+    let (_, corrected) = post(&server, &token, "decisions", same(6, "not_relevant")).await;
+    assert_eq!((corrected["changed"].as_array().map(Vec::len), &corrected["stands"]), (Some(2), &json!([3])), "{corrected}");
+    assert_eq!(words(&state(&token).await), "not_relevant not_relevant undecided ready");
+    let (_, others) = post(&server, &supervisor, "decisions", same(7, "relevant")).await;
+    assert_eq!(
+        (others["changed"].as_array().map(Vec::len), &others["stands"]),
+        (Some(1), &json!([1, 3])),
+        "nobody corrects another: {others}"
+    );
     server.settled().await;
     let kinds: Vec<String> = server.events().await.iter().map(|e| e["type"].as_str().unwrap().to_owned()).collect();
     assert_eq!(kinds.iter().filter(|k| *k == "exhibit.decision_undone").count(), 3);

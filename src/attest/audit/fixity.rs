@@ -58,7 +58,8 @@ pub async fn fixity(app: &App, scope: Scope, mut progress: impl FnMut(u64)) -> R
             let found = match read {
                 Ok((found, bytes)) if found == expected && bytes == size => None,
                 Ok((found, _)) => Some(found.to_string()),
-                // A store that is away contradicts nothing; one that answers, but not for this, does.
+                // A store that is away, or breaks off, contradicts nothing; one that answers, but not for this, does.
+                Err(Error::TryLater) => return Err(Error::TryLater),
                 Err(_) if app.blobs.ping().await.is_err() => return Err(Error::TryLater),
                 Err(_) => Some("unreadable".to_owned()),
             };
@@ -124,6 +125,7 @@ async fn pictures(app: &App, agency: Id, sha256: Sha256) -> Result<Option<&'stat
         };
         match read {
             Ok(true) => {}
+            Err(Error::TryLater) => return Err(Error::TryLater),
             Err(_) if app.blobs.ping().await.is_err() => return Err(Error::TryLater),
             _ => return Ok(Some(variant)),
         }

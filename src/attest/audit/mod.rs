@@ -1,6 +1,7 @@
 //! The record is watched: the log replayed against the tables and the store, the store read again, and what comes of it written down.
 
 mod asked;
+mod copy;
 mod fixity;
 mod replay;
 
@@ -17,6 +18,7 @@ use crate::domain::custody::{Draft, EventType};
 use crate::error::{Error, Result};
 
 pub use asked::{Received, check_receipt, look_up};
+pub use copy::audit_copy;
 pub use fixity::{Scope, checked, fixity, fixity_slice};
 pub use replay::audit;
 
@@ -39,7 +41,7 @@ pub struct Report {
 }
 
 impl Report {
-    pub(super) fn add(&mut self, what: &'static str, detail: impl Into<String>) {
+    pub fn add(&mut self, what: &'static str, detail: impl Into<String>) {
         self.findings.push(Finding { what: what.into(), detail: detail.into() });
     }
 }

@@ -12,22 +12,23 @@ use serde::{Deserialize, Serialize};
 
 use super::asked::Asked;
 use super::export::{Payload, export};
+use crate::access;
 use crate::app::App;
 use crate::attest::append;
 use crate::attest::audit::checked;
 use crate::db::{self, bundles::Bundle, bundles::NewBundle};
-use crate::domain::actor::{Act, Actor, Person, may};
+use crate::domain::actor::{Act, Actor, Person};
 use crate::domain::appeal::Appeal;
 use crate::domain::custody::zip::{Member, Piece, layout};
 use crate::domain::custody::{Draft, EventType, SubjectKind};
-use crate::domain::exhibit::Quarantine;
 use crate::domain::job::Job;
 use crate::domain::value::{DAY_US, HOUR_US, Id, Sha256};
 use crate::error::{Error, Result};
+use crate::keeping::keep_all;
 
 /// How long a ready bundle can be fetched.
 const KEPT_US: i64 = 7 * DAY_US;
-const PRIORITY: i64 = 5;
+pub(super) const PRIORITY: i64 = 5;
 /// Folders in which bundles are made.
 const SCRATCH: &str = "bundle-";
 
@@ -47,7 +48,7 @@ struct Planned {
 
 /// Asks for a bundle. What is wrong with the question is said at once; the rest is a job's.
 pub async fn ask_bundle(app: &App, person: &Person, appeal: &Appeal, asked: &Asked) -> Result<Id> {
-    if !may(person.role, Act::Export) {
+    if !person.may(Act::Export) {
         return Err(Error::Forbidden);
     }
     asked.check()?;
@@ -57,17 +58,42 @@ pub async fn ask_bundle(app: &App, person: &Person, appeal: &Appeal, asked: &Ask
         let found = db::exhibits::by_id(&mut tx, *exhibit).await?.filter(|e| e.appeal == appeal.id);
         let found =
             found.ok_or_else(|| Error::Invalid { field: "exhibits", why: format!("{exhibit} is not an exhibit of this appeal") })?;
-        // What a scanner found something in leaves only with those who answer for it.
-        if found.quarantine == Some(Quarantine::Infected) && !may(person.role, Act::Retain) {
+        // What a scanner found something in, and what its witness asked not to be used, leaves only with those who answer for it.
+        if found.is_locked() && !person.may(Act::Retain) {
             return Err(Error::Forbidden);
         }
         bytes_all += found.size;
     }
+    // Held, so that two questions at once are counted one after the other.
+    db::accounts::hold(&mut tx, person.id).await?;
+    let of_today = db::bundles::asked_alone(&mut tx, person.id, app.now().plus(-DAY_US)).await?;
+    let lately: usize = of_today.iter().filter_map(|text| serde_json::from_str::<Asked>(text).ok()).map(|a| a.exhibits.len()).sum();
     let id = app.new_id();
     let text = serde_json::to_string(asked).map_err(Error::internal)?;
-    let new = NewBundle { id, appeal: appeal.id, by: person.id, role: person.role, purpose: person.purpose, asked: text, bytes_all };
+    let new = NewBundle {
+        id,
+        appeal: appeal.id,
+        by: person.id,
+        role: person.role,
+        purpose: person.purpose,
+        proof: person.proof,
+        asked: text,
+        bytes_all,
+        // So much leaves with a second person's word alone (`agree.rs`), in one bundle or in several of a day.
+        awaits: lately + asked.exhibits.len() > app.config.accounts.bundle_alone_max,
+    };
+    let awaits = new.awaits;
     db::bundles::add(&mut tx, new, app.now()).await?;
-    db::jobs::enqueue(&mut tx, app.new_id(), Job::Bundle(id), PRIORITY, app.now()).await?;
+    if awaits {
+        let draft = Draft::new(EventType::ExportRequested, Actor::from(person))
+            .about(SubjectKind::Appeal, appeal.id)
+            .fact("count", asked.exhibits.len())
+            .private("bundle", id.to_string())
+            .private("reason", asked.reason.clone());
+        append(app, &mut tx, draft).await?;
+    } else {
+        db::jobs::enqueue(&mut tx, app.new_id(), Job::Bundle(id), PRIORITY, app.now()).await?;
+    }
     tx.commit().await?;
     app.work.notify_one();
     Ok(id)
@@ -77,7 +103,7 @@ pub async fn ask_bundle(app: &App, person: &Person, appeal: &Appeal, asked: &Ask
 pub async fn make_bundle(app: &App, id: Id) -> Result<()> {
     let mut tx = app.db.read().await?;
     let folder = scratch(app).join(format!("{SCRATCH}{id}"));
-    let Some(bundle) = db::bundles::by_id(&mut tx, id).await?.filter(|b| b.state == "waiting") else {
+    let Some(bundle) = db::bundles::by_id(&mut tx, id).await?.filter(|b| b.state == "waiting" && !b.awaits) else {
         let _ = fs::remove_dir_all(folder);
         return Ok(());
     };
@@ -101,7 +127,7 @@ async fn make(app: &App, bundle: &Bundle, appeal: &Appeal, folder: &Path) -> Res
     let (told, listen) = tokio::sync::watch::channel(0u64);
     let actor = bundle.actor();
     let exported = {
-        let work = export(app, &actor, appeal, asked, folder, Payload::Left, |n| told.send_modify(|sum| *sum += n));
+        let work = export(app, &actor, appeal, asked, folder, Payload::Left(bundle.id), |n| told.send_modify(|sum| *sum += n));
         let mut work = std::pin::pin!(work);
         loop {
             tokio::select! {
@@ -134,9 +160,13 @@ async fn make(app: &App, bundle: &Bundle, appeal: &Appeal, folder: &Path) -> Res
     };
     plan.extend(planned);
     let size = layout(members(&plan)).iter().map(Piece::len).sum();
-    let small_key = app.blobs.put(small.into()).await?;
-    let plan_key = app.blobs.put(serde_json::to_vec(&plan).map_err(Error::internal)?.into()).await?;
+    let kept = keep_all(app, vec![small.into(), serde_json::to_vec(&plan).map_err(Error::internal)?.into()]).await?;
+    let [small, plan] = kept.as_slice() else { return Err(Error::TryLater) };
+    let (small_key, plan_key) = (small.key.clone(), plan.key.clone());
     let mut tx = app.db.begin().await?;
+    for one in &kept {
+        one.settle(&mut tx).await?;
+    }
     if !db::bundles::set_ready(&mut tx, bundle.id, size, &plan_key, &small_key, app.now()).await? {
         // An exhibit in it was erased meanwhile.
         for key in [&plan_key, &small_key] {
@@ -194,8 +224,17 @@ pub async fn ready_bundle(app: &App, person: &Person, id: Id) -> Result<Bundle> 
     let mut tx = app.db.read().await?;
     let bundle = db::bundles::by_id(&mut tx, id).await?.ok_or(Error::NotFound)?;
     let appeal = db::appeals::by_id(&mut tx, bundle.appeal).await?;
-    if !may(person.role, Act::Export) || appeal.agency != person.agency || bundle.state != "ready" {
+    access::to_appeal(app, &mut tx, person, &appeal, Act::Export).await?;
+    if bundle.state != "ready" {
         return Err(Error::NotFound);
+    }
+    // It may have been locked since the bundle was made, or the bundle was made by somebody who answers for it.
+    if !person.may(Act::Retain) {
+        let locked = db::exhibits::locked_of_appeal(&mut tx, bundle.appeal).await?;
+        let asked: Asked = serde_json::from_str(&bundle.asked).map_err(Error::internal)?;
+        if asked.exhibits.iter().any(|exhibit| locked.contains(exhibit)) {
+            return Err(Error::Forbidden);
+        }
     }
     Ok(bundle)
 }

@@ -42,8 +42,6 @@ struct Unfinished {
     export: Id,
     begun_at: String,
     asked: Asked,
-    /// Once the events are written: what they commit to.
-    manifest: Option<String>,
 }
 
 /// One line of `custody/events.jsonl`.
@@ -63,8 +61,8 @@ pub struct EventLine {
 pub enum Payload {
     /// They are copied into the folder.
     Copied,
-    /// They stay in the store, and are only hashed again.
-    Left,
+    /// They stay in the store, and are only hashed again. The export has this id, whoever goes on with it and wherever.
+    Left(Id),
 }
 
 /// A file that stayed in the store.
@@ -96,7 +94,7 @@ pub async fn export(
     mut progress: impl FnMut(u64),
 ) -> Result<Exported> {
     asked.check()?;
-    let mut state = begin(app, &asked, folder)?;
+    let mut state = begin(app, &asked, folder, payload)?;
     let asked = state.asked.clone();
     let exhibits = chosen(app, appeal, &asked).await?;
     let mut hashes = Hashes::default();
@@ -113,7 +111,7 @@ pub async fn export(
             if !is_original {
                 derived.insert(e.id, (source.path.clone(), source.sha256.to_string()));
             }
-            if payload == Payload::Left {
+            if matches!(payload, Payload::Left(_)) {
                 let original = is_original.then(|| (e.id, source.sha256.to_string()));
                 left.push(Left { path: source.path, key: source.key, size: source.size, crc32, original });
             }
@@ -124,15 +122,16 @@ pub async fn export(
     put(folder, "manifest-sha256.txt", manifest256.as_bytes())?;
     put(folder, "manifest-sha512.txt", manifest512.as_bytes())?;
     let manifest = Sha256::of(manifest256.as_bytes()).to_string();
-    if state.manifest.as_ref() != Some(&manifest) {
-        if state.manifest.is_some() {
+    let mut tx = app.db.read().await?;
+    let recorded = db::bundles::recorded(&mut tx, state.export).await?;
+    drop(tx);
+    if recorded.as_ref() != Some(&manifest) {
+        if recorded.is_some() {
             // A picture was made since: what is on record of the first try is another bundle.
             state.export = app.new_id();
             remember(folder, &state)?;
         }
         record(app, actor, appeal, &asked, state.export, &manifest, &exhibits).await?;
-        state.manifest = Some(manifest.clone());
-        remember(folder, &state)?;
     }
     sequence_all(app).await?;
 
@@ -159,6 +158,7 @@ pub async fn export(
     let facts = report::Facts {
         stamps,
         export: state.export.to_string(),
+        demo: appeal.demo,
         appeal: asked.appeal.clone(),
         agency: appeal.agency_name.clone(),
         profile: asked.profile.as_str(),
@@ -185,7 +185,7 @@ pub async fn export(
 }
 
 /// An empty folder, or one that an earlier run with the same question left unfinished.
-fn begin(app: &App, asked: &Asked, folder: &Path) -> Result<Unfinished> {
+fn begin(app: &App, asked: &Asked, folder: &Path, payload: Payload) -> Result<Unfinished> {
     fs::create_dir_all(folder)?;
     match fs::read(folder.join(UNFINISHED)) {
         Ok(bytes) => {
@@ -198,7 +198,8 @@ fn begin(app: &App, asked: &Asked, folder: &Path) -> Result<Unfinished> {
             Ok(state)
         }
         Err(_) if fs::read_dir(folder)?.next().is_none() => {
-            let state = Unfinished { export: app.new_id(), begun_at: app.now().to_string(), asked: asked.clone(), manifest: None };
+            let export = if let Payload::Left(id) = payload { id } else { app.new_id() };
+            let state = Unfinished { export, begun_at: app.now().to_string(), asked: asked.clone() };
             remember(folder, &state)?;
             Ok(state)
         }
@@ -260,6 +261,10 @@ impl Hashes {
 /// One transaction: that a bundle was made, for whom and why, and in each exhibit's history that it left in it.
 async fn record(app: &App, actor: &Actor, appeal: &Appeal, asked: &Asked, export: Id, manifest: &str, exhibits: &[Exhibit]) -> Result<()> {
     let mut tx = app.db.begin_apart().await?;
+    if !db::bundles::set_recorded(&mut tx, export, manifest).await? {
+        // Another node makes the same bundle.
+        return Err(Error::TryLater);
+    }
     let items: Vec<Value> = exhibits.iter().map(|e| json!(e.id.to_string())).collect();
     let created = Draft::new(EventType::ExportCreated, actor.clone())
         .about(SubjectKind::Appeal, appeal.id)
@@ -378,7 +383,7 @@ async fn unused(app: &App, appeal: &Appeal, asked: &Asked) -> Result<Vec<report:
             others.push(report::Other {
                 id: e.id.to_string(),
                 kind: e.kind.as_str(),
-                state: e.state.as_str(),
+                state: report::decided(e.state),
                 size: e.size,
                 received_at: e.received_at.to_string(),
             });

@@ -14,7 +14,7 @@ use super::export::{NAMESPACE, moment};
 use crate::db::log::Entry;
 use crate::domain::capture::{PlaceClaim, TimeClaim};
 use crate::domain::custody::Opening;
-use crate::domain::exhibit::Exhibit;
+use crate::domain::exhibit::{Exhibit, State};
 use crate::error::{Error, Result};
 
 /// Everything that the pages are made of.
@@ -22,6 +22,8 @@ pub struct Facts {
     /// File names of the timestamps over the checkpoint.
     pub stamps: Vec<String>,
     pub export: String,
+    /// Nothing in it is real.
+    pub demo: bool,
     pub appeal: String,
     pub agency: String,
     pub profile: &'static str,
@@ -105,6 +107,16 @@ struct Readme<'a> {
     namespace: &'a str,
 }
 
+/// A decision as people outside read it, in both languages.
+pub const fn decided(state: State) -> &'static str {
+    match state {
+        State::Received | State::Ready => "personne n'a décidé · nobody decided",
+        State::Relevant => "utile · relevant",
+        State::NotRelevant => "sans intérêt · not relevant",
+        State::Undecided => "indécis · undecided",
+    }
+}
+
 /// One event as the report tells it: who, when, what, and what of it is disclosed.
 pub fn event(entry: &Entry, disclosed: &[Opening]) -> Told {
     let envelope: Value = serde_json::from_slice(&entry.bytes).unwrap_or_default();
@@ -162,9 +174,9 @@ pub fn shown(e: &Exhibit, name: &str, profile: Profile, times: &[TimeClaim], pla
         sha256: e.sha256.to_string(),
         size: e.size,
         media_type: e.media_type.clone(),
-        state: e.state.as_str(),
+        state: decided(e.state),
         received_at: e.received_at.to_string(),
-        quarantined: e.quarantine.is_some(),
+        quarantined: e.is_behind_glass(),
         claims,
         events,
         derivative: None,

@@ -203,8 +203,18 @@ fn files(
         seconds.extend(second.map(|second| bag::line(&HEXLOWER.encode(&second.finalize()), path)));
         match read {
             Ok(found) if found == *expected => {}
-            Ok(_) => report.contradicts("bag", format!("{path} was changed")),
-            Err(e) => report.contradicts("bag", format!("{path}: {e}")),
+            Ok(_) => {
+                report.contradicts("bag", format!("{path} was changed"));
+                if payload {
+                    report.contradicts("payload", format!("{path} is not what the manifest lists"));
+                }
+            }
+            Err(e) => {
+                report.contradicts("bag", format!("{path}: {e}"));
+                if payload {
+                    report.contradicts("payload", format!("{path} cannot be read whole"));
+                }
+            }
         }
     }
     if text(bundle, "tagmanifest-sha512.txt")?.split_inclusive('\n').map(str::to_owned).collect::<BTreeSet<_>>() != seconds {

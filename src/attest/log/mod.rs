@@ -8,5 +8,5 @@ pub mod recover;
 pub mod rotate;
 
 pub use anchor::{anchor, standing};
-pub use checkpoint::{run_sequencer, sequence_all};
+pub use checkpoint::{let_go, run_sequencer, sequence_all};
 use growth::growth_is_only;

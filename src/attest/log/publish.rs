@@ -17,6 +17,7 @@ use crate::db;
 use crate::domain::custody::{Checkpoint, Signed};
 use crate::domain::value::Sha256;
 use crate::error::{Error, Result};
+use crate::observe;
 use crate::steps::reached;
 
 pub const CHECKPOINTS: &str = "checkpoints";
@@ -75,24 +76,42 @@ pub async fn published_note(app: &App, size: u64) -> Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
+/// The same from the beginning: the database may be another one than before.
+pub async fn guard_anew(app: &App) -> Result<()> {
+    app.published_size.store(-1, Ordering::SeqCst);
+    guard(app).await
+}
+
 /// The rollback guard: refuses while the database is behind what was published, or contradicts it. Asked once at the start;
 /// afterwards the size is known.
 pub async fn guard(app: &App) -> Result<()> {
     let known = app.published_size.load(Ordering::SeqCst);
     let mut tx = app.db.read().await?;
-    let head = db::log::head(&mut tx).await?;
     if known >= 0 {
+        let head = db::log::head(&mut tx).await?;
         return if head.size() < known.unsigned_abs() { Err(behind(known.unsigned_abs(), head.size())) } else { Ok(()) };
     }
-    let found = newest(app).await?;
-    let (told, there) = (db::log::published(&mut tx).await?, found.as_ref().map_or(app.epoch.1, |(size, _)| *size));
+    let told = db::log::published(&mut tx).await?;
+    let found = match newest(app).await? {
+        // A store may list late what it has.
+        late if told > app.epoch.1 && late.as_ref().is_none_or(|(size, _)| *size < told) => match published_note(app, told).await? {
+            note if note.is_empty() => late,
+            note => Some((told, note)),
+        },
+        found => found,
+    };
+    let there = found.as_ref().map_or(app.epoch.1, |(size, _)| *size);
+    drop(tx);
+    // Read only now: another node may have placed and published more while the store was asked, and what is published was placed before.
+    let mut tx = app.db.read().await?;
+    let head = db::log::head(&mut tx).await?;
     let published = match found {
         None => app.epoch.1,
         Some((size, _)) if head.size() < size => return Err(behind(size, head.size())),
         Some((size, note)) => {
             if db::log::checkpoint_at(&mut tx, size).await?.as_ref() != Some(&note) {
                 return Err(Error::Internal(format!(
-                    "the database and the published checkpoint of {size} entries tell two different histories; nothing is signed. See docs/operate.md"
+                    "the database and the published checkpoint of {size} entries tell two different histories; nothing is signed. See docs/operate/README.md"
                 )));
             }
             size
@@ -101,7 +120,7 @@ pub async fn guard(app: &App) -> Result<()> {
     drop(tx);
     if there < told {
         return Err(Error::Internal(format!(
-            "{told} entries were published, and the published log (log.published) has {there}: it was lost, or is another one. Nothing is signed. See docs/operate.md"
+            "{told} entries were published, and the published log (log.published) has {there}: it was lost, or is another one. Nothing is signed. See docs/operate/README.md"
         )));
     }
     let mut tx = app.db.begin().await?;
@@ -125,7 +144,7 @@ pub async fn publish(app: &App) -> Result<()> {
         still_ours(app, &mut tx).await?;
         // Another node may have been faster.
         let from = db::log::published(&mut tx).await?;
-        app.published_size.fetch_max(i64::try_from(from).unwrap_or(i64::MAX), Ordering::SeqCst);
+        seen(app, from);
         let Some((size, note)) = db::log::next_checkpoint(&mut tx, from, from + FILE_ENTRIES).await? else { return Ok(()) };
         let entries = db::log::entries(&mut tx, from, size - from).await?;
         drop(tx);
@@ -144,9 +163,19 @@ pub async fn publish(app: &App) -> Result<()> {
         db::log::set_published(&mut tx, app.epoch.0, size).await?;
         tx.commit().await?;
         reached("noted");
-        app.published_size.store(i64::try_from(size).unwrap_or(i64::MAX), Ordering::SeqCst);
-        app.sequenced.notify_waiters();
+        let now = app.now().micros();
+        for entry in &entries {
+            observe::published(now - entry.event.at().micros());
+        }
+        seen(app, size);
     }
+}
+
+/// So much is published, by whichever node. While that is not known for sure (the guard has not passed yet), it stays unknown: what a
+/// database that went back says of it must not disarm the guard.
+pub fn seen(app: &App, published: u64) {
+    let published = i64::try_from(published).unwrap_or(i64::MAX);
+    let _ = app.published_size.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |known| (known >= 0).then_some(known.max(published)));
 }
 
 async fn once(app: &App, name: &str, bytes: Bytes) -> Result<()> {

@@ -31,7 +31,7 @@ pub async fn recover(app: &App) -> Result<Recovered> {
     let later = folder_of(app.epoch.0 + 1, CHECKPOINTS);
     if !app.published.list_published(&later).await?.is_empty() {
         return Err(Error::Internal(format!(
-            "this database is from before epoch {}, which the published log has: entries cannot be put back across epochs. See docs/operate.md",
+            "this database is from before epoch {}, which the published log has: entries cannot be put back across epochs. See docs/operate/README.md",
             app.epoch.0 + 1
         )));
     }
@@ -42,10 +42,11 @@ pub async fn recover(app: &App) -> Result<Recovered> {
 /// The same, up to one published checkpoint.
 async fn put_back(app: &App, size: u64, note: &str) -> Result<Recovered> {
     let root = Checkpoint::parse(note).ok_or(Error::TryLater)?.root;
+    let files = files(app).await?;
     let mut tx = app.db.begin_apart().await?;
     let mut growth = Growth::on(db::log::lock_head(&mut tx).await?);
     let from = growth.edge.size();
-    for (first, end, name) in files(app).await? {
+    for (first, end, name) in files {
         if end <= growth.edge.size() || first >= size {
             continue;
         }
@@ -70,6 +71,8 @@ async fn put_back(app: &App, size: u64, note: &str) -> Result<Recovered> {
     db::log::set_published(&mut tx, app.epoch.0, size).await?;
     still_ours(app, &mut tx).await?;
     if size > from {
+        // What was being kept when this database was copied may have become somebody's evidence since.
+        db::keeping::forget(&mut tx).await?;
         let draft = Draft::new(EventType::LogRecovered, Actor::Operator).fact("from", from).fact("to", size);
         append(app, &mut tx, draft).await?;
     }
@@ -128,8 +131,8 @@ async fn follow(app: &App, tx: &mut Tx, envelope: &Value) -> Result<()> {
     }
 }
 
-/// What was erased goes again before anything is served; a receipt that was declined opens nothing. A hold that the database has forgotten holds again, and one that was released
-/// is released. (Its reason is lost with its opening.)
+/// What was erased goes again before anything is served; a receipt that was declined opens nothing. A hold or a restriction that the database has forgotten holds again, and one that
+/// was ended is ended. (Its reason is lost with its opening.)
 async fn forbid_and_erase(app: &App, tx: &mut Tx, envelope: &Value) -> Result<()> {
     let id = |at: &str| envelope.pointer(at).and_then(Value::as_str).and_then(|t| t.parse::<Id>().ok());
     // (An exhibit, but for a receipt that was declined.)
@@ -144,6 +147,8 @@ async fn forbid_and_erase(app: &App, tx: &mut Tx, envelope: &Value) -> Result<()
             db::submissions::forget_receipt(tx, exhibit, app.new_secret().1, app.new_receipt().hash()).await
         }
         (Some("hold.set"), Some(by)) => db::retention::set_hold(tx, app.new_id(), exhibit, by, "", app.now()).await,
+        (Some("exhibit.restricted"), _) => db::exhibits::set_restricted(tx, exhibit, true, app.now()).await,
+        (Some("exhibit.unrestricted"), _) => db::exhibits::set_restricted(tx, exhibit, false, app.now()).await,
         (Some("hold.released"), Some(by)) => db::retention::release_hold(tx, exhibit, by, app.now()).await.map(drop),
         _ => Ok(()),
     }

@@ -12,7 +12,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::{GRAIN, S3, away};
+use super::{GRAIN, S3, Seal, away, sealed, sealed_anew};
 use crate::app::random;
 use crate::domain::value::Sha256;
 use crate::error::{Error, Result};
@@ -20,6 +20,25 @@ use crate::error::{Error, Result};
 const PART_BYTES_MIN: u64 = 8 << 20;
 /// S3 takes 10,000 parts, some of whose numbers stay unused: equal parts of `length / 4,000` leave room.
 const PARTS_AIM: u64 = 4_000;
+/// Of a file whose length nobody told, the parts grow: twice as large after every so many.
+const PARTS_GROW: usize = 1_000;
+
+/// The largest part for a budget of memory: one fills while another one is sent, and others want some, too.
+pub(super) const fn part_bytes_max(buffer_bytes_max: u64) -> u64 {
+    if buffer_bytes_max / 4 > PART_BYTES_MIN { buffer_bytes_max / 4 } else { PART_BYTES_MIN }
+}
+
+/// How large the parts of a file of this length are.
+fn even_parts(length: u64, most: u64) -> u64 {
+    const MIB: u64 = 1 << 20;
+    (length.div_ceil(PARTS_AIM).div_ceil(MIB) * MIB).clamp(PART_BYTES_MIN, most)
+}
+
+/// How large the next part of a file of unknown length is, after so many.
+fn growing_part(parts: usize, most: u64) -> u64 {
+    PART_BYTES_MIN.checked_shl(u32::try_from(parts / PARTS_GROW).unwrap_or(u32::MAX)).unwrap_or(most).clamp(PART_BYTES_MIN, most)
+}
+
 const MEMORY_WAIT: Duration = Duration::from_secs(20);
 /// Who takes an upload over leaves numbers free for the parts that its last owner may still be sending: many while they are
 /// plenty, fewer later. 5,000 parts fit, however often an upload is taken up.
@@ -33,6 +52,10 @@ const fn numbers_left(last: i32) -> i32 {
 pub struct Staged {
     store: S3,
     part_bytes: usize,
+    /// Whether the length is unknown, so that later parts are larger.
+    grows: bool,
+    /// Where it goes if it stays within one part.
+    target: Option<String>,
     /// What the first part will hold, as far as it is known.
     first_bytes: usize,
     buffer: BytesMut,
@@ -64,6 +87,8 @@ pub(super) struct Part(i32, String, String, usize);
 #[derive(Serialize, Deserialize)]
 pub(super) struct Parked {
     part_bytes: usize,
+    #[serde(default)]
+    grows: bool,
     /// Key, upload id, and the parts that count: others of the same upload do not.
     pub(super) multipart: Option<(String, String, Vec<Part>)>,
     pub(super) tail: Option<(String, usize)>,
@@ -72,17 +97,17 @@ pub(super) struct Parked {
 
 impl S3 {
     pub fn stage(&self, length: Option<u64>) -> Staged {
-        let mib = 1 << 20;
-        let even = length.unwrap_or(0).div_ceil(PARTS_AIM).div_ceil(mib) * mib;
-        let part_bytes = usize::try_from(even.max(PART_BYTES_MIN)).unwrap_or(usize::MAX);
+        let part_bytes = usize::try_from(even_parts(length.unwrap_or(0), self.part_bytes_max)).unwrap_or(usize::MAX);
         let first_bytes = length.and_then(|n| usize::try_from(n).ok()).unwrap_or(0).min(part_bytes);
-        self.staged(part_bytes, first_bytes)
+        self.staged(part_bytes, length.is_none(), first_bytes)
     }
 
-    fn staged(&self, part_bytes: usize, first_bytes: usize) -> Staged {
+    fn staged(&self, part_bytes: usize, grows: bool, first_bytes: usize) -> Staged {
         Staged {
             store: self.clone(),
             part_bytes,
+            grows,
+            target: None,
             first_bytes,
             buffer: BytesMut::new(),
             held: None,
@@ -96,7 +121,7 @@ impl S3 {
 
     pub async fn resume(&self, handle: &str, offset: u64) -> Result<Option<Staged>> {
         let parked: Parked = serde_json::from_str(handle).map_err(|_| Error::Internal("a staging handle that we never gave out".into()))?;
-        let mut staged = self.staged(parked.part_bytes, parked.part_bytes);
+        let mut staged = self.staged(parked.part_bytes, parked.grows, parked.part_bytes);
         let in_parts: usize = parked.multipart.iter().flat_map(|m| &m.2).map(|p| p.3).sum();
         let tail_bytes = parked.tail.as_ref().map_or(0, |t| t.1);
         if (in_parts + tail_bytes) as u64 != offset {
@@ -176,12 +201,8 @@ impl Staged {
             Some(m) => m,
             none => {
                 let key = format!("blobs/{}", data_encoding::HEXLOWER.encode(&random::<32>()));
-                let begun = store
-                    .client
-                    .create_multipart_upload()
-                    .bucket(&store.bucket)
-                    .key(store.key(&key))
-                    .checksum_algorithm(aws_sdk_s3::types::ChecksumAlgorithm::Sha256)
+                let request = store.client.create_multipart_upload().bucket(&store.bucket).key(store.key(&key));
+                let begun = sealed_anew!(store, request.checksum_algorithm(aws_sdk_s3::types::ChecksumAlgorithm::Sha256))
                     .send()
                     .await
                     .map_err(away("beginning an upload"))?;
@@ -193,20 +214,15 @@ impl Staged {
         multipart.next += 1;
         let (part, held) = (std::mem::take(&mut self.buffer).freeze(), self.held.take());
         let length = part.len();
+        if self.grows {
+            self.part_bytes = usize::try_from(growing_part(multipart.parts.len() + 1, store.part_bytes_max)).unwrap_or(usize::MAX);
+        }
         let (key, upload_id) = (store.key(&multipart.key), multipart.upload_id.clone());
         self.sending = Some(tokio::spawn(async move {
             let sha256 = Sha256::of(&part).base64();
-            let sent = store
-                .client
-                .upload_part()
-                .bucket(&store.bucket)
-                .key(key)
-                .upload_id(upload_id)
-                .part_number(number)
-                .checksum_sha256(&sha256)
-                .body(ByteStream::from(part))
-                .customize()
-                .disable_payload_signing()
+            let request = store.client.upload_part().bucket(&store.bucket).key(key).upload_id(upload_id).part_number(number);
+            let request = sealed!(store, request.checksum_sha256(&sha256).body(ByteStream::from(part))).customize();
+            let sent = if store.does("wrong-checksum") { request.disable_payload_signing() } else { request }
                 .send()
                 .await
                 .map_err(away("sending a part"))?;
@@ -265,11 +281,21 @@ impl Staged {
         self.parked = true;
         let parked = Parked {
             part_bytes: self.part_bytes,
+            grows: self.grows,
             multipart: self.multipart.as_ref().map(|m| (m.key.clone(), m.upload_id.clone(), m.parts.clone())),
             tail: self.tail.clone(),
             stale_tails: self.stale_tails.clone(),
         };
         serde_json::to_string(&parked).map_err(Error::internal)
+    }
+
+    /// Fixed at the first asking; of a file in parts, at its first part.
+    pub fn target(&mut self, sha256: Sha256) -> String {
+        if let Some(multipart) = &self.multipart {
+            return multipart.key.clone();
+        }
+        let fresh = || format!("blobs/{sha256}-{}", data_encoding::HEXLOWER.encode(&random::<8>()));
+        self.target.get_or_insert_with(fresh).clone()
     }
 
     /// As long as keeping took lately, for files put whole and for files in parts.
@@ -298,7 +324,7 @@ impl Staged {
 
     async fn keep_now(&mut self, sha256: Sha256, size: u64) -> Result<String> {
         if self.multipart.is_none() {
-            let key = format!("blobs/{sha256}");
+            let key = self.target(sha256);
             self.store.put(&key, sha256, std::mem::take(&mut self.buffer).freeze()).await?;
             self.held = None;
             return Ok(key);
@@ -314,16 +340,9 @@ impl Staged {
             .parts
             .iter()
             .map(|Part(number, etag, sha256, _)| CompletedPart::builder().part_number(*number).e_tag(etag).checksum_sha256(sha256).build());
-        let done = self
-            .store
-            .client
-            .complete_multipart_upload()
-            .bucket(&self.store.bucket)
-            .key(self.store.key(&multipart.key))
-            .upload_id(&multipart.upload_id)
-            .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts.collect())).build())
-            .send()
-            .await;
+        let request = self.store.client.complete_multipart_upload().bucket(&self.store.bucket).key(self.store.key(&multipart.key));
+        let request = request.multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts.collect())).build());
+        let done = sealed!(self.store, request.upload_id(&multipart.upload_id)).send().await;
         if let Err(e) = done {
             // Completed before, and then the caller's commit failed, or the answer was lost.
             if self.store.length(&multipart.key).await? != Some(size) {
@@ -359,5 +378,26 @@ impl Drop for Staged {
             let store = self.store.clone();
             runtime.spawn(async move { store.abort(&store.key(&m.key), &m.upload_id).await });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn a_hundred_gigabytes_fit() {
+        let most = part_bytes_max(256 * MIB);
+        assert_eq!((even_parts(3_000_000, most), even_parts(60_000_000, most)), (8 * MIB, 8 * MIB));
+        let parts = |length: u64| length.div_ceil(even_parts(length, most));
+        // Numbers stay unused each time that it is taken up: a third of the 10,000 is left for them.
+        assert!(parts(100_000_000_000) <= 4_000 && even_parts(100_000_000_000, most).is_multiple_of(MIB));
+        assert!(parts(500_000_000_000) <= 9_000);
+        let unknown: u64 = (0..6_000).map(|n| growing_part(n, most)).sum();
+        assert!(unknown > 200_000_000_000, "of unknown length, too: {unknown}");
+        assert!(growing_part(usize::MAX, most) == most && 2 * most <= 256 * MIB, "and the memory holds two");
+        assert_eq!(part_bytes_max(1), PART_BYTES_MIN);
     }
 }

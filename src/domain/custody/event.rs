@@ -35,7 +35,12 @@ event_types! {
     /// How it takes files in was changed.
     AppealChanged = "appeal.changed",
     AppealOpened = "appeal.opened",
+    /// Somebody looked whether it is still needed.
+    AppealReviewed = "appeal.reviewed",
     AppealClosed = "appeal.closed",
+    /// A partner agency may see it, or decide too, until a day; and may no more.
+    AppealShared = "appeal.shared",
+    AppealUnshared = "appeal.unshared",
     /// A witness began to hand something over.
     SubmissionOpened = "submission.opened",
     /// The witness said where, when and how the files came to be.
@@ -44,6 +49,17 @@ event_types! {
     SubmissionClosed = "submission.closed",
     /// The witness's contact was read.
     IdentityUnmasked = "identity.unmasked",
+    /// Somebody asks to read it, and another person agrees or does not.
+    IdentityRequested = "identity.requested",
+    IdentityApproved = "identity.approved",
+    IdentityRefused = "identity.refused",
+    /// A person asks about data of theirs; what is held was told; they were answered.
+    SubjectRequestOpened = "subject_request.opened",
+    SubjectRequestDisclosed = "subject_request.disclosed",
+    SubjectRequestClosed = "subject_request.closed",
+    /// Its witness asked that an exhibit be kept and not used; that is over.
+    ExhibitRestricted = "exhibit.restricted",
+    ExhibitUnrestricted = "exhibit.unrestricted",
     /// A file was refused; nothing of it was kept.
     UploadRejected = "upload.rejected",
     /// The witness gave a half-sent file up; nothing of it was kept.
@@ -106,6 +122,10 @@ event_types! {
     /// What a restored backup had brought back was destroyed again.
     ErasureReplayed = "erasure.replayed",
     /// A bundle was made.
+    /// A bundle of many exhibits was asked for; another person agreed, or did not.
+    ExportRequested = "export.requested",
+    ExportApproved = "export.approved",
+    ExportRefused = "export.refused",
     ExportCreated = "export.created",
     /// A bundle was fetched.
     ExportDelivered = "export.delivered",
@@ -115,13 +135,29 @@ event_types! {
     GridViewed = "grid.viewed",
     AccessLogin = "access.login",
     AccessLoginFailed = "access.login_failed",
+    AccessLogout = "access.logout",
     AccessDenied = "access.denied",
     /// Somebody looks at more in a minute than people do.
     AccessUnusual = "access.unusual",
     /// Somebody said why they look at exhibits in this session.
     AccessPurpose = "access.purpose",
+    /// Somebody who is signed in proved once more who they are.
+    AccessProved = "access.proved",
     AccountCreated = "account.created",
+    AccountDisabled = "account.disabled",
+    AccountEnabled = "account.enabled",
+    /// A password, authenticator, passkey or name at an identity provider was given or taken away.
+    FactorChanged = "account.factor_changed",
+    SessionsEnded = "account.sessions_ended",
+    RecoveryRequested = "account.recovery_requested",
+    RecoveryApproved = "account.recovery_approved",
+    RecoveryRefused = "account.recovery_refused",
+    /// A lost account has a new password, and nothing else of what it had.
+    AccountRecovered = "account.recovered",
+    AccountVouched = "account.vouched",
+    AccountRefused = "account.refused",
     TokenCreated = "account.token_created",
+    TokenRevoked = "account.token_revoked",
     RoleChanged = "account.role_changed",
     AuditLookedUp = "audit.looked_up",
     AuditRun = "audit.run",
@@ -133,6 +169,11 @@ event_types! {
     ReceiptDeclined = "receipt.declined",
     /// Somebody had a receipt checked here.
     ReceiptChecked = "receipt.checked",
+    /// An agency was made, its vault has another key, or reading contacts takes another number of people.
+    AgencyCreated = "agency.created",
+    AgencyChanged = "agency.changed",
+    /// The operator has brought what lies in folders under the current key.
+    MediaSealed = "media.sealed",
     BackupMade = "backup.made",
     BackupRestored = "backup.restored",
     SystemStarted = "system.started",
@@ -160,6 +201,7 @@ pub enum SubjectKind {
     Submission,
     Appeal,
     Account,
+    Agency,
 }
 
 impl SubjectKind {
@@ -169,6 +211,7 @@ impl SubjectKind {
             SubjectKind::Submission => "submission",
             SubjectKind::Appeal => "appeal",
             SubjectKind::Account => "account",
+            SubjectKind::Agency => "agency",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Areas that the queue can be asked about, on whole numbers.
 //!
 //! Places are compared in ten-millionths of a degree (1 cm), with additions, multiplications and comparisons only, in the order written
-//! here: the databases (`db/search.rs`) and the browser (`islands/workspace/filter.ts`) do the same steps and so find the same exhibits.
+//! here: the databases (`db/search`) and the browser (`islands/workspace/filter.ts`) do the same steps and so find the same exhibits.
 
 use crate::domain::value::{METRES_PER_DEGREE, Point};
 
@@ -69,6 +69,15 @@ impl Circle {
         Self { centre: centre.into(), shrink: (centre.lat.to_radians().cos() * 1e6 + 0.5).floor() as i64, square: radius * radius }
     }
 
+    /// How far it reaches, at least, to the north and to the east, in ten-millionths of a degree.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
+    pub fn reach(&self) -> (i64, i64) {
+        let radius = self.square.sqrt();
+        // (Where a degree of longitude has no length any more, all the way round.)
+        let d_lon = if self.shrink <= 0 { TURN } else { ((radius / self.shrink as f64) as i64 + 1).min(TURN) };
+        ((radius / 1e6) as i64 + 1, d_lon)
+    }
+
     /// The square of the distance from the centre.
     #[allow(clippy::cast_precision_loss)]
     fn square_to(&self, p: E7) -> f64 {
@@ -99,6 +108,12 @@ impl Polygon {
     pub fn new(corners: Vec<E7>) -> Option<Self> {
         let (west, east) = (corners.iter().map(|c| c.lon).min()?, corners.iter().map(|c| c.lon).max()?);
         ((3..=CORNERS_MAX).contains(&corners.len()) && east - west <= HALF_TURN).then_some(Self(corners))
+    }
+
+    /// Its south-west and north-east.
+    pub fn bounds(&self) -> Option<(E7, E7)> {
+        let (lats, lons) = (self.0.iter().map(|c| c.lat), self.0.iter().map(|c| c.lon));
+        Some((E7 { lat: lats.clone().min()?, lon: lons.clone().min()? }, E7 { lat: lats.max()?, lon: lons.max()? }))
     }
 
     /// Its edges that are not level, each as (from, to).

@@ -1,5 +1,5 @@
 //! The filter asked in memory, of all lines of an appeal at once: who belongs to the answer, and how many of each kind there would be if one
-//! question less were asked. It finds what `db/search.rs` finds; a test asks both.
+//! question less were asked. It finds what `db/search` finds; a test asks both.
 
 use super::columns::Line;
 use super::filter::{Assigned, Filter};

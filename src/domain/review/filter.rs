@@ -286,7 +286,7 @@ impl Filter {
             && (self.states.is_empty() || self.states.contains(&e.state))
             && (self.kinds.is_empty() || self.kinds.contains(&e.kind))
             && (self.grades.is_empty() || e.when.is_some_and(|w| self.grades.contains(&w.grade)))
-            && (!self.quarantined || e.quarantine.is_some())
+            && (!self.quarantined || e.is_behind_glass())
             && (self.tags == 0 || e.tags & self.tags != 0)
             && (self.signs == 0 || e.signs & self.signs != 0)
             && self.sender.is_none_or(|n| n == e.sender)

@@ -8,6 +8,7 @@ mod counts;
 mod cursor;
 mod decision;
 mod filter;
+pub mod grid;
 mod played;
 mod remark;
 mod sample;

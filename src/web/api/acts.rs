@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::workspace::ChangedAnswer;
+use crate::domain::actor::Act;
 use crate::domain::review::What;
 use crate::domain::value::Id;
 use crate::error::{Error, Result};
@@ -57,7 +58,7 @@ pub async fn preview(
     Path(code): Path<String>,
     Body(body): Body<ActBody>,
 ) -> Result<Json<PreviewAnswer>> {
-    let appeal = own_appeal(&app, &person, &code).await?;
+    let appeal = own_appeal(&app, &person, &code, Act::Decide).await?;
     let p = review::preview(&app, &person, &appeal, &body.asked().0).await?;
     Ok(Json(PreviewAnswer { changes: p.changes, already: p.already, stands: p.stands, held: p.held, gone: p.gone }))
 }
@@ -87,7 +88,7 @@ pub async fn act(
     Path(code): Path<String>,
     Body(body): Body<ActBody>,
 ) -> Result<Json<DoneAnswer>> {
-    let appeal = own_appeal(&app, &person, &code).await?;
+    let appeal = own_appeal(&app, &person, &code, Act::Decide).await?;
     let (asked, under) = body.asked();
     Ok(Json(review::act(&app, &person, &appeal, &asked, under).await?.into()))
 }
@@ -100,7 +101,7 @@ pub async fn undo(
     Decider(person): Decider,
     Path((code, act)): Path<(String, String)>,
 ) -> Result<Json<DoneAnswer>> {
-    let appeal = own_appeal(&app, &person, &code).await?;
+    let appeal = own_appeal(&app, &person, &code, Act::Decide).await?;
     let act = act.parse().map_err(|()| Error::NotFound)?;
     Ok(Json(review::undo_act(&app, &person, &appeal, act).await?.into()))
 }

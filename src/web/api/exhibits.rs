@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::db;
+use crate::domain::actor::Act;
 use crate::domain::capture::{Device, PlaceClaim, Shape, Stream, TimeClaim};
 use crate::domain::contradiction;
 use crate::domain::exhibit::{Exhibit, Kind, Quarantine, State as ExhibitState};
@@ -39,6 +40,8 @@ pub struct ExhibitAnswer {
     kind: Kind,
     state: ExhibitState,
     quarantine: Option<Quarantine>,
+    /// Its witness asked that it be kept and not used: no previews, and the original for supervisors.
+    restricted: bool,
     #[schema(value_type = String, format = DateTime)]
     received_at: Utc,
     /// The effective time, or null: never the time of receipt.
@@ -74,7 +77,7 @@ pub struct PlaceAnswer {
 impl ExhibitAnswer {
     pub fn new(e: Exhibit, token: &str) -> Self {
         Self {
-            thumbnail: (e.has_thumbnail && e.quarantine.is_none()).then(|| format!("/api/v1/exhibits/{}/thumbnail?look={token}", e.id)),
+            thumbnail: (e.has_thumbnail && !e.is_behind_glass()).then(|| format!("/api/v1/exhibits/{}/thumbnail?look={token}", e.id)),
             time: e.when.map(|w| TimeAnswer { from: w.from, to: w.to, grade: w.grade.as_str(), source: w.source.as_str() }),
             place: e.place.map(|p| PlaceAnswer {
                 lat: p.point.lat,
@@ -94,6 +97,7 @@ impl ExhibitAnswer {
             kind: e.kind,
             state: e.state,
             quarantine: e.quarantine,
+            restricted: e.restricted,
             received_at: e.received_at,
             version: e.version,
         }
@@ -120,7 +124,7 @@ pub async fn list(
     Path(code): Path<String>,
     Params(raw): Params<RawFilter>,
 ) -> Result<Json<PageAnswer>> {
-    let appeal = own_appeal(&app, &person, &code).await?;
+    let appeal = own_appeal(&app, &person, &code, Act::SeeExhibits).await?;
     let page = review::page(&app, &person, &appeal, &raw).await?;
     let items = page.rows.into_iter().map(|(e, token)| ExhibitAnswer::new(e, &token)).collect();
     Ok(Json(PageAnswer { items, next: page.next, demo_data: appeal.demo }))
@@ -135,7 +139,7 @@ pub async fn geojson(
     Path(code): Path<String>,
     Params(raw): Params<RawFilter>,
 ) -> Result<Response> {
-    let appeal = own_appeal(&app, &person, &code).await?;
+    let appeal = own_appeal(&app, &person, &code, Act::SeeExhibits).await?;
     let page = review::page(&app, &person, &appeal, &raw).await?;
     let features: Vec<Value> = page
         .rows
@@ -243,7 +247,7 @@ pub struct EventAnswer {
 /// The custody events of one exhibit, oldest first
 #[utoipa::path(get, path = "/api/v1/exhibits/{id}/events", tag = "review", security(("account" = [])), params(("id" = String, Path)), responses((status = 200, body = Vec<EventAnswer>)))]
 pub async fn events(State(app): State<AppState>, Reviewer(person): Reviewer, PathId(id): PathId) -> Result<Json<Vec<EventAnswer>>> {
-    review::one_exhibit(&app, &person, id).await?;
+    review::look(&app, &person, id, review::Look::Record).await?;
     let mut tx = app.db.read().await?;
     let entries = db::log::of_subject(&mut tx, "exhibit", &id.to_string()).await?;
     Ok(Json(

@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::domain::actor::Act;
 use crate::domain::value::Id;
 use crate::error::{Error, Result};
 use crate::review;
@@ -27,7 +28,7 @@ pub struct SavedAnswer {
 #[utoipa::path(get, path = "/api/v1/appeals/{code}/filters", tag = "review", security(("account" = [])), params(("code" = String, Path)),
     responses((status = 200, body = Vec<SavedAnswer>)))]
 pub async fn list(State(app): State<AppState>, Reviewer(person): Reviewer, Path(code): Path<String>) -> Result<Json<Vec<SavedAnswer>>> {
-    let appeal = own_appeal(&app, &person, &code).await?;
+    let appeal = own_appeal(&app, &person, &code, Act::SeeExhibits).await?;
     let all = review::saved_filters(&app, &person, &appeal).await?;
     let answer =
         |f: crate::db::filters::Saved| SavedAnswer { id: f.id, name: f.name, query: f.query, shared: f.shared, mine: f.mine, by: f.by };
@@ -64,7 +65,7 @@ pub async fn save(
     Path(code): Path<String>,
     Body(body): Body<SaveBody>,
 ) -> Result<(StatusCode, Json<MadeAnswer>)> {
-    let appeal = own_appeal(&app, &person, &code).await?;
+    let appeal = own_appeal(&app, &person, &code, Act::SeeExhibits).await?;
     let asked =
         axum::extract::Query::try_from_uri(&format!("/?{}", body.query).parse().map_err(|_| wrong_query())?).map_err(|_| wrong_query())?;
     let id = review::save_filter(&app, &person, &appeal, &body.name, &body.query, &asked.0, body.shared).await?;
@@ -83,7 +84,7 @@ pub async fn delete(
     Reviewer(person): Reviewer,
     Path((code, filter)): Path<(String, String)>,
 ) -> Result<StatusCode> {
-    let appeal = own_appeal(&app, &person, &code).await?;
+    let appeal = own_appeal(&app, &person, &code, Act::SeeExhibits).await?;
     review::delete_filter(&app, &person, &appeal, filter.parse().map_err(|()| Error::NotFound)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
+use crate::domain::actor::Act;
 use crate::domain::appeal::Appeal;
 use crate::domain::value::{Id, Utc};
 use crate::error::Result;
@@ -53,7 +54,7 @@ pub async fn lease(
     Path(code): Path<String>,
     Body(body): Body<LeaseBody>,
 ) -> Result<Json<LeasedAnswer>> {
-    let appeal = own_appeal(&app, &person, &code).await?;
+    let appeal = own_appeal(&app, &person, &code, Act::SeeExhibits).await?;
     let go = body.let_go.as_deref().map_or(LetGo::Others, LetGo::These);
     let leased = review::lease(&app, &person, &appeal, &body.families, go, body.over).await?;
     let held = leased.held.into_iter().map(|h| HeldAnswer { family: h.family, by: h.by }).collect();
@@ -87,7 +88,7 @@ pub async fn events(
     Reviewer(person): Reviewer,
     Path(code): Path<String>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>> {
-    let appeal = own_appeal(&app, &person, &code).await?;
+    let appeal = own_appeal(&app, &person, &code, Act::SeeExhibits).await?;
     let told = Told { app, me: person.id, appeal, until: Instant::now() + LIFE, last: String::new() };
     Ok(Sse::new(stream::unfold(told, |mut told| async move {
         loop {

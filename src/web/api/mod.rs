@@ -16,8 +16,9 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
 use utoipa::OpenApi;
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
 use super::extract::AppState;
@@ -54,6 +55,9 @@ impl utoipa::Modify for Schemes {
     }
 }
 
+/// What names thousands of exhibits: 10,000 with their versions, some 60 bytes each.
+const MANY_BYTES_MAX: usize = 1 << 20;
+
 /// Routes with small bodies, and the description of all routes.
 pub fn described() -> (Router<AppState>, utoipa::openapi::OpenApi) {
     let (router, mut api) = OpenApiRouter::with_openapi(Description::openapi())
@@ -66,11 +70,12 @@ pub fn described() -> (Router<AppState>, utoipa::openapi::OpenApi) {
         .routes(routes!(exhibits::geojson))
         .routes(routes!(workspace::index))
         .routes(routes!(workspace::counts))
+        .routes(routes!(workspace::overview))
         .routes(routes!(workspace::tiles))
-        .routes(routes!(workspace::decide))
-        .routes(routes!(workspace::undo))
-        .routes(routes!(acts::preview))
-        .routes(routes!(acts::act))
+        .routes(routes!(workspace::decide).layer(DefaultBodyLimit::max(MANY_BYTES_MAX)))
+        .routes(routes!(workspace::undo).layer(DefaultBodyLimit::max(MANY_BYTES_MAX)))
+        .routes(routes!(acts::preview).layer(DefaultBodyLimit::max(MANY_BYTES_MAX)))
+        .routes(routes!(acts::act).layer(DefaultBodyLimit::max(MANY_BYTES_MAX)))
         .routes(routes!(acts::undo))
         .routes(routes!(live::lease))
         .routes(routes!(live::events))
@@ -105,7 +110,54 @@ pub fn uploads() -> Router<AppState> {
 
 /// The description as JSON text.
 pub fn openapi() -> String {
-    described().1.to_pretty_json().unwrap_or_default()
+    let mut api = serde_json::to_value(described().1).unwrap_or_default();
+    refusals(&mut api);
+    numbers(&mut api);
+    serde_json::to_string_pretty(&api).unwrap_or_default()
+}
+
+/// Numbers that are never negative go up to 2^64 - 1, and not to the half of it, as `int64` says.
+fn numbers(of: &mut Value) {
+    match of {
+        Value::Object(map) => {
+            if map.get("format") == Some(&json!("int64")) && map.get("minimum") == Some(&json!(0)) {
+                map.remove("format");
+                map.insert("maximum".into(), json!(u64::MAX));
+            }
+            map.values_mut().for_each(numbers);
+        }
+        Value::Array(all) => all.iter_mut().for_each(numbers),
+        _ => {}
+    }
+}
+
+/// Every address refuses in one form, whatever it refuses (`web/respond.rs`): told once, and not at each of them.
+fn refusals(api: &mut Value) {
+    api["components"]["schemas"]["Problem"] = json!({
+        "type": "object",
+        "description": "Why a request was refused (RFC 9457).",
+        "required": ["type", "title", "status", "detail"],
+        "properties": {
+            "type": {"type": "string", "description": "`/problems/` and a code that stays the same"},
+            "title": {"type": "string"},
+            "status": {"type": "integer", "minimum": 400, "maximum": 599},
+            "detail": {"type": "string"},
+            "field": {"type": "string", "description": "Which part of the request makes no sense"},
+            "quota": {"type": "string", "description": "Which budget is spent"},
+            "max_bytes": {"type": "integer", "description": "How large a file may be"},
+        },
+    });
+    let refusal = json!({
+        "description": "Refused",
+        "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    });
+    for path in api["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut()) {
+        for operation in path.as_object_mut().into_iter().flat_map(|path| path.values_mut()) {
+            if operation["responses"].is_object() {
+                operation["responses"]["default"] = refusal.clone();
+            }
+        }
+    }
 }
 
 pub async fn openapi_json() -> Response {

@@ -33,7 +33,8 @@ pub struct RemarkAnswer {
 #[utoipa::path(get, path = "/api/v1/exhibits/{id}/remarks", tag = "review", security(("account" = [])), params(("id" = String, Path)),
     responses((status = 200, body = Vec<RemarkAnswer>)))]
 pub async fn list(State(app): State<AppState>, Reviewer(person): Reviewer, PathId(id): PathId) -> Result<Json<Vec<RemarkAnswer>>> {
-    let e = review::one_exhibit(&app, &person, id).await?;
+    // What colleagues wrote about a picture tells what is in it: reading it is a look.
+    let e = review::look(&app, &person, id, review::Look::Record).await?.exhibit;
     let mut tx = app.db.read().await?;
     let all = db::remarks::of(&mut tx, e.id).await?;
     drop(tx);

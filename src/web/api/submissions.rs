@@ -23,7 +23,7 @@ use crate::intake;
 use crate::traffic::Block;
 use crate::web::api::claims::{announced_digest, disposition_name};
 use crate::web::api::uploads;
-use crate::web::extract::{AppState, Body, PathId, Peer, by_token, public_appeal};
+use crate::web::extract::{AppState, Body, PathId, Peer, by_token, object, public_appeal};
 use crate::web::respond::turn_away;
 
 /// What a witness says of the files. Everything is optional; what is not named stays as it was said before, and an empty
@@ -53,14 +53,20 @@ pub struct StatementBody {
     from: Option<String>,
     to: Option<String>,
     words: Option<String>,
-    /// Telephone or e-mail.
+    /// Telephone or e-mail. It is sealed as it comes; an empty one takes back what was given.
     contact: Option<String>,
 }
 
 /// Characters of a free text.
 const WORDS_CHARS_MAX: usize = 4_000;
+const CONTACT_CHARS_MAX: usize = 200;
 
 impl StatementBody {
+    /// How to reach the witness, if this says anything about it.
+    fn contact(&self) -> Option<String> {
+        self.contact.as_deref().map(|text| shown(text.trim(), CONTACT_CHARS_MAX))
+    }
+
     fn statement(self, before: Statement, appeal: &Appeal) -> Result<Statement> {
         let time = |field, text: &Option<String>| match text.as_deref().map(str::parse::<Utc>) {
             None => Ok(None),
@@ -108,7 +114,6 @@ impl StatementBody {
             from: told.map(|t| t.0),
             to: told.map(|t| t.1),
             words: text(self.words, before.words, WORDS_CHARS_MAX),
-            contact: text(self.contact, before.contact, 200),
         })
     }
 }
@@ -140,10 +145,10 @@ pub async fn open(
     let appeal = public_appeal(&app, &code).await?;
     let statement = statement_of(&headers, &body, &appeal)?;
     let work = headers.get("temoin-work").and_then(|v| v.to_str().ok()).and_then(|v| v.split_once(':'));
-    intake::admit(&app, &appeal, work.map(|w| w.0), work.map(|w| w.1))?;
+    intake::admit(&app, &appeal, work.map(|w| w.0), work.map(|w| w.1)).await?;
     let opened = intake::open(&app, &appeal, intake::Origin::Public(Block::of(peer.0))).await?;
-    if let Some(statement) = statement {
-        intake::state(&app, opened.id, &statement).await?;
+    if let Some((statement, contact)) = statement {
+        intake::state(&app, opened.id, &statement, contact.as_deref()).await?;
     }
     let answer = OpenedAnswer { id: opened.id, token: opened.token, receipt: opened.receipt.grouped() };
     Ok((StatusCode::CREATED, Json(answer)).into_response())
@@ -169,7 +174,7 @@ pub async fn work(State(app): State<AppState>, Path(code): Path<String>) -> Resu
 }
 
 /// An empty body states nothing; anything else must be a statement.
-fn statement_of(headers: &HeaderMap, body: &[u8], appeal: &Appeal) -> Result<Option<Statement>> {
+fn statement_of(headers: &HeaderMap, body: &[u8], appeal: &Appeal) -> Result<Option<(Statement, Option<String>)>> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);
     }
@@ -177,11 +182,13 @@ fn statement_of(headers: &HeaderMap, body: &[u8], appeal: &Appeal) -> Result<Opt
     if !json {
         return Err(Error::Malformed("the body must be application/json".into()));
     }
-    let body: StatementBody = serde_json::from_slice(body).map_err(|e| match e.classify() {
+    let read: StatementBody = serde_json::from_slice(body).map_err(|e| match e.classify() {
         serde_json::error::Category::Data => Error::Invalid { field: "body", why: e.to_string() },
         _ => Error::Malformed("the body is not JSON".into()),
     })?;
-    body.statement(Statement::default(), appeal).map(Some)
+    object(body)?;
+    let contact = read.contact();
+    Ok(Some((read.statement(Statement::default(), appeal)?, contact)))
 }
 
 /// State where, when and how the files that follow came to be
@@ -194,8 +201,9 @@ pub async fn state(
     Body(body): Body<StatementBody>,
 ) -> Result<StatusCode> {
     let (submission, appeal) = by_token(&app, &headers, id).await?;
+    let contact = body.contact();
     let said = body.statement(submission.statement, &appeal)?;
-    intake::state(&app, submission.id, &said).await?;
+    intake::state(&app, submission.id, &said, contact.as_deref()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -225,7 +233,7 @@ pub async fn send(State(app): State<AppState>, peer: Peer, PathId(id): PathId, h
     let expected = announced_digest(&headers)?;
     let length = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
     let claims = FileClaims {
-        name: headers.get(header::CONTENT_DISPOSITION).map(|v| disposition_name(v.as_bytes())).unwrap_or_default(),
+        name: disposition_name(&headers),
         media_type: headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).map(str::to_owned),
         relative_path: None,
     };

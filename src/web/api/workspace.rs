@@ -11,10 +11,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::exhibits::ExhibitAnswer;
+use crate::domain::actor::Act;
 use crate::domain::capture::Grade;
 use crate::domain::exhibit::{Kind, State as ExhibitState};
 use crate::domain::review::{Decision, RawFilter, Sign, encode};
-use crate::domain::value::Utc;
+use crate::domain::value::{SECOND_US, Utc};
 use crate::error::{Error, Result};
 use crate::review;
 use crate::web::extract::{AppState, Body, Decider, Params, Reviewer, own_appeal};
@@ -38,7 +39,7 @@ pub async fn index(
     Path(code): Path<String>,
     Params(asked): Params<Since>,
 ) -> Result<Response> {
-    let appeal = own_appeal(&app, &person, &code).await?;
+    let appeal = own_appeal(&app, &person, &code, Act::SeeExhibits).await?;
     let found = review::lines(&app, &appeal, asked.since.map(Utc::from_micros)).await?;
     let made = tokio::task::spawn_blocking(move || {
         let bytes = encode(&appeal, &found.lines, &found.about);
@@ -48,6 +49,67 @@ pub async fn index(
     });
     let packed = made.await.map_err(Error::internal)?.map_err(Error::internal)?;
     Ok(([(header::CONTENT_TYPE, "application/octet-stream"), (header::CONTENT_ENCODING, "gzip")], packed).into_response())
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct OverviewAnswer {
+    found: u64,
+    state: BTreeMap<&'static str, u64>,
+    kind: BTreeMap<&'static str, u64>,
+    /// Stretches of time in which something begins, in order.
+    histogram: Vec<StretchAnswer>,
+    stretch_seconds: i64,
+    /// Squares of the map in which something lies.
+    clusters: Vec<ClusterAnswer>,
+    /// How high and wide a square is, in degrees.
+    square_degrees: f64,
+    /// In the area, and nobody knows when: it may belong to the answer.
+    maybe_in_time: u64,
+    /// At the time, and nobody knows where: likewise.
+    maybe_in_place: u64,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct StretchAnswer {
+    #[schema(value_type = String, format = DateTime)]
+    from: Utc,
+    count: u64,
+}
+
+/// South-west corner in degrees, and how many.
+#[derive(Serialize, ToSchema)]
+pub struct ClusterAnswer {
+    lat: f64,
+    lon: f64,
+    count: u64,
+}
+
+/// What all that a filter finds looks like: counts, a histogram of times, clusters of places, and what may belong to it
+///
+/// Answered from indexes: its cost grows with what is found, not with what there is. It shows no exhibit, so no custody event is written.
+#[utoipa::path(get, path = "/api/v1/appeals/{code}/exhibits.overview", tag = "review", security(("account" = [])),
+    params(("code" = String, Path), RawFilter), responses((status = 200, body = OverviewAnswer), (status = 422, description = "A filter that makes no sense")))]
+pub async fn overview(
+    State(app): State<AppState>,
+    Reviewer(person): Reviewer,
+    Path(code): Path<String>,
+    Params(raw): Params<RawFilter>,
+) -> Result<Json<OverviewAnswer>> {
+    let appeal = own_appeal(&app, &person, &code, Act::SeeExhibits).await?;
+    let o = review::overview(&app, &person, &appeal, &raw).await?;
+    #[allow(clippy::cast_precision_loss)]
+    let degrees = |e7: i64| e7 as f64 / 1e7;
+    Ok(Json(OverviewAnswer {
+        found: o.found,
+        state: o.states.into_iter().map(|(s, n)| (s.as_str(), n)).collect(),
+        kind: o.kinds.into_iter().map(|(k, n)| (k.as_str(), n)).collect(),
+        histogram: o.histogram.into_iter().map(|(from, count)| StretchAnswer { from, count }).collect(),
+        stretch_seconds: o.stretch_us / SECOND_US,
+        clusters: o.clusters.into_iter().map(|(at, count)| ClusterAnswer { lat: degrees(at.lat), lon: degrees(at.lon), count }).collect(),
+        square_degrees: degrees(o.square_e7),
+        maybe_in_time: o.maybe_in_time,
+        maybe_in_place: o.maybe_in_place,
+    }))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -74,7 +136,7 @@ pub async fn counts(
     Path(code): Path<String>,
     Params(raw): Params<RawFilter>,
 ) -> Result<Json<CountsAnswer>> {
-    let appeal = own_appeal(&app, &person, &code).await?;
+    let appeal = own_appeal(&app, &person, &code, Act::SeeExhibits).await?;
     let (c, words) = review::counts(&app, &person, &appeal, &raw).await?;
     Ok(Json(CountsAnswer {
         found: c.found,
@@ -110,7 +172,7 @@ pub async fn tiles(
     Path(code): Path<String>,
     Body(body): Body<TilesBody>,
 ) -> Result<Json<TilesAnswer>> {
-    let appeal = own_appeal(&app, &person, &code).await?;
+    let appeal = own_appeal(&app, &person, &code, Act::SeeExhibits).await?;
     let rows = review::tiles(&app, &person, &appeal, &body.numbers).await?;
     Ok(Json(TilesAnswer { items: rows.into_iter().map(|(e, token)| ExhibitAnswer::new(e, &token)).collect() }))
 }
@@ -192,7 +254,7 @@ pub async fn decide(
     Path(code): Path<String>,
     Body(body): Body<DecisionsBody>,
 ) -> Result<Json<ChangesAnswer>> {
-    let appeal = own_appeal(&app, &person, &code).await?;
+    let appeal = own_appeal(&app, &person, &code, Act::Decide).await?;
     let rest = match body.rest {
         RestBody::Left => review::Rest::Left,
         RestBody::Same => review::Rest::Same,
@@ -217,6 +279,6 @@ pub async fn undo(
     Path(code): Path<String>,
     Body(body): Body<UndoBody>,
 ) -> Result<Json<ChangesAnswer>> {
-    let appeal = own_appeal(&app, &person, &code).await?;
+    let appeal = own_appeal(&app, &person, &code, Act::Decide).await?;
     Ok(Json(review::undo(&app, &person, &appeal, &seen(body.items)).await?.into()))
 }

@@ -7,8 +7,8 @@ use i18n_embed::fluent::FluentLanguageLoader;
 use i18n_embed_fl::fl;
 use serde::Deserialize;
 
-use super::{record, verdict_words};
-use crate::attest::{self, ConsistencyProof, Finding, compare};
+use super::{Said, record, said, verdict_words};
+use crate::attest::{self, ConsistencyProof, compare};
 use crate::db;
 use crate::domain::custody::{Checkpoint, LogProof};
 use crate::error::Result;
@@ -23,7 +23,7 @@ struct ComparePage {
     one: String,
     other: String,
     verdict: Option<(String, &'static str)>,
-    findings: Vec<Finding>,
+    findings: Vec<Said>,
 }
 
 #[derive(Deserialize, Default)]
@@ -64,5 +64,12 @@ pub async fn judge(State(app): State<AppState>, Auditing(person): Auditing, fram
     };
     drop(tx);
     let verdict = compare(&one, &other, proof.as_ref(), Some(&app.trust));
-    page(&ComparePage { t, frame, one, other, verdict: Some(verdict_words(t, verdict.exit)), findings: verdict.findings })
+    page(&ComparePage {
+        t,
+        frame,
+        one,
+        other,
+        verdict: Some(verdict_words(t, verdict.exit)),
+        findings: said(t, "compare", verdict.findings),
+    })
 }

@@ -49,7 +49,7 @@ pub async fn show(State(app): State<AppState>, Auditing(person): Auditing, frame
     }
     record(&app, &person, "custody", |draft| draft.about(SubjectKind::Exhibit, id)).await?;
     let mut tx = app.db.read().await?;
-    let names = names(&mut tx).await?;
+    let (t, names) = (frame.language.texts(), names(&mut tx, &person).await?);
     let mut before: Option<Sha256> = None;
     let mut steps = Vec::new();
     for (n, entry) in db::log::of_subject(&mut tx, SubjectKind::Exhibit.as_str(), &id.to_string()).await?.iter().enumerate() {
@@ -58,7 +58,7 @@ pub async fn show(State(app): State<AppState>, Auditing(person): Auditing, frame
         let leaf = leaf_hash(&entry.bytes);
         let follows = own["n"].as_u64() == Some(n as u64) && own["p"].as_str().and_then(Sha256::from_base64) == before;
         steps.push(Step {
-            row: row(entry, &names),
+            row: row(t, entry, &names),
             n: n as u64,
             leaf: leaf.base64(),
             hidden: said["d"].as_array().map_or(0, Vec::len),
@@ -68,5 +68,5 @@ pub async fn show(State(app): State<AppState>, Auditing(person): Auditing, frame
         before = Some(leaf);
     }
     drop(tx);
-    page(&CustodyPage { t: frame.language.texts(), id: id.to_string(), whole: steps.iter().all(|s| s.holds), steps, frame })
+    page(&CustodyPage { t, id: id.to_string(), whole: steps.iter().all(|s| s.holds), steps, frame })
 }

@@ -11,13 +11,15 @@ use super::record;
 use crate::attest::{self, AuditReport};
 use crate::db;
 use crate::domain::job::Job;
-use crate::domain::value::DAY_US;
+use crate::domain::value::{DAY_US, Utc};
 use crate::error::{Error, Result};
 use crate::web::extract::{AppState, Auditing, Frame};
 use crate::web::respond::page;
 
 struct Run {
     at: String,
+    /// When an earlier one last found something.
+    bad: Option<String>,
     findings: u64,
     said: Vec<(String, String)>,
     /// What it went through: entries or bytes.
@@ -57,11 +59,12 @@ struct IntegrityPage {
 const UNUSUAL_US: i64 = 30 * DAY_US;
 const UNUSUAL_ROWS: i64 = 50;
 
-fn run(found: Option<db::audits::Run>, amount: impl Fn(&AuditReport) -> String) -> Option<Run> {
+fn run(found: Option<db::audits::Run>, bad: Option<Utc>, amount: impl Fn(&AuditReport) -> String) -> Option<Run> {
     let found = found?;
     let report: AuditReport = serde_json::from_str(&found.report).unwrap_or_default();
     Some(Run {
-        at: found.at.to_string(),
+        at: found.at.to_the_second(),
+        bad: bad.filter(|at| *at != found.at).map(Utc::to_the_second),
         findings: found.findings,
         amount: amount(&report),
         said: report.findings.into_iter().map(|f| (f.what.to_string(), f.detail)).collect(),
@@ -77,16 +80,22 @@ pub async fn show(State(app): State<AppState>, Auditing(person): Auditing, frame
     let coverage = db::audits::coverage(&mut tx).await?;
     let anchors = attest::anchor_standing(&app, &mut tx).await?;
     let waiting = db::log::pending_count(&mut tx).await?;
-    let log = run(db::audits::last(&mut tx, "log").await?, |r| fl!(t, "audit-entries", n = r.entries));
-    let fixity = run(db::audits::last(&mut tx, "fixity").await?, |r| fl!(t, "audit-blobs", n = r.blobs));
-    let unusual = db::accounts::unusual_since(&mut tx, app.now().plus(-UNUSUAL_US), UNUSUAL_ROWS).await?;
+    let log = run(db::audits::last(&mut tx, "log").await?, db::audits::last_bad(&mut tx, "log").await?, |r| {
+        fl!(t, "audit-entries", n = r.entries)
+    });
+    let fixity = run(db::audits::last(&mut tx, "fixity").await?, db::audits::last_bad(&mut tx, "fixity").await?, |r| {
+        fl!(t, "audit-blobs", n = r.blobs)
+    });
+    let unusual = db::accounts::unusual_since(&mut tx, person.agency, app.now().plus(-UNUSUAL_US), UNUSUAL_ROWS).await?;
+    let due = db::jobs::by_kind(&mut tx, app.now()).await?;
+    let checking = due.iter().any(|(kind, due, ..)| *due > 0 && [Job::Audit.kind(), Job::Fixity.kind()].contains(&kind.as_str()));
     drop(tx);
     let anchors = anchors.into_iter().map(|a| Anchor {
         kind: a.kind.as_str(),
-        last: a.last.map_or_else(|| fl!(t, "anchor-never"), |(size, at)| fl!(t, "anchor-last", size = size, at = at.to_string())),
+        last: a.last.map_or_else(|| fl!(t, "anchor-never"), |(size, at)| fl!(t, "anchor-last", size = size, at = at.to_the_second())),
         problem: match (&a.problem, a.waiting_since) {
             (Some(problem), _) => problem.clone(),
-            (None, Some(since)) if a.red => fl!(t, "anchor-late", since = since.to_string()),
+            (None, Some(since)) if a.red => fl!(t, "anchor-late", since = since.to_the_second()),
             _ => String::new(),
         },
         red: a.red,
@@ -103,10 +112,11 @@ pub async fn show(State(app): State<AppState>, Auditing(person): Auditing, frame
         fixity,
         contents: coverage.contents,
         never: coverage.never,
-        oldest: coverage.oldest.map(|at| at.to_string()).unwrap_or_default(),
+        oldest: coverage.oldest.map(Utc::to_the_second).unwrap_or_default(),
         anchors: anchors.collect(),
-        unusual: unusual.into_iter().map(|(name, looks, at)| (name, looks, at.to_string())).collect(),
-        asked: frame.here.contains("asked="),
+        unusual: unusual.into_iter().map(|(name, looks, at)| (name, looks, at.to_the_second())).collect(),
+        // Said while it is so.
+        asked: frame.here.contains("asked=") && checking,
         frame,
     })
 }

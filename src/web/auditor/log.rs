@@ -62,12 +62,18 @@ struct Filter {
     to: Option<Utc>,
 }
 
+/// Whether an event is about this account: a sign-in is by nobody yet.
+fn about(said: &Value, account: &str) -> bool {
+    let subjects = said.get("subj").and_then(Value::as_array).into_iter().flatten();
+    subjects.into_iter().any(|s| s["k"] == "account" && s["id"] == account)
+}
+
 impl Filter {
     fn holds(&self, said: &Value) -> bool {
         let text = |at: &str| said.pointer(at).and_then(Value::as_str).unwrap_or_default();
         let at = text("/t").parse::<Utc>().ok();
         text("/type").starts_with(&self.kind)
-            && self.who.as_deref().is_none_or(|id| text("/actor/ref") == id)
+            && self.who.as_deref().is_none_or(|id| text("/actor/ref") == id || about(said, id))
             && self.from.is_none_or(|from| at.is_some_and(|at| at >= from))
             && self.to.is_none_or(|to| at.is_some_and(|at| at <= to))
     }
@@ -87,7 +93,7 @@ pub async fn show(State(app): State<AppState>, Auditing(person): Auditing, frame
         text => Some(text.parse().map_err(|_| Error::InvalidFilter { field: "before", why: "not a place in the log" })?),
     };
     let mut tx = app.db.read().await?;
-    let names = names(&mut tx).await?;
+    let names = names(&mut tx, &person).await?;
     drop(tx);
     let who = match asked.who.trim() {
         "" => None,
@@ -110,13 +116,14 @@ pub async fn show(State(app): State<AppState>, Auditing(person): Auditing, frame
     })
     .await?;
 
+    let t = frame.language.texts();
     let mut tx = app.db.read().await?;
     let mut rows = Vec::new();
     let mut more = None;
     if let Some(id) = exhibit {
         let all = db::log::of_subject(&mut tx, SubjectKind::Exhibit.as_str(), &id.to_string()).await?;
         let fits = all.iter().rev().filter(|e| before.is_none_or(|b| e.index < b) && holds(&filter, &e.bytes));
-        rows.extend(fits.take(ROWS).map(|e| row(e, &names)));
+        rows.extend(fits.take(ROWS).map(|e| row(t, e, &names)));
         more = rows.last().map(|r| r.index).filter(|_| rows.len() == ROWS);
     } else {
         let mut end = before.unwrap_or(u64::MAX).min(db::log::head(&mut tx).await?.size());
@@ -124,7 +131,7 @@ pub async fn show(State(app): State<AppState>, Auditing(person): Auditing, frame
         'stretch: while end > floor {
             let start = end.saturating_sub(PAGE).max(floor);
             for entry in db::log::entries(&mut tx, start, end - start).await?.iter().rev().filter(|e| holds(&filter, &e.bytes)) {
-                rows.push(row(entry, &names));
+                rows.push(row(t, entry, &names));
                 if rows.len() == ROWS {
                     more = Some(entry.index).filter(|i| *i > 0);
                     break 'stretch;
@@ -138,7 +145,6 @@ pub async fn show(State(app): State<AppState>, Auditing(person): Auditing, frame
     }
     drop(tx);
     let _ = &asked.lang;
-    let t = frame.language.texts();
     let more = more.map(|before| (older(&asked, before), fl!(t, "access-older", n = before)));
     page(&LogPage { t, asked, rows, more, frame })
 }

@@ -12,12 +12,14 @@ use i18n_embed_fl::fl;
 use serde_json::Value;
 
 use crate::app::App;
-use crate::attest::{self, Exit};
+use crate::attest::{self, Exit, Finding};
 use crate::db::log::Entry;
-use crate::domain::actor::{Actor, Person};
+use crate::domain::actor::{Actor, Person, Role};
 use crate::domain::custody::{Draft, EventType};
 use crate::domain::value::Utc;
 use crate::error::Result;
+use crate::web::admin::role_words;
+use crate::web::investigator::facts::{actor_words, check_words, event_words};
 
 /// Writes down what an auditor looks at; only then is it shown.
 async fn record(app: &App, person: &Person, page: &'static str, draft: impl FnOnce(Draft) -> Draft) -> Result<()> {
@@ -36,11 +38,31 @@ fn verdict_words(t: &FluentLanguageLoader, exit: Exit) -> (String, &'static str)
     }
 }
 
+/// One finding of a check, for people: what was looked at, what came of it, and its details (which are the program's own, in English).
+struct Said {
+    check: String,
+    result: String,
+    detail: String,
+}
+
+/// `page` is whose words they are: a check of the same name is another one where two checkpoints are compared.
+fn said(t: &FluentLanguageLoader, page: &str, findings: Vec<Finding>) -> Vec<Said> {
+    let result = |exit| match exit {
+        Exit::Proven => fl!(t, "result-proven"),
+        Exit::Undecided => fl!(t, "result-undecided"),
+        Exit::Contradicted => fl!(t, "result-contradicted"),
+        Exit::Unusable => fl!(t, "result-unusable"),
+    };
+    findings.into_iter().map(|f| Said { check: check_words(t, page, f.check), result: result(f.result), detail: f.detail }).collect()
+}
+
 /// One entry as a row: nothing in it is personal but the name behind `ref`, which the agency's own auditor may know.
 pub struct Row {
     pub index: u64,
     pub at: String,
     pub kind: String,
+    /// The same for people.
+    pub words: String,
     pub who: String,
     pub role: String,
     pub purpose: String,
@@ -48,7 +70,7 @@ pub struct Row {
     pub facts: String,
 }
 
-fn row(entry: &Entry, names: &[(String, String)]) -> Row {
+fn row(t: &FluentLanguageLoader, entry: &Entry, names: &[(String, String)]) -> Row {
     let said: Value = serde_json::from_slice(&entry.bytes).unwrap_or_default();
     let text = |pointer: &str| said.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
     let who = text("/actor/ref");
@@ -60,9 +82,10 @@ fn row(entry: &Entry, names: &[(String, String)]) -> Row {
     Row {
         index: entry.index,
         at: text("/t").parse::<Utc>().map(|t| t.to_string()).unwrap_or_default(),
+        words: event_words(t, &text("/type")),
         kind: text("/type"),
-        who: name.unwrap_or_else(|| text("/actor/k")),
-        role: text("/actor/role"),
+        who: name.unwrap_or_else(|| actor_words(t, &text("/actor/k"))),
+        role: Role::parse(&text("/actor/role")).map_or_else(|| text("/actor/role"), |role| role_words(t, role)),
         purpose: text("/actor/purpose"),
         about: about.collect(),
         facts: facts.collect::<Vec<_>>().join(" · "),
@@ -70,6 +93,6 @@ fn row(entry: &Entry, names: &[(String, String)]) -> Row {
 }
 
 /// Random ids of people, and their names.
-async fn names(tx: &mut crate::db::Tx) -> Result<Vec<(String, String)>> {
-    Ok(crate::db::accounts::list(tx).await?.into_iter().map(|a| (a.id.to_string(), a.name)).collect())
+async fn names(tx: &mut crate::db::Tx, person: &Person) -> Result<Vec<(String, String)>> {
+    Ok(crate::db::accounts::names(tx, person.agency).await?.into_iter().map(|(id, name)| (id.to_string(), name)).collect())
 }

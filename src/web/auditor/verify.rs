@@ -8,8 +8,8 @@ use i18n_embed::fluent::FluentLanguageLoader;
 use i18n_embed_fl::fl;
 use sha2::Digest as _;
 
-use super::verdict_words;
-use crate::attest::{self, Finding, GivenFile, Received};
+use super::{Said, said, verdict_words};
+use crate::attest::{self, GivenFile, Received};
 use crate::domain::value::Sha256;
 use crate::error::{Error, Result};
 use crate::web::extract::{AppState, Auditing, Frame};
@@ -21,7 +21,7 @@ use crate::web::respond::page;
 struct VerifyPage {
     frame: Frame,
     t: &'static FluentLanguageLoader,
-    findings: Vec<Finding>,
+    findings: Vec<Said>,
     verdict: Option<(String, &'static str)>,
     hash: Option<(String, Vec<Known>)>,
 }
@@ -84,7 +84,7 @@ pub async fn judge(State(app): State<AppState>, Auditing(person): Auditing, fram
         let files: Vec<GivenFile> = file.into_iter().collect();
         let verdict = attest::check_receipt(&app, &person, &receipt, &files).await?;
         answer.verdict = Some(verdict_words(t, verdict.exit));
-        answer.findings = verdict.findings;
+        answer.findings = said(t, "check", verdict.findings);
     } else if let Some(sha256) = file.map(|f| f.sha256).or_else(|| Sha256::from_hex(&hash)) {
         answer.hash = Some((sha256.to_string(), attest::look_up(&app, &person, sha256).await?.into_iter().map(Known::from).collect()));
     } else if !hash.is_empty() {

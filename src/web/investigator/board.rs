@@ -8,7 +8,7 @@ use i18n_embed_fl::fl;
 use serde::Deserialize;
 
 use super::state_words;
-use crate::domain::actor::{Act, may};
+use crate::domain::actor::Act;
 use crate::domain::exhibit::State as ExhibitState;
 use crate::domain::review::PERCENT_DEFAULT;
 use crate::error::{Error, Result};
@@ -62,14 +62,14 @@ impl BoardPage {
 }
 
 pub async fn show(State(app): State<AppState>, Reviewer(person): Reviewer, frame: Frame, Path(code): Path<String>) -> Result<Response> {
-    let appeal = own_appeal(&app, &person, &code).await?;
+    let appeal = own_appeal(&app, &person, &code, Act::SeeExhibits).await?;
     let board = review::board(&app, &person, &appeal).await?;
     let t = frame.language.texts();
     let words = |text: &str| ExhibitState::parse(text).map_or_else(|| text.to_owned(), |s| state_words(t, s));
     page(&BoardPage {
         t,
         percent: PERCENT_DEFAULT,
-        may_draw: may(person.role, Act::Retain),
+        may_draw: person.may(Act::Retain),
         counts: board.counts.into_iter().map(|(state, n)| (state_words(t, state), n)).collect(),
         waiting: board.waiting,
         oldest: board.oldest.map(|at| at.in_zone(&appeal.zone)),
@@ -109,7 +109,7 @@ pub async fn draw(
     Path(code): Path<String>,
     Form(form): Form<DrawForm>,
 ) -> Result<Response> {
-    let appeal = own_appeal(&app, &person, &code).await?;
+    let appeal = own_appeal(&app, &person, &code, Act::Retain).await?;
     let percent = form.percent.trim().parse().map_err(|_| Error::Invalid { field: "percent", why: "1 to 100".into() })?;
     review::draw_sample(&app, &person, &appeal, percent).await?;
     Ok(Redirect::to(&format!("/appeals/{}/board#samples", appeal.code)).into_response())

@@ -11,6 +11,7 @@ use i18n_embed_fl::fl;
 use serde::Deserialize;
 
 use crate::db;
+use crate::domain::actor::Act;
 use crate::domain::value::Utc;
 use crate::error::{Error, Result};
 use crate::review::{self, BURST_MIN, BulkAct, BulkScope};
@@ -46,7 +47,7 @@ pub async fn show(
     Path(code): Path<String>,
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response> {
-    let appeal = own_appeal(&app, &person, &code).await?;
+    let appeal = own_appeal(&app, &person, &code, Act::Decide).await?;
     let Ok(Query(asked)) = asked else { return Err(Error::NotFound) };
     let id = asked.exhibit.parse().map_err(|()| Error::NotFound)?;
     let t = frame.language.texts();
@@ -79,7 +80,7 @@ pub async fn act(
     Path(code): Path<String>,
     Form(form): Form<BulkForm>,
 ) -> Result<Response> {
-    let appeal = own_appeal(&app, &person, &code).await?;
+    let appeal = own_appeal(&app, &person, &code, Act::Decide).await?;
     let id = form.exhibit.parse().map_err(|()| Error::NotFound)?;
     let mut tx = app.db.read().await?;
     let e = db::exhibits::by_id(&mut tx, id).await?.filter(|e| e.appeal == appeal.id).ok_or(Error::NotFound)?;

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::queue::when_words;
 use super::{kind_words, state_words};
 use crate::db;
+use crate::domain::actor::Act;
 use crate::domain::derivative::Variant;
 use crate::domain::exhibit::{Exhibit, Kind};
 use crate::domain::media::playable;
@@ -67,7 +68,7 @@ pub async fn show(
     Path(code): Path<String>,
     Params(which): Params<Which>,
 ) -> Result<Response> {
-    let appeal = own_appeal(&app, &person, &code).await?;
+    let appeal = own_appeal(&app, &person, &code, Act::SeeExhibits).await?;
     let mut numbers: Vec<u64> = Vec::new();
     for text in which.n.split(',') {
         let number = text.trim().parse().map_err(|_| Error::InvalidFilter { field: "n", why: "two to four numbers, with commas" })?;
@@ -105,7 +106,7 @@ pub async fn show(
         let made = db::derivatives::of(&mut tx, e.agency, e.sha256).await?;
         let shape = db::contents::examination(&mut tx, e.agency, e.sha256).await?.map(|x| x.found).unwrap_or_default();
         drop(tx);
-        let shown = |variant| e.quarantine.is_none() && made.iter().any(|d| d.variant == variant);
+        let shown = |variant| !e.is_behind_glass() && made.iter().any(|d| d.variant == variant);
         let place =
             e.place.map_or_else(|| fl!(t, "place-unknown"), |p| format!("{:.5}, {:.5} ± {:.0} m", p.point.lat, p.point.lon, p.radius_m));
         let device = [shape.device.make, shape.device.model].into_iter().flatten().collect::<Vec<_>>().join(" ");
@@ -131,7 +132,7 @@ pub async fn show(
                 .map_or_else(|| offset(&e), ToString::to_string),
             alt: format!("{} {}", kind_words(t, e.kind), e.number),
             view: shown(Variant::View).then_some(looked.view),
-            play: e.kind == Kind::Video && e.quarantine.is_none() && (playable(&e.media_type) || shown(Variant::Proxy)),
+            play: e.kind == Kind::Video && !e.is_behind_glass() && (playable(&e.media_type) || shown(Variant::Proxy)),
             record: looked.record,
             graphic: e.tags & GRAPHIC_BIT != 0,
             facts: if e.lead { vec![fl!(t, "side-best")] } else { Vec::new() },

@@ -10,7 +10,9 @@ use serde::Deserialize;
 
 use super::queue::when_words;
 
+use crate::access;
 use crate::db;
+use crate::domain::actor::Act;
 use crate::domain::actor::Person;
 use crate::domain::capture::in_zone;
 use crate::domain::value::{Id, Point, SECOND_US, Utc};
@@ -37,7 +39,8 @@ pub struct CaptureForm {
 
 async fn zone_of(app: &AppState, person: &Person, exhibit: Id) -> Result<String> {
     let mut tx = app.db.read().await?;
-    let e = db::exhibits::by_id(&mut tx, exhibit).await?.filter(|e| e.agency == person.agency).ok_or(Error::NotFound)?;
+    let e = db::exhibits::by_id(&mut tx, exhibit).await?.ok_or(Error::NotFound)?;
+    access::to_exhibit(app, &mut tx, person, &e, Act::Decide).await?;
     Ok(db::appeals::by_id(&mut tx, e.appeal).await?.zone)
 }
 

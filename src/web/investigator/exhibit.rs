@@ -1,7 +1,7 @@
 //! `/exhibits/{id}`: one exhibit with everything that is known of it. Opening the page is an event.
 
 use askama::Template;
-use axum::extract::{Form, Path, State};
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use i18n_embed::fluent::FluentLanguageLoader;
 use i18n_embed_fl::fl;
@@ -11,8 +11,9 @@ use serde_json::Value;
 use super::facts::{self, Line};
 use super::queue::when_words;
 use super::{kind_words, state_words};
+use crate::access;
 use crate::db::{self, contents::Examination};
-use crate::domain::actor::{Act, Person, may};
+use crate::domain::actor::{Act, Person};
 use crate::domain::capture::{Grade, PlaceClaim, PlaceStatus, Source, TimeClaim, WITHDRAWN};
 use crate::domain::clock::Correction;
 use crate::domain::contradiction;
@@ -22,7 +23,7 @@ use crate::domain::family::Relation;
 use crate::domain::media::playable;
 use crate::domain::purpose::PurposeCode;
 use crate::domain::retention::Basis;
-use crate::domain::review::{Decision, GRAPHIC, GRAPHIC_BIT, Remark, SECOND_LOOK};
+use crate::domain::review::{GRAPHIC, GRAPHIC_BIT, SECOND_LOOK};
 use crate::domain::scan::{Scan, ScanState};
 use crate::domain::submission::{Answer, Statement};
 use crate::domain::value::{MINUTE_US, SECOND_US};
@@ -30,7 +31,7 @@ use crate::error::{Error, Result};
 use crate::examine;
 use crate::review::{self, Family, Look};
 use crate::web::account::purpose_words;
-use crate::web::extract::{AppState, Decider, Frame, Params, PathId, Reviewer, own_appeal};
+use crate::web::extract::{AppState, Frame, Params, PathId, Reviewer, own_appeal};
 use crate::web::respond::page;
 use crate::web::supervisor::basis_words;
 use crate::web::witness::size_words;
@@ -104,6 +105,8 @@ struct ExhibitPage {
     /// The reader's own account.
     me: String,
     may_decide: bool,
+    /// The decision that holds is the reader's own.
+    mine: bool,
     /// A colleague who has this content open.
     looking: Option<String>,
     assignee: Option<String>,
@@ -148,7 +151,11 @@ struct ExhibitPage {
     hold: Option<(String, String, String)>,
     /// Whether its erasure is asked for.
     erasure: bool,
+    /// By a schedule alone: a person may still ask, on another ground.
+    by_schedule: bool,
     may_retain: bool,
+    /// Whether originals leave with them, and erasures can be asked for: not of a partner's appeal.
+    may_take: bool,
     bases: Vec<(&'static str, String)>,
     /// What the submission is called, for a witness without a receipt.
     reference: String,
@@ -211,7 +218,7 @@ impl ExhibitPage {
 
     /// Whether a relative's thumbnail is shown unasked: not when it, or the exhibit itself, is marked as graphic.
     fn shown(&self, relative: &Exhibit) -> bool {
-        relative.has_thumbnail && relative.quarantine.is_none() && !self.graphic && relative.tags & GRAPHIC_BIT == 0
+        relative.has_thumbnail && !relative.is_behind_glass() && !self.graphic && relative.tags & GRAPHIC_BIT == 0
     }
 
     fn note(&self, note: &str) -> String {
@@ -235,26 +242,29 @@ pub async fn show(State(app): State<AppState>, Reviewer(person): Reviewer, frame
     let t = frame.language.texts();
     let mut tx = app.db.read().await?;
     let appeal = db::appeals::by_id(&mut tx, e.appeal).await?;
-    let mut statement = db::submissions::by_id(&mut tx, e.submission).await?.statement;
+    let statement = db::submissions::by_id(&mut tx, e.submission).await?.statement;
     // How to reach the witness is not part of an exhibit: reading it is an act of its own.
-    let contact_given = !std::mem::take(&mut statement.contact).is_empty();
+    let reach = access::reach(&app, &mut tx, &person, e.appeal, e.agency).await?.ok_or(Error::Elsewhere)?;
+    let contact_given = db::identities::given(&mut tx, e.submission).await? && person.may_at(Act::OpenIdentity, reach);
     let (times, places) = db::exhibits::claims(&mut tx, e.id).await?;
     let x = db::contents::examination(&mut tx, e.agency, e.sha256).await?;
     let made = db::derivatives::of(&mut tx, e.agency, e.sha256).await?;
     let scan = db::scans::of(&mut tx, e.agency, e.sha256).await?;
     let decisions = db::exhibits::decisions(&mut tx, e.id).await?;
-    let names: Vec<(String, String)> = db::accounts::list(&mut tx).await?.into_iter().map(|a| (a.id.to_string(), a.name)).collect();
+    let mine = db::exhibits::decided_by(&mut tx, e.id).await? == Some(person.id);
+    let names: Vec<(String, String)> =
+        db::accounts::names(&mut tx, e.agency).await?.into_iter().map(|(id, name)| (id.to_string(), name)).collect();
     let entries = db::log::of_subject(&mut tx, "exhibit", &e.id.to_string()).await?;
     let remarks = db::remarks::of(&mut tx, e.id).await?;
     let tags = db::tags::book(&mut tx, e.appeal).await?.words();
     let original_asked = db::acts::original_asked(&mut tx, e.id).await?.is_some();
     let looking = db::leases::other(&mut tx, e.appeal, e.family, person.id, app.now()).await?;
     let hold = db::retention::hold(&mut tx, e.id).await?;
-    let erasure = db::retention::open_for(&mut tx, e.id).await?.is_some();
+    let erasure = db::retention::open_for(&mut tx, e.id).await?;
     drop(tx);
-    let shown = |variant| e.quarantine.is_none() && made.iter().any(|d| d.variant == variant);
-    let proxy = made.iter().find(|d| d.variant == Variant::Proxy && e.quarantine.is_none()).map(|d| d.how.clone());
-    let can_play = (playable(&e.media_type) || proxy.is_some()) && e.quarantine.is_none();
+    let shown = |variant| !e.is_behind_glass() && made.iter().any(|d| d.variant == variant);
+    let proxy = made.iter().find(|d| d.variant == Variant::Proxy && !e.is_behind_glass()).map(|d| d.how.clone());
+    let can_play = (playable(&e.media_type) || proxy.is_some()) && !e.is_behind_glass();
     let facts = facts_of(&app, &person, &e, x.as_ref(), (&times, &places), t).await?;
     let (notes, raw) = x.map_or_else(Default::default, |x| (x.notes, serde_json::from_str(&x.raw).unwrap_or_default()));
     page(&ExhibitPage {
@@ -262,7 +272,8 @@ pub async fn show(State(app): State<AppState>, Reviewer(person): Reviewer, frame
         number: e.number,
         family: e.family,
         me: person.id.to_string(),
-        may_decide: may(person.role, Act::Decide),
+        may_decide: person.may_at(Act::Decide, reach),
+        mine,
         looking,
         assignee: e.assignee.and_then(|a| names.iter().find(|(id, _)| *id == a.to_string())).map(|(_, name)| name.clone()),
         tags: tags.into_iter().enumerate().filter(|(bit, _)| e.tags & 1 << bit != 0).map(|(_, word)| tag_words(t, &word)).collect(),
@@ -279,7 +290,7 @@ pub async fn show(State(app): State<AppState>, Reviewer(person): Reviewer, frame
         kind: kind_words(t, e.kind),
         state: state_words(t, e.state),
         state_class: e.state.as_str(),
-        quarantine: e.quarantine.map(|q| q.as_str()),
+        quarantine: e.glass(),
         received_at: e.received_at.in_zone(&appeal.zone),
         when: when_words(t, e.when, &appeal.zone),
         place: e.place.map_or_else(
@@ -312,8 +323,10 @@ pub async fn show(State(app): State<AppState>, Reviewer(person): Reviewer, frame
             })
             .collect(),
         hold: hold.map(|h| (h.by, h.at.in_zone(&appeal.zone), h.reason)),
-        erasure,
-        may_retain: may(person.role, Act::Retain),
+        by_schedule: erasure.as_ref().is_some_and(db::retention::Erasure::is_the_schedule_s),
+        erasure: erasure.is_some(),
+        may_retain: person.may_at(Act::Retain, reach),
+        may_take: person.may_at(Act::Export, reach),
         bases: Basis::ALL.map(|b| (b.as_str(), basis_words(t, b))).to_vec(),
         reference: app.reference(e.submission),
         contact_given,
@@ -440,58 +453,6 @@ fn viewer_words(t: &FluentLanguageLoader) -> String {
     serde_json::to_string(&all).unwrap_or_default().replace('<', "\\u003c").replace(['\u{2068}', '\u{2069}'], "")
 }
 
-#[derive(Deserialize)]
-pub struct RemarkForm {
-    #[serde(default)]
-    words: String,
-    /// Seconds.
-    #[serde(default)]
-    from_s: String,
-    #[serde(default)]
-    to_s: String,
-    /// Left, top, width and height in thousandths.
-    #[serde(default)]
-    region: String,
-    /// A remark of one's own.
-    #[serde(default)]
-    take_away: String,
-}
-
-/// Writes a note or a mark, or takes one's own away.
-pub async fn remark(
-    State(app): State<AppState>,
-    Decider(person): Decider,
-    PathId(id): PathId,
-    Form(form): Form<RemarkForm>,
-) -> Result<Response> {
-    if form.take_away.is_empty() {
-        review::remark(&app, &person, id, read_remark(form)?, None).await?;
-    } else {
-        review::unremark(&app, &person, id, form.take_away.parse().map_err(|()| Error::NotFound)?).await?;
-    }
-    Ok(Redirect::to(&format!("/exhibits/{id}#remarks")).into_response())
-}
-
-fn read_remark(form: RemarkForm) -> Result<Remark> {
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let moment = |text: &str, field: &'static str| match text.trim() {
-        "" => Ok(None),
-        text => match text.replace(',', ".").parse::<f64>() {
-            Ok(s) if (0.0..=86_400.0).contains(&s) => Ok(Some((s * 1000.0).round() as u64)),
-            _ => Err(Error::Invalid { field, why: "seconds, as 12.5".into() }),
-        },
-    };
-    let region = match form.region.trim() {
-        "" => None,
-        text => {
-            let numbers: Option<Vec<u16>> = text.split(',').map(|n| n.trim().parse().ok()).collect();
-            let four = numbers.and_then(|n| <[u16; 4]>::try_from(n).ok());
-            Some(four.ok_or(Error::Invalid { field: "region", why: "left, top, width, height in thousandths".into() })?)
-        }
-    };
-    Ok(Remark { from_ms: moment(&form.from_s, "from_s")?, to_ms: moment(&form.to_s, "to_s")?, region, words: form.words })
-}
-
 /// The indicators, the family and the device of an exhibit that is being looked at.
 async fn facts_of(
     app: &AppState,
@@ -568,39 +529,6 @@ fn clock_words(stretch: &str) -> Option<String> {
 }
 
 #[derive(Deserialize)]
-pub struct ContactForm {
-    #[serde(default)]
-    purpose: String,
-    #[serde(default)]
-    reason: String,
-}
-
-#[derive(Template)]
-#[template(path = "contact.html")]
-struct ContactPage {
-    frame: Frame,
-    t: &'static FluentLanguageLoader,
-    id: String,
-    reference: String,
-    contact: String,
-}
-
-/// How to reach the witness, once it is on record who asks and why.
-pub async fn contact(
-    State(app): State<AppState>,
-    Reviewer(person): Reviewer,
-    mut frame: Frame,
-    PathId(id): PathId,
-    Form(asked): Form<ContactForm>,
-) -> Result<Response> {
-    let read = review::unmask(&app, &person, id, &asked.purpose, &asked.reason).await?;
-    let (reference, contact) = (app.reference(read.submission), read.contact);
-    // In another language it is asked for again.
-    frame.here = format!("/exhibits/{id}");
-    page(&ContactPage { t: frame.language.texts(), id: id.to_string(), reference, contact, frame })
-}
-
-#[derive(Deserialize)]
 pub struct Named {
     #[serde(default)]
     reference: String,
@@ -615,26 +543,7 @@ pub async fn by_reference(
     Path(code): Path<String>,
     Params(named): Params<Named>,
 ) -> Result<Response> {
-    let appeal = own_appeal(&app, &person, &code).await?;
+    let appeal = own_appeal(&app, &person, &code, Act::SeeExhibits).await?;
     let exhibit = review::by_reference(&app, &person, &appeal, &named.reference).await?;
     Ok(Redirect::to(&format!("/exhibits/{exhibit}")).into_response())
-}
-
-#[derive(Deserialize)]
-pub struct DecisionForm {
-    decision: String,
-    #[serde(default)]
-    note: String,
-    version: u64,
-}
-
-pub async fn decide(
-    State(app): State<AppState>,
-    Decider(person): Decider,
-    PathId(id): PathId,
-    Form(form): Form<DecisionForm>,
-) -> Result<Response> {
-    let decision = Decision::parse(&form.decision).ok_or(Error::Invalid { field: "decision", why: "no such decision".into() })?;
-    review::decide(&app, &person, id, decision, &form.note, Some(form.version)).await?;
-    Ok(Redirect::to(&format!("/exhibits/{id}#decision")).into_response())
 }

@@ -14,12 +14,14 @@ use serde::Deserialize;
 use super::state_words;
 use crate::attest::{self, Asked, Profile};
 use crate::db;
+use crate::domain::actor::Act;
 use crate::domain::exhibit::State as Decided;
 use crate::domain::value::{Id, shown};
 use crate::error::{Error, Result};
-use crate::web::extract::{AppState, Exporting, Frame, Params, PathId, own_appeal};
+use crate::web::extract::{AppState, Exporting, Frame, Params, PathId, Retaining, fresh, own_appeal};
 use crate::web::range::Part;
 use crate::web::respond::page;
+use crate::web::supervisor::Judged;
 use crate::web::witness::size_words;
 
 #[derive(Template)]
@@ -54,7 +56,7 @@ pub async fn ask(
     Path(code): Path<String>,
     Params(chosen): Params<Chosen>,
 ) -> Result<Response> {
-    let appeal = own_appeal(&app, &person, &code).await?;
+    let appeal = own_appeal(&app, &person, &code, Act::Export).await?;
     let t = frame.language.texts();
     let states = DECIDED.map(|s| (s.as_str(), state_words(t, s))).to_vec();
     page(&AskPage { t, code: appeal.code, exhibit: named(&chosen), states, frame })
@@ -87,7 +89,7 @@ pub async fn make(
     Form(given): Form<Ask>,
 ) -> Result<Response> {
     const TEXT_CHARS_MAX: usize = 500;
-    let appeal = own_appeal(&app, &person, &code).await?;
+    let appeal = own_appeal(&app, &person, &code, Act::Export).await?;
     let wrong = |field, why: &str| Error::Invalid { field, why: why.into() };
     let profile = match given.profile.as_str() {
         "prosecution" => Profile::Prosecution,
@@ -133,6 +135,11 @@ struct Row {
     state: String,
     ready: bool,
     waiting: bool,
+    /// Waits for another person: for the reader, or not.
+    awaits: bool,
+    may_agree: bool,
+    asker: String,
+    reason: String,
     done: u64,
     all: u64,
     progress: String,
@@ -164,8 +171,9 @@ pub async fn list(State(app): State<AppState>, Exporting(person): Exporting, fra
             let asked: Option<Asked> = serde_json::from_str(&b.asked).ok();
             Row {
                 id: b.id.to_string(),
-                created_at: b.created_at.to_string(),
+                created_at: b.created_at.in_zone(&b.zone),
                 state: match b.state.as_str() {
+                    "waiting" if b.awaits => fl!(t, "export-awaits"),
                     "waiting" => {
                         fl!(t, "export-waiting", done = size_words(b.bytes_done, language), all = size_words(b.bytes_all, language))
                     }
@@ -174,11 +182,15 @@ pub async fn list(State(app): State<AppState>, Exporting(person): Exporting, fra
                     _ => fl!(t, "export-gone"),
                 },
                 ready: b.state == "ready",
-                waiting: b.state == "waiting",
+                waiting: b.state == "waiting" && !b.awaits,
+                awaits: b.state == "waiting" && b.awaits,
+                may_agree: person.may(Act::Retain) && b.by != person.id,
                 done: b.bytes_done,
                 all: b.bytes_all.max(1),
                 progress: size_words(b.bytes_done, language),
                 fetch: fl!(t, "export-fetch", size = size_words(b.size, language)),
+                asker: b.asker,
+                reason: asked.as_ref().map(|a| a.reason.clone()).unwrap_or_default(),
                 what: asked.map_or_else(String::new, |a| {
                     format!("{} · {} · {} · {}", a.appeal, fl!(t, "export-count", n = a.exhibits.len()), a.profile.as_str(), a.recipient)
                 }),
@@ -187,6 +199,21 @@ pub async fn list(State(app): State<AppState>, Exporting(person): Exporting, fra
         })
         .collect();
     page(&ExportsPage { t, waiting: rows.iter().any(|r| r.waiting), rows, frame })
+}
+
+/// Another person agrees to a bundle of many exhibits, or does not.
+pub async fn judge(
+    State(app): State<AppState>,
+    Retaining(person): Retaining,
+    PathId(id): PathId,
+    Form(given): Form<Judged>,
+) -> Result<Response> {
+    match given.act.as_str() {
+        "agree" => attest::agree_to_bundle(&app, &person, id).await?,
+        "refuse" => attest::refuse_bundle(&app, &person, id, &given.reason).await?,
+        _ => return Err(Error::Invalid { field: "act", why: "agree or refuse".into() }),
+    }
+    Ok(Redirect::to("/exports").into_response())
 }
 
 #[derive(Deserialize)]
@@ -206,6 +233,7 @@ pub async fn fetch(
 ) -> Result<Response> {
     let bundle = attest::ready_bundle(&app, &person, id).await?;
     if !attest::fetch_is_recorded(&app, &person, &bundle, &given.fetch) {
+        fresh(&app, &person)?;
         let token = attest::begin_fetch(&app, &person, &bundle).await?;
         return Ok(Redirect::to(&format!("/exports/{id}/bundle.zip?fetch={token}")).into_response());
     }

@@ -39,6 +39,11 @@ pub fn event_words(t: &FluentLanguageLoader, kind: &str) -> String {
     words(t, "event", &kind.replace('.', "-"))
 }
 
+/// What a check of the record looked at: `check` of a receipt or a bundle, `compare` of two checkpoints.
+pub fn check_words(t: &FluentLanguageLoader, page: &str, check: &str) -> String {
+    words(t, page, check)
+}
+
 pub fn quarantine_words(t: &FluentLanguageLoader, why: &str) -> String {
     words(t, "behind-glass", why)
 }
@@ -141,6 +146,7 @@ pub fn checked(t: &FluentLanguageLoader, seen: &[Seen], done: &[String]) -> (Vec
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::custody::EventType;
     use crate::domain::exhibit::Quarantine;
     use crate::web::language::Language;
 
@@ -166,16 +172,8 @@ mod tests {
             for zone in ["stated", "gps", "place", "appeal", "utc", "utc_or_local", "disputed", "none"] {
                 assert_ne!(zone_words(t, zone), zone);
             }
-            for kind in [
-                "audit.viewed",
-                "exhibit.received",
-                "exhibit.view_ended",
-                "derivative.created",
-                "family.parted",
-                "hold.set",
-                "erasure.requested",
-            ] {
-                assert_ne!(event_words(t, kind), kind);
+            for kind in EventType::ALL {
+                assert_ne!(event_words(t, kind.as_str()), kind.as_str());
             }
             for q in Quarantine::ALL {
                 assert_ne!(quarantine_words(t, q.as_str()), q.as_str());

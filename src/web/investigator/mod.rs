@@ -5,11 +5,13 @@ pub mod board;
 pub mod bulk;
 pub mod compare;
 pub mod correct;
+pub mod decide;
 pub mod exhibit;
 pub mod exports;
-mod facts;
+pub mod facts;
 pub mod family;
 pub mod queue;
+pub mod remark;
 pub mod sample;
 pub mod workspace;
 

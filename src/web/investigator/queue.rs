@@ -7,6 +7,7 @@ use i18n_embed::fluent::FluentLanguageLoader;
 use i18n_embed_fl::fl;
 
 use super::{facts, kind_words, state_words};
+use crate::domain::actor::Act;
 use crate::domain::capture::Effective;
 use crate::domain::exhibit::{Kind, State as ExhibitState};
 use crate::domain::review::{GRAPHIC_BIT, RawFilter};
@@ -81,7 +82,7 @@ pub async fn show(
     Path(code): Path<String>,
     Params(raw): Params<RawFilter>,
 ) -> Result<Response> {
-    let appeal = own_appeal(&app, &person, &code).await?;
+    let appeal = own_appeal(&app, &person, &code, Act::SeeExhibits).await?;
     let found = review::page(&app, &person, &appeal, &raw).await?;
     let t = frame.language.texts();
     let tiles = found
@@ -97,12 +98,16 @@ pub async fn show(
                 || fl!(t, "place-unknown"),
                 |p| {
                     let metres = appeal.area.centre.metres_to(p.point);
+                    // Far away the plane that distances are measured on is not the Earth any more.
+                    if metres > 100_000.0 {
+                        return fl!(t, "place-far");
+                    }
                     fl!(t, "place-distance", metres = format!("{metres:.0}"), doubt = format!("{:.0}", p.radius_m))
                 },
             ),
             graphic: e.tags & GRAPHIC_BIT != 0,
-            thumbnail: (e.has_thumbnail && e.quarantine.is_none() && e.tags & GRAPHIC_BIT == 0).then_some(token),
-            behind_glass: e.quarantine.map(|q| facts::quarantine_words(t, q.as_str())),
+            thumbnail: (e.has_thumbnail && !e.is_behind_glass() && e.tags & GRAPHIC_BIT == 0).then_some(token),
+            behind_glass: e.glass().map(|why| facts::quarantine_words(t, why)),
             // (That nothing was opened is said already.)
             notes: e.notes.iter().filter(|n| *n != "not-previewed").map(|n| facts::note_words(t, n)).collect(),
             name: e.name,

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::kind_words;
 use super::queue::when_words;
 use crate::db;
+use crate::domain::actor::Act;
 use crate::domain::derivative::Variant;
 use crate::domain::exhibit::Kind;
 use crate::domain::media::playable;
@@ -48,7 +49,7 @@ pub async fn show(
     frame: Frame,
     Path((code, sample)): Path<(String, String)>,
 ) -> Result<Response> {
-    let appeal = own_appeal(&app, &person, &code).await?;
+    let appeal = own_appeal(&app, &person, &code, Act::Decide).await?;
     let id = sample.parse().map_err(|()| Error::NotFound)?;
     let looked = review::next_of_sample(&app, &person, &appeal, id).await?;
     let t = frame.language.texts();
@@ -58,7 +59,7 @@ pub async fn show(
             let e = looked.exhibit;
             let mut tx = app.db.read().await?;
             let made = db::derivatives::of(&mut tx, e.agency, e.sha256).await?;
-            let shown = |variant| e.quarantine.is_none() && made.iter().any(|d| d.variant == variant);
+            let shown = |variant| !e.is_behind_glass() && made.iter().any(|d| d.variant == variant);
             Some(Next {
                 kind: kind_words(t, e.kind),
                 when: when_words(t, e.when, &appeal.zone),
@@ -68,7 +69,7 @@ pub async fn show(
                 view: shown(Variant::View).then_some(looked.view),
                 sheet: shown(Variant::Sheet).then_some(looked.sheet),
                 record: looked.record,
-                play: e.kind == Kind::Video && e.quarantine.is_none() && (playable(&e.media_type) || shown(Variant::Proxy)),
+                play: e.kind == Kind::Video && !e.is_behind_glass() && (playable(&e.media_type) || shown(Variant::Proxy)),
                 graphic: e.tags & GRAPHIC_BIT != 0,
                 number: e.number,
                 id: e.id.to_string(),
@@ -90,7 +91,7 @@ pub async fn decide(
     Path((code, sample)): Path<(String, String)>,
     Form(form): Form<AgainForm>,
 ) -> Result<Response> {
-    let appeal = own_appeal(&app, &person, &code).await?;
+    let appeal = own_appeal(&app, &person, &code, Act::Decide).await?;
     let read = |text: &str| text.parse().map_err(|()| Error::NotFound);
     let decision = Decision::parse(&form.decision).ok_or(Error::Invalid { field: "decision", why: "no such decision".into() })?;
     review::decide_again(&app, &person, &appeal, read(&sample)?, read(&form.exhibit)?, decision).await?;

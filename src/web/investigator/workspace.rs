@@ -12,7 +12,8 @@ use i18n_embed_fl::fl;
 
 use super::facts::{grade_words, sign_words, source_words};
 use super::{kind_words, state_words};
-use crate::domain::actor::{Act, may};
+use crate::access;
+use crate::domain::actor::Act;
 use crate::domain::capture::{Grade, Source};
 use crate::domain::exhibit::{Kind, State as ExhibitState};
 use crate::domain::review::Sign;
@@ -43,7 +44,10 @@ struct WorkspacePage {
 }
 
 pub async fn show(State(app): State<AppState>, Reviewer(person): Reviewer, frame: Frame, Path(code): Path<String>) -> Result<Response> {
-    let appeal = own_appeal(&app, &person, &code).await?;
+    let appeal = own_appeal(&app, &person, &code, Act::SeeExhibits).await?;
+    let mut tx = app.db.read().await?;
+    let decides = access::to_appeal(&app, &mut tx, &person, &appeal, Act::Decide).await.is_ok();
+    drop(tx);
     let t = frame.language.texts();
     let seen = review::exposure(&app, &person).await?;
     let tiles = maps::source(&app).await;
@@ -59,7 +63,7 @@ pub async fn show(State(app): State<AppState>, Reviewer(person): Reviewer, frame
         zone: appeal.zone,
         tiles,
         plans: serde_json::to_string(&plans).map_err(Error::internal)?,
-        may_decide: may(person.role, Act::Decide),
+        may_decide: decides,
         frame,
     })?;
     Ok(([(header::CONTENT_SECURITY_POLICY, policy)], body).into_response())
@@ -95,12 +99,16 @@ fn words(language: Language) -> String {
     add("no-preview", fl!(t, "no-preview"));
     add("time-unknown", fl!(t, "time-unknown"));
     add("place-unknown", fl!(t, "place-unknown"));
+    add("colon", fl!(t, "colon"));
+    add("place-far", fl!(t, "place-far"));
     add("place", fl!(t, "workspace-place", metres = "{metres}", doubt = "{doubt}"));
     add("no", fl!(t, "workspace-no"));
     add("copy", fl!(t, "workspace-copy"));
     add("alt", fl!(t, "workspace-alt", kind = "{kind}", number = "{number}", when = "{when}", place = "{place}", state = "{state}"));
     add("copies_one", fl!(t, "workspace-copies-one"));
     add("copies_other", fl!(t, "workspace-copies-other", n = "{n}"));
+    add("copies-open_one", fl!(t, "workspace-copies-open-one", n = "{n}"));
+    add("copies-open_other", fl!(t, "workspace-copies-open-other", n = "{n}"));
     add("found_one", fl!(t, "workspace-found-one", n = "{n}", all = "{all}"));
     add("found_other", fl!(t, "workspace-found-other", n = "{n}", all = "{all}"));
     add("contents_one", fl!(t, "workspace-contents-one", n = "{n}", all = "{all}"));
@@ -134,6 +142,7 @@ fn working_together(t: &FluentLanguageLoader, add: &mut impl FnMut(&str, String)
     add("key-change", fl!(t, "keys-change", what = "{what}", key = "{key}"));
     add("scope-picked_one", fl!(t, "workspace-scope-picked-one", n = "{n}"));
     add("scope-picked_other", fl!(t, "workspace-scope-picked-other", n = "{n}"));
+    add("scope-none", fl!(t, "workspace-scope-none"));
     add("scope-all_one", fl!(t, "workspace-scope-all-one", n = "{n}"));
     add("scope-all_other", fl!(t, "workspace-scope-all-other", n = "{n}"));
     add("waiting_one", fl!(t, "workspace-waiting-one", n = "{n}"));

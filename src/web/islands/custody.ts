@@ -522,8 +522,9 @@ export async function verifyBundle(files: Given[], policy: Policy | null, progre
     for (const [path, expected] of map) {
       if (path.startsWith('data/') !== isPayload) bad('bag', `${path}: wrong manifest`);
       const file = byPath.get(path);
-      if (!file) bad('bag', `${path}: missing`);
-      else if (hex(await hashFile(file, isPayload ? progress : undefined)) !== expected) bad('bag', `${path}: changed`);
+      const wrong = !file ? 'missing' : hex(await hashFile(file, isPayload ? progress : undefined)) !== expected ? 'changed' : '';
+      if (wrong) bad('bag', `${path}: ${wrong}`);
+      if (wrong && isPayload) bad('payload', path);
     }
   }
   // The second manifest of what is not payload stands in no other: it has to follow from the files.

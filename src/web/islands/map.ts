@@ -1,5 +1,6 @@
 // The witness's map: one pin for "I was here". Fetched only when somebody asks for it. Without a server of map pictures it
 // is a plan: the appeal's area, a grid of hundred metres and a scale.
+import './trusted.js';
 import L from 'leaflet';
 
 /** The reader of the operator's own map: large, and fetched only where there is one. */

@@ -54,7 +54,9 @@ function draw(item: Item): void {
       const picture = document.createElement('img');
       picture.alt = '';
       picture.src = URL.createObjectURL(item.file);
-      picture.onload = picture.onerror = () => { URL.revokeObjectURL(picture.src); };
+      picture.onload = () => { URL.revokeObjectURL(picture.src); };
+      // What this browser does not draw (HEIC, mostly) is sent all the same, and is not shown as if it were broken.
+      picture.onerror = () => { URL.revokeObjectURL(picture.src); picture.remove(); };
       row.prepend(picture);
     }
     rows.set(item, row);
@@ -194,7 +196,8 @@ function statement(): Record<string, unknown> {
     own: value('own') || 'unknown', edited: value('edited') || 'unknown', at_place: value('at_place') || 'unknown',
     place_words: value('place_words'), words: value('words'),
     // What this page cannot show again is named only when it is said again: absent means as before.
-    ...(value('contact') ? { contact: value('contact') } : {}),
+    // Empty takes back what was left before; left out, it stays.
+    ...(value('contact') ? { contact: value('contact') } : (document.getElementById('no-contact') as HTMLInputElement | null)?.checked ? { contact: '' } : {}),
     ...(pinned ? { lat: Number(value('lat')), lon: Number(value('lon')), radius_m: pinRadius } : {}),
     ...(value('no_place') ? { no_place: true } : {}),
     ...(when ? { when } : {}),
@@ -359,10 +362,14 @@ async function finish(): Promise<void> {
   finishing = false;
   sendButton.disabled = false;
   if (!(await save())) { showAlert(say('answers-not-saved')); return; }
-  // What may still be mended keeps the page; what never will be is told, and then again on the receipt's own page.
+  // What may still be mended keeps the page; what never will be is told here, once: the next press leads on.
   if (queue.mendable.length > 0 || (queue.items.some((i) => i.state === 'failed') && !told)) {
     told = true;
     showAlert(total.textContent);
+    // It stands at the top of a long page, and whoever pressed the button is at its end.
+    alertBox.tabIndex = -1;
+    alertBox.focus();
+    alertBox.scrollIntoView({ block: 'center' });
     return;
   }
   location.assign(`/r/${receipt}`);

@@ -69,7 +69,7 @@ async function check(): Promise<void> {
     } else if (zip) {
       const members = await unzip(given(zip, zip.name));
       verdict = members ? await verifyBundle(members, trust, progress)
-        : { result: 'unusable', findings: [{ check: 'format', result: 'unusable', detail: zip.name }] };
+        : { result: 'unusable', findings: [{ check: 'format', result: 'unusable', detail: `${zip.name}: ${say('zip-again')}` }] };
     } else if (receipt) {
       verdict = await verifyReceipt(await receipt.text(), files.map((f) => given(f, f.name)), trust, progress);
     } else {

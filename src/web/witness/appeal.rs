@@ -12,13 +12,12 @@ use i18n_embed::fluent::FluentLanguageLoader;
 use i18n_embed_fl::fl;
 use serde::Deserialize;
 
-use super::moment_words;
+use super::{is_same_for_all, kept_a_minute, moment_words};
 use crate::domain::appeal::{Appeal, AppealState, Text};
 use crate::error::{Error, Result};
 use crate::intake;
 use crate::traffic::Block;
 use crate::web::extract::{AppState, Frame, Peer, public_appeal};
-use crate::web::language::from_query;
 use crate::web::respond::{page, page_with};
 
 #[derive(Template)]
@@ -37,9 +36,8 @@ struct AppealPage<'a> {
 pub async fn show(State(app): State<AppState>, frame: Frame, Path(code): Path<String>, uri: Uri) -> Result<Response> {
     let appeal = public_appeal(&app, &code).await?;
     let language = frame.language;
-    // Not what greets a person by name, nor what sets a cookie.
-    let cacheable = frame.person.is_none() && from_query(uri.query()).is_none();
-    let mut response = page(&AppealPage {
+    let cacheable = is_same_for_all(&frame, &uri);
+    let response = page(&AppealPage {
         t: language.texts(),
         text: appeal.text(language.tag()),
         translated: appeal.texts.contains_key(language.tag()),
@@ -49,12 +47,7 @@ pub async fn show(State(app): State<AppState>, frame: Frame, Path(code): Path<St
         appeal: &appeal,
         frame,
     })?;
-    if cacheable {
-        let h = response.headers_mut();
-        h.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("public, max-age=60, stale-if-error=86400"));
-        h.insert(header::VARY, header::HeaderValue::from_static("Accept-Language, Cookie"));
-    }
-    Ok(response)
+    Ok(kept_a_minute(response, cacheable))
 }
 
 #[derive(Deserialize, Default)]
@@ -74,7 +67,7 @@ pub async fn begin(
     let appeal = public_appeal(&app, &code).await?;
     let Form(form) = form.unwrap_or_default();
     let answer = form.answer.as_deref().filter(|a| !a.is_empty());
-    match intake::admit(&app, &appeal, form.challenge.as_deref(), answer) {
+    match intake::admit(&app, &appeal, form.challenge.as_deref(), answer).await {
         Ok(()) => {}
         Err(Error::WorkMissing) => return waiting(&app, &appeal, frame, None),
         Err(Error::Busy { .. }) => return waiting(&app, &appeal, frame, form.challenge),

@@ -1,13 +1,33 @@
 //! The witness's pages: they work without JavaScript, without an account, on a phone.
 
 pub mod appeal;
+pub mod notices;
 pub mod progress;
 pub mod receipt;
 pub mod send;
 mod words;
 
+use axum::http::{HeaderValue, Uri, header};
+use axum::response::Response;
+
 use crate::domain::value::Utc;
-use crate::web::language::Language;
+use crate::web::extract::Frame;
+use crate::web::language::{Language, from_query};
+
+/// Not what greets a person by name, nor what sets a cookie.
+fn is_same_for_all(frame: &Frame, uri: &Uri) -> bool {
+    frame.person.is_none() && from_query(uri.query()).is_none()
+}
+
+/// Lets caches keep a page that is the same for everybody for a minute: it stands while everything else drowns.
+fn kept_a_minute(mut response: Response, is_same_for_all: bool) -> Response {
+    if is_same_for_all {
+        let h = response.headers_mut();
+        h.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=60, stale-if-error=86400"));
+        h.insert(header::VARY, HeaderValue::from_static("Accept-Language, Cookie"));
+    }
+    response
+}
 
 /// Bytes as people read them, in powers of ten.
 #[allow(clippy::cast_precision_loss)]

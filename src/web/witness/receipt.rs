@@ -1,20 +1,23 @@
 //! `/r/{receipt}`: what was received, provably, and where it stands.
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::{Form, Path, State};
 use axum::http::{HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use i18n_embed::fluent::FluentLanguageLoader;
 use i18n_embed_fl::fl;
+use serde::Deserialize;
 
 use super::{moment_words, size_words};
 use crate::attest;
 use crate::db;
 use crate::domain::appeal::AppealState;
+use crate::domain::custody::bag;
 use crate::domain::exhibit::State as ExhibitState;
 use crate::error::{Error, Result};
 use crate::intake;
 use crate::web::extract::{AppState, Frame, by_receipt};
+use crate::web::header::disposition::attachment;
 use crate::web::respond::page;
 
 /// A file that was refused, for the page that says so.
@@ -43,6 +46,8 @@ struct ReceiptPage {
     frame: Frame,
     t: &'static FluentLanguageLoader,
     title: String,
+    /// The appeal's code.
+    appeal: String,
     receipt: String,
     zone: String,
     open: bool,
@@ -51,6 +56,21 @@ struct ReceiptPage {
     /// Files that were erased, and when.
     erased: Vec<(String, String)>,
     problems: Vec<Problem>,
+}
+
+#[derive(Deserialize)]
+pub struct Typed {
+    #[serde(default)]
+    code: String,
+}
+
+/// Leads from a code that somebody types, on whatever device, to its page; from a wrong one back to where it was typed.
+pub async fn find(State(app): State<AppState>, Form(typed): Form<Typed>) -> Result<Redirect> {
+    match by_receipt(&app, &typed.code).await {
+        Ok((_, _, code)) => Ok(Redirect::to(&format!("/r/{}", code.grouped()))),
+        Err(Error::NotFound) => Ok(Redirect::to("/?receipt=unknown")),
+        Err(other) => Err(other),
+    }
 }
 
 pub async fn show(State(app): State<AppState>, frame: Frame, Path(receipt): Path<String>) -> Result<Response> {
@@ -89,6 +109,7 @@ pub async fn receipt_page(app: &AppState, frame: Frame, receipt: &str, problems:
         receipt: code.grouped(),
         zone: appeal.zone.clone(),
         open: appeal.state == AppealState::Open,
+        appeal: appeal.code,
         count: files.len(),
         files,
         erased: erased.into_iter().map(|(id, at)| (id.to_string(), moment_words(at, &appeal.zone, language))).collect(),
@@ -102,7 +123,12 @@ pub async fn proof(State(app): State<AppState>, Path((receipt, exhibit)): Path<(
     let (submission, _, _) = by_receipt(&app, &receipt).await?;
     let exhibit = exhibit.parse().map_err(|()| Error::NotFound)?;
     let text = attest::issue_receipt(&app, submission.id, exhibit).await?.ok_or(Error::TryLater)?;
-    let name = format!("attachment; filename=\"receipt-{exhibit}.tlog-proof\"");
+    // Beside the file, under the file's own name, as `temoin verify FILE` looks for it.
+    let mut tx = app.db.read().await?;
+    let of = db::exhibits::by_id(&mut tx, exhibit).await?;
+    drop(tx);
+    let of = of.map_or_else(|| format!("receipt-{exhibit}"), |e| bag::portable_name(&e.name));
+    let name = attachment(&format!("{of}.tlog-proof"));
     Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)], text).into_response())
 }
 

@@ -32,6 +32,8 @@ struct SendPage {
     frame: Frame,
     t: &'static FluentLanguageLoader,
     title: String,
+    /// The appeal's code.
+    appeal: String,
     place: String,
     agency: String,
     receipt: String,
@@ -56,6 +58,8 @@ struct SendPage {
     said: String,
     when: &'static str,
     at: String,
+    /// Whether they can be reached already; how is shown to nobody, not even to them.
+    reachable: bool,
 }
 
 pub async fn show(State(app): State<AppState>, frame: Frame, Path(receipt): Path<String>) -> Result<Response> {
@@ -72,6 +76,9 @@ pub async fn show(State(app): State<AppState>, frame: Frame, Path(receipt): Path
         None => ("unknown", String::new()),
     };
     let coordinate = |pick: fn(Point) -> f64| said.point.map(|p| pick(p).to_string()).unwrap_or_default();
+    let mut tx = app.db.glance().await?;
+    let reachable = db::identities::given(&mut tx, submission.id).await?;
+    drop(tx);
     let tiles = maps::source(&app).await;
     let policy = HeaderValue::from_str(&map_policy(&tiles, "; frame-src 'self'")).map_err(Error::internal)?;
     let mut response = page(&SendPage {
@@ -91,7 +98,9 @@ pub async fn show(State(app): State<AppState>, frame: Frame, Path(receipt): Path
         said: said.words,
         when,
         at,
+        reachable,
         title: text.title.clone(),
+        appeal: appeal.code.clone(),
         place: text.place.clone(),
         agency: appeal.agency_name.clone(),
         receipt: code.grouped(),
@@ -154,7 +163,7 @@ async fn take(app: &AppState, appeal: &Appeal, submission: &Submission, mut form
             continue;
         }
         if !stated {
-            intake::state(app, submission.id, &answers.statement(appeal, &submission.statement)).await?;
+            intake::state(app, submission.id, &answers.statement(appeal, &submission.statement), answers.contact().as_deref()).await?;
             stated = true;
         }
         if let Err((file, refusal)) = one_file(app, submission, part).await {
@@ -170,7 +179,7 @@ async fn take(app: &AppState, appeal: &Appeal, submission: &Submission, mut form
         }
     }
     if !stated {
-        intake::state(app, submission.id, &answers.statement(appeal, &submission.statement)).await?;
+        intake::state(app, submission.id, &answers.statement(appeal, &submission.statement), answers.contact().as_deref()).await?;
     }
     Ok(problems)
 }
@@ -210,6 +219,8 @@ struct Answers {
     at: String,
     words: String,
     contact: String,
+    /// What was left before is taken back.
+    no_contact: String,
     lat: String,
     lon: String,
     no_place: String,
@@ -226,6 +237,7 @@ impl Answers {
             "at" => &mut self.at,
             "words" => &mut self.words,
             "contact" => &mut self.contact,
+            "no_contact" => &mut self.no_contact,
             "lat" => &mut self.lat,
             "lon" => &mut self.lon,
             "no_place" => &mut self.no_place,
@@ -235,7 +247,13 @@ impl Answers {
         *slot = value;
     }
 
-    /// What the form says now. What it cannot show again (a contact) or does not say this time (a time) stays as it was.
+    /// How to reach the witness, if they say; empty takes it back. What the form cannot show again stays as it was.
+    fn contact(&self) -> Option<String> {
+        let contact = shown(self.contact.trim(), 200);
+        if self.no_contact == "yes" && contact.is_empty() { Some(contact) } else { Some(contact).filter(|contact| !contact.is_empty()) }
+    }
+
+    /// What the form says now. What it does not say this time (a time) stays as it was.
     fn statement(&self, appeal: &Appeal, before: &Statement) -> Statement {
         let before_told = before.from.zip(before.to);
         let shown_before = before_told.and_then(|told| When::of(told, appeal));
@@ -249,7 +267,6 @@ impl Answers {
         let at_place = Answer::parse(&self.at_place);
         let pin = self.lat.parse().ok().zip(self.lon.parse().ok()).and_then(|(lat, lon)| Point::new(lat, lon));
         let pin = pin.or(before.point).filter(|_| at_place != Answer::Yes && self.no_place.is_empty());
-        let contact = shown(self.contact.trim(), 200);
         Statement {
             own: Answer::parse(&self.own),
             edited: Answer::parse(&self.edited),
@@ -260,7 +277,6 @@ impl Answers {
             from: told.map(|t| t.0),
             to: told.map(|t| t.1),
             words: shown(self.words.trim(), 4_000),
-            contact: if contact.is_empty() { before.contact.clone() } else { contact },
         }
     }
 }

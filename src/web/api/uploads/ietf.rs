@@ -89,7 +89,7 @@ async fn begin(come: &Come, complete: bool) -> Result<(Upload, Option<Pass>)> {
         dialect: Dialect::Ietf,
         length,
         claims: FileClaims {
-            name: come.headers.get("content-disposition").map(|v| disposition_name(v.as_bytes())).unwrap_or_default(),
+            name: disposition_name(&come.headers),
             media_type: come.text("content-type").map(str::to_owned),
             relative_path: None,
         },

@@ -50,7 +50,7 @@ async fn options() -> Response {
 /// `token`; a first body as `application/offset+octet-stream`. IETF draft (interop 8): `Upload-Complete`. The token or
 /// the receipt code goes into `Authorization: Bearer` or, for tus, into the metadata. 201 with `Location`; HEAD, PATCH
 /// and DELETE there go on, and nobody who does not hold that address can.
-#[utoipa::path(post, path = "/api/v1/uploads", tag = "witness", security(("submission" = [])),
+#[utoipa::path(post, path = "/api/v1/uploads", tag = "witness", security((), ("submission" = [])),
     params(("Tus-Resumable" = Option<String>, Header), ("Upload-Length" = Option<u64>, Header),
         ("Upload-Metadata" = Option<String>, Header), ("Upload-Complete" = Option<String>, Header)),
     responses((status = 201, description = "Begun; `Location` is the upload"), (status = 413, description = "Too large, or a budget is spent"),

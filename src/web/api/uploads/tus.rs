@@ -7,21 +7,20 @@
 use axum::body::Body;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use data_encoding::BASE64;
 
 use super::{Come, bytes, put, put_accepted};
-use crate::domain::upload::{Dialect, FileClaims, Upload, UploadState};
-use crate::domain::value::{Sha256, Utc};
+use crate::domain::upload::{Dialect, Upload, UploadState};
+use crate::domain::value::Utc;
 use crate::error::{Error, Result};
 use crate::intake::{self, Append, Checksum, End, NewUpload};
 use crate::traffic::Pass;
+use crate::web::header::digest;
+use crate::web::header::metadata::Metadata;
 
 pub const VERSION: &str = "tus-resumable";
 const SPOKEN: &str = "1.0.0";
 const EXTENSIONS: &str = "creation,creation-with-upload,creation-defer-length,checksum,expiration,termination";
 const BODY_TYPE: &str = "application/offset+octet-stream";
-/// Characters of a path or mark that a client may give.
-const CLAIM_CHARS_MAX: usize = 1_000;
 
 pub fn options() -> Response {
     let mut response = StatusCode::OK.into_response();
@@ -58,8 +57,13 @@ pub async fn create(come: Come, body: Body) -> Result<Response> {
 
 async fn try_create(come: Come, body: Body) -> Result<Response> {
     version(&come)?;
+    // A client that joins files out of pieces would have its pieces taken for files.
+    if come.headers.contains_key("upload-concat") {
+        come.turn_away(body).await;
+        return Err(Error::Malformed("Upload-Concat: concatenation is not offered".into()));
+    }
     // Everything that can be wrong in the headers is, before there is anything to leave behind.
-    let begun = match Metadata::read(&come.headers).and_then(|m| Ok((m, checksum(&come)?))) {
+    let begun = match metadata(&come.headers).and_then(|m| Ok((m, checksum(&come)?))) {
         Ok((metadata, checksum)) => begin(&come, &metadata).await.map(|(upload, pass)| (upload, pass, checksum)),
         Err(e) => Err(e),
     };
@@ -214,92 +218,22 @@ fn number(come: &Come, name: &str) -> Result<u64> {
 
 fn checksum(come: &Come) -> Result<Option<Checksum>> {
     let Some(value) = come.headers.get("upload-checksum") else { return Ok(None) };
-    let wrong = || Error::Malformed("Upload-Checksum must be sha1 or sha256 and base64".into());
-    let (algorithm, digest) = value.to_str().map_err(|_| wrong())?.trim().split_once(' ').ok_or_else(wrong)?;
-    let digest = BASE64.decode(digest.trim().as_bytes()).map_err(|_| wrong())?;
-    match algorithm {
-        "sha1" => Ok(Some(Checksum::Sha1(digest))),
-        "sha256" => Ok(Some(Checksum::Sha256(digest))),
-        _ => Err(wrong()),
+    match value.to_str().ok().and_then(digest::checksum) {
+        Some(("sha1", digest)) => Ok(Some(Checksum::Sha1(digest))),
+        Some(("sha256", digest)) => Ok(Some(Checksum::Sha256(digest))),
+        _ => Err(Error::Malformed("Upload-Checksum must be sha1 or sha256 and base64".into())),
     }
 }
 
-/// `Upload-Metadata`: comma-separated pairs of a key and, after a space, its value in base64.
-#[derive(Default)]
-struct Metadata {
-    /// As it came, without the secret.
-    text: String,
-    token: Option<String>,
-    submission: Option<String>,
-    claims: FileClaims,
-    sha256: Option<Sha256>,
-    fingerprint: Option<String>,
-}
-
-impl Metadata {
-    fn read(headers: &HeaderMap) -> Result<Self> {
-        let wrong = |why: &str| Error::Malformed(format!("Upload-Metadata: {why}"));
-        let mut metadata = Self::default();
-        let Some(value) = headers.get("upload-metadata") else { return Ok(metadata) };
-        let (mut kept, mut keys) = (Vec::new(), Vec::new());
-        for pair in value.to_str().map_err(|_| wrong("not ASCII"))?.split(',').map(str::trim).filter(|p| !p.is_empty()) {
-            let (key, encoded) = pair.split_once(' ').unwrap_or((pair, ""));
-            if keys.contains(&key) {
-                return Err(wrong("a key stands twice"));
-            }
-            keys.push(key);
-            let value = BASE64.decode(encoded.trim().as_bytes()).map_err(|_| wrong("a value is not base64"))?;
-            if key != "token" {
-                kept.push(pair);
-            }
-            metadata.set(key, value)?;
-        }
-        metadata.text = kept.join(",");
-        Ok(metadata)
-    }
-
-    fn set(&mut self, key: &str, value: Vec<u8>) -> Result<()> {
-        let text = || crate::domain::value::shown(&String::from_utf8_lossy(&value), CLAIM_CHARS_MAX);
-        match key {
-            "token" => self.token = Some(text()),
-            "submission" => self.submission = Some(text()),
-            // Uppy says `name` and `type`.
-            "filename" => self.claims.name = value,
-            "name" if self.claims.name.is_empty() => self.claims.name = value,
-            "filetype" | "type" => self.claims.media_type = Some(text()),
-            "relative_path" => self.claims.relative_path = Some(text()),
-            "fingerprint" => self.fingerprint = Some(text()),
-            "sha256" => {
-                let digest = Sha256::from_hex(&text());
-                self.sha256 = Some(digest.ok_or_else(|| Error::Malformed("Upload-Metadata: sha256 must be hexadecimal".into()))?);
-            }
-            _ => {}
-        }
-        Ok(())
-    }
+fn metadata(headers: &HeaderMap) -> Result<Metadata> {
+    let Some(value) = headers.get("upload-metadata") else { return Ok(Metadata::default()) };
+    let read = value.to_str().map_err(|_| "not ASCII").and_then(Metadata::read);
+    read.map_err(|why| Error::Malformed(format!("Upload-Metadata: {why}")))
 }
 
 #[cfg(test)]
 mod tests {
-    use axum::http::header;
-
     use super::*;
-
-    fn read(text: &str) -> Result<Metadata> {
-        Metadata::read(&HeaderMap::from_iter([(header::HeaderName::from_static("upload-metadata"), text.parse().unwrap())]))
-    }
-
-    #[test]
-    fn metadata() {
-        let m = read("filename w6kuanBn, token c2VjcmV0,bare, filetype aW1hZ2UvanBlZw==").unwrap();
-        assert_eq!(m.claims.name, "é.jpg".as_bytes());
-        assert_eq!(m.claims.media_type.as_deref(), Some("image/jpeg"));
-        assert_eq!(m.token.as_deref(), Some("secret"));
-        assert_eq!(m.text, "filename w6kuanBn,bare,filetype aW1hZ2UvanBlZw==");
-        for wrong in ["filename %%%", "a YQ==,a YQ==", "sha256 YQ=="] {
-            assert!(read(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn dates() {

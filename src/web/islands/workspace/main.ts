@@ -1,5 +1,6 @@
 // The workspace of an appeal: one selection, shown in time, on a map, in facets and as a grid, and kept in the address. Everything is
 // answered from the index in the browser; decisions go to the server at once, each an event, and can be taken back.
+import '../trusted.js';
 import { say } from '../words';
 import { Panel, type Done, act as bulk, undo as undoAct } from './bulk';
 import { GRAPHIC, Index, LEAD, NO_PLACE, NO_TIME, SECOND_LOOK, metres } from './columns';
@@ -33,6 +34,8 @@ let index: Index;
 let zone: Zone;
 let asked: Question = read(new URLSearchParams(location.search));
 let copies = new Map<number, number>();
+/** Of each family, how many nobody has decided. */
+let undecided = new Map<number, number>();
 /** Arrived, and not yet shown: the grid does not move under anybody. */
 let waiting = 0;
 let grid: Grid;
@@ -62,7 +65,12 @@ async function whole(): Promise<void> {
 
 function counted(): void {
   copies = new Map();
-  for (let n = 0; n < index.rows; n++) copies.set(index.family[n]!, (copies.get(index.family[n]!) ?? 0) + 1);
+  undecided = new Map();
+  for (let n = 0; n < index.rows; n++) {
+    const family = index.family[n]!;
+    copies.set(family, (copies.get(family) ?? 0) + 1);
+    if (open(n)) undecided.set(family, (undecided.get(family) ?? 0) + 1);
+  }
 }
 
 const stateName = (row: number): string => index.header.states[index.state[row]! - 1] ?? '';
@@ -84,7 +92,9 @@ function when(row: number): string {
 
 function where(row: number): string {
   if (index.lat[row] === NO_PLACE) return say('place-unknown');
-  return say('place', { metres: Math.round(metres(index.header, index.lat[row]!, index.lon[row]!)), doubt: index.radius[row]! });
+  // Far away the plane that distances are measured on is not the Earth any more.
+  const away = metres(index.header, index.lat[row]!, index.lon[row]!);
+  return away > 100_000 ? say('place-far') : say('place', { metres: Math.round(away), doubt: index.radius[row]! });
 }
 
 function lines(row: number): ReturnType<ConstructorParameters<typeof Grid>[2]['lines']> {
@@ -95,6 +105,9 @@ function lines(row: number): ReturnType<ConstructorParameters<typeof Grid>[2]['l
   const alt = `${say('alt', { kind, number: index.number[row]!, when: w, place: p, state })}${many > 1 ? ` ${say('copies', { n: many })}` : ''}`;
   const more = index.header.tags.filter((_, bit) => (index.tags[row]! & (1 << bit)) !== 0).map(tagText);
   const whose = index.assignee[row]!;
+  // A decided one that stands for copies must not hide that they wait.
+  const wait = many > 1 && !open(row) ? undecided.get(index.family[row]!) ?? 0 : 0;
+  if (wait > 0) more.unshift(say('copies-open', { n: wait }));
   if (whose > 0) more.push(say('assigned', { name: index.header.people[whose - 1]?.[1] ?? '?' }));
   const who = live?.looking.get(index.family[row]!);
   return { state, stateClass: stateName(row), when: w, place: p, alt, copies: many, more, looking: who ? say('looking', { name: who }) : '' };
@@ -113,11 +126,11 @@ function show(keep = true, or = 0): void {
   histogram.brush = asked.from && asked.to ? { from: Date.parse(asked.from) / 1000, to: Date.parse(asked.to) / 1000 } : null;
   const times = select(index, asked, ['from', 'to', 'time']);
   histogram.show(index, times, open);
-  toggle('ws-no-time', `${say('time-unknown')}: ${times.reduce((n, row) => n + (index.t[row] === NO_TIME ? 1 : 0), 0)}`, asked.time === 'unknown');
+  toggle('ws-no-time', `${say('time-unknown')}${say('colon')} ${times.reduce((n, row) => n + (index.t[row] === NO_TIME ? 1 : 0), 0)}`, asked.time === 'unknown');
   const places = select(index, asked, ['bbox', 'near', 'within', 'place']);
   plan.show(index, places);
   plan.area(asked);
-  toggle('ws-no-place', `${say('place-unknown')}: ${places.reduce((n, row) => n + (index.lat[row] === NO_PLACE ? 1 : 0), 0)}`, asked.place === 'unknown');
+  toggle('ws-no-place', `${say('place-unknown')}${say('colon')} ${places.reduce((n, row) => n + (index.lat[row] === NO_PLACE ? 1 : 0), 0)}`, asked.place === 'unknown');
   facets.show(index, asked);
   by<HTMLInputElement>('ws-best').checked = asked.family === 'best';
   by<HTMLSelectElement>('ws-order').value = asked.order ?? '';
@@ -154,7 +167,7 @@ function toggle(id: string, text: string, pressed: boolean): void {
 /** What an act would be done to: those chosen, or all that are found. */
 function picked(): void {
   const n = grid.picked.size;
-  by('ws-scope').textContent = n > 0 ? say('scope-picked', { n }) : say('scope-all', { n: grid.length });
+  by('ws-scope').textContent = n > 0 ? say('scope-picked', { n }) : grid.length > 0 ? say('scope-all', { n: grid.length }) : say('scope-none');
   by('ws-unpick').hidden = n === 0;
   const compare = box.querySelector<HTMLButtonElement>('[data-act="compare"]');
   if (compare) compare.disabled = n === 1 || n > 4;
@@ -198,6 +211,7 @@ function arrived(): void {
 async function refresh(): Promise<void> {
   await guarded(async () => {
     const { whole: complete, arrived: fresh, changed } = index.merge(await (await ask(`${api}/exhibits.index?since=${index.header.asked_at}`)).arrayBuffer());
+    counted();
     if (!complete) {
       // Some are gone. Those that stay keep their order, and nothing new comes between them.
       const before = grid.numbers;
@@ -205,9 +219,12 @@ async function refresh(): Promise<void> {
       counted();
       grid.keep(before);
     }
-    counted();
     waiting += fresh;
-    if (fresh > 0) arrived();
+    if (fresh > 0) {
+      arrived();
+      // They may be copies of what is in sight.
+      grid.refresh([]);
+    }
     if (changed.length > 0 || !complete) {
       grid.refresh(changed);
       quiet();
@@ -243,7 +260,10 @@ function take(changed: Changes['changed']): void {
   for (const c of changed) {
     const at = index.at(c.number);
     if (at < 0) continue;
+    const waited = open(at);
     index.state[at] = index.header.states.indexOf(c.state) + 1;
+    const family = index.family[at]!;
+    undecided.set(family, (undecided.get(family) ?? 0) + Number(open(at)) - Number(waited));
     index.version[at] = c.version;
   }
 }
@@ -306,8 +326,14 @@ async function undo(): Promise<void> {
   });
   if (!done) { undoable.push(last); return; }
   take(done.changed);
+  // What was decided on the same before that is next: it is seen as it is now.
+  const versions = new Map(done.changed.map((c) => [c.number, c.version]));
+  for (const before of undoable) if (!('act' in before)) for (const one of before) one.version = versions.get(one.number) ?? one.version;
   tell(done.changed.length > 0 ? say('undone', { n: done.changed.length }) : '', done.left > 0 ? say('left', { n: done.left }) : '');
   grid.refresh([]);
+  // Back to what was taken back: the next key is meant for it.
+  const undone = new Set(done.changed.map((c) => c.number));
+  grid.seek((row) => undone.has(index.number[row]!));
   quiet();
   if ('act' in last) await refresh();
 }

@@ -13,7 +13,7 @@ login-failed = The name or the password is wrong.
 home-lead = Receives photos and videos from witnesses, and keeps a record that nobody can quietly change.
 home-witness = Are you a witness? Open the address that the police gave you; it ends in the appeal's code.
 setup = Set up the first administrator
-setup-text = This link works once.
+setup-text = This link works once, and for a day.
 setup-button = Create the administrator
 password-hint = At least 15 characters. A few words that only you would put together are best.
 role = Role
@@ -68,6 +68,8 @@ send-when-about = About, on the clocks there ({ $zone }):
 send-words = What did you see? (optional)
 send-contact = May we contact you? Telephone or e-mail (optional)
 send-contact-hint = Leave it empty to stay anonymous. If you are at risk, don't leave contact details.
+send-contact-left = You have left us a way to reach you. It stays, unless you write another one or take it back.
+send-contact-back = Take it back: I want to stay anonymous
 send-files = Your files
 send-files-hint = Send everything, even blurry or long. Up to { $max } a file.
 send-files-media = Choose photos and videos
@@ -90,7 +92,8 @@ receipt-problems = { $n ->
    *[other] { $n } files could not be taken
 }
 receipt-code = Your receipt
-receipt-keep = Keep it to follow up or add files: it opens this page. You do not need to do anything else.
+receipt-keep = Keep it to follow up or add files: it opens this page.
+receipt-no-more = You do not need to do anything else.
 receipt-size = Size
 receipt-time = Received at
 receipt-state = State
@@ -149,6 +152,7 @@ kind-other = other
 time-unknown = time unknown
 place-unknown = place unknown
 place-distance = { $metres } m from the centre ± { $doubt } m
+place-far = more than 100 km from the centre
 place-stated = stated
 place-removed = emptied, as phones do with photos given to a web page
 place-zero = exactly 0°, 0°: no fix
@@ -209,7 +213,7 @@ audit-hash-unknown = This server has not received these bytes.
 verdict-proven = Proven
 verdict-undecided = Cannot be decided
 verdict-contradicted = Contradicted: something was changed
-verdict-unusable = This is not a receipt
+verdict-unusable = This cannot be checked
 
 error-not-found = Not found
 error-not-found-text = There is nothing at this address. Check it letter by letter.
@@ -235,6 +239,8 @@ error-too-large = This file is too large
 error-too-large-text = The appeal takes smaller files only. Everything that arrived before is kept.
 error-quota = No more room
 error-quota-text = This submission or the appeal has taken all it can. Everything that arrived before is kept.
+error-body-too-long = This is too long
+error-body-too-long-text = The form or the request is longer than this address takes. Shorten it, or send it in parts.
 error-digest = The file arrived damaged
 error-digest-text = Its fingerprint is not the one announced. Nothing was kept; please send it again.
 error-interrupted = The connection broke off
@@ -257,6 +263,8 @@ error-busy = Many people are sending right now
 error-busy-text = Nothing is lost. Please try again in a moment: small files first. Keep your originals.
 error-work = Please start again from the appeal
 error-work-text = So many people are sending that every browser works a little for its place. Open the appeal again.
+error-name-taken = This name is taken
+error-name-taken-text = Somebody has this name, or one that looks like it. Go back and choose another.
 error-conflict = Somebody else was faster
 error-conflict-text = This was changed in the meantime. Reload the page to see how it stands.
 error-too-many = Too many tries
@@ -460,7 +468,10 @@ export-ready = Ready
 export-failed = Not made
 export-gone = No longer kept
 export-fetch = Fetch ({ $size })
-export-count = { $n } exhibits
+export-count = { $n ->
+    [one] { $n } exhibit
+   *[other] { $n } exhibits
+}
 export-new = Make another one
 
 # Checking in the browser
@@ -472,6 +483,7 @@ offline-receipt = A receipt
 offline-file = The file that it is about (or several)
 offline-bundle = Or a bundle
 offline-zip = As a ZIP file
+offline-zip-again = This is not a ZIP file of the kind the program makes. If it was packed again, unpack it and choose the folder.
 offline-folder = As a folder
 offline-trust = Whom you trust
 offline-trust-text = The policy of the log, from somebody other than who gave you the receipt: the court, an association, an earlier copy. Without one the best answer is “not decided”.
@@ -501,6 +513,7 @@ check-time = the times follow one another
 check-history = each history is complete
 check-payload = each file is the one that was received
 check-derivative = pictures made from the originals, marked as such
+check-timestamp = an outside authority’s time
 check-export = the log holds this bundle
 audit-own-browser = In your own browser
 alarm = The record needs somebody's eyes: an outside authority does not vouch for it, or a check found a contradiction.
@@ -574,6 +587,7 @@ made-codecs = Encoded as
 actor-witness = witness
 actor-system = the program
 actor-operator = operator
+actor-user = an account
 actor-stranger = unknown
 variant-record = the page
 variant-thumbnail = thumbnail
@@ -725,7 +739,7 @@ release-text = What the scanner said stays on record. The file can then be viewe
 answer-not-given = not said
 answer-at-place = at the place of the appeal
 answer-elsewhere = elsewhere
-event-audit-viewed = Its history looked at by an auditor
+event-audit-viewed = The record looked at by an auditor
 event-audit-looked-up = Looked up by an auditor
 event-receipt-issued = Proof given to the witness
 event-receipt-checked = Receipt checked
@@ -806,6 +820,8 @@ workspace-copy = copy
 workspace-alt = { $kind } { $number }, { $when }, { $place }, { $state }.
 workspace-copies-one = One copy.
 workspace-copies-other = { $n } copies.
+workspace-copies-open-one = { $n } copy not reviewed
+workspace-copies-open-other = { $n } copies not reviewed
 workspace-found-one = { $n } exhibit of { $all }
 workspace-found-other = { $n } exhibits of { $all }
 workspace-new-one = { $n } new: show
@@ -848,6 +864,7 @@ workspace-pull-do = Take as my batch
 workspace-over = Take it over from them
 workspace-scope-picked-one = { $n } chosen
 workspace-scope-picked-other = { $n } chosen
+workspace-scope-none = nothing is found
 workspace-scope-all-one = all { $n } found
 workspace-scope-all-other = all { $n } found
 workspace-waiting-one = { $n } waits for a decision
@@ -1039,3 +1056,408 @@ clock-touches = { $n ->
 clock-before = Before
 clock-after = After
 workspace-bundle-many = { $n } are chosen; a bundle from here takes 1 to { $most }. Choose fewer, or ask for all that are decided alike.
+
+login-code = Code of your authenticator
+login-code-hint = Leave it empty if your account has none.
+login-passkey = Sign in with a passkey
+passkey-failed = The passkey was not accepted, or this took too long. Try again, or use your password.
+passkey-name = Name of the new passkey (where it lives)
+passkey-add = Add a passkey
+passkey-script = Adding a passkey needs JavaScript.
+prove-title = Is it still you?
+prove-text = What you are about to do must not be possible with a stolen session. Show once more who you are; then you can go on for a while.
+prove-wrong = That is not right. Try again.
+prove-button = Go on
+recover-title = A new way in
+recover-text = This link works once, for the account { $name }. Choose a new password. Passkeys, authenticator, sessions and tokens of the account end; add new ones afterwards.
+recover-button = Set the password
+recover-why = Lost everything? Say why a new way in is needed
+recover-ask = Ask for a new way in
+recoveries-title = Accounts: second person
+recoveries-text = Who lost everything they sign in with gets a new way in when two people act: an administrator asks, another administrator or a supervisor agrees. Make sure of who is asking: see them, or call a number that you know.
+recoveries-link = Give this link to the person, and to nobody else. It works once, within an hour, and is shown only now.
+vouch-title = New colleagues
+vouch-text = Whoever may agree to erasures, contacts and large bundles begins with the word of two people. Confirm only whom you know: see them, or call a number that you know.
+vouch-maker = Made by
+vouch-yes = I know this colleague
+recoveries-lost = Lost accounts
+recoveries-none = Nobody has asked.
+recoveries-agreed = agreed
+recoveries-asked = waits for another person
+recoveries-agree = Agree
+recoveries-make = Make the link
+recoveries-refuse = Refuse or take back
+signed-in = You are signed in
+signed-in-on = Continue
+account-title = My account
+account-half-show = You signed in with a password alone. Show your second factor to go on.
+account-half-add = A password alone opens nothing here. Add a passkey or an authenticator; then you can go on.
+account-factors = How you sign in
+account-passkeys = Passkeys
+account-passkeys-text = A key in your phone, computer or security key. Nothing to type, nothing that can be phished.
+account-passkeys-none = You have none yet.
+account-passkeys-not-here = Passkeys need a name and https: browsers offer none at this address.
+account-used = last used { $at }
+account-remove = Remove
+account-change = Change
+account-waits = waits for another person
+account-waits-for = Another supervisor or administrator says that there is such a colleague, under “Accounts: second person”.
+account-two = The account of a supervisor or administrator waits until another one says that there is such a colleague.
+account-disabled = disabled
+account-disable = Disable the account
+account-enable = Enable the account
+account-end-sessions = End all sessions
+account-sso = Name at the identity provider
+account-sso-set = Save the name
+factors-none = password alone
+factors-totp = authenticator
+factors-passkeys = { $n ->
+    [one] { $n } passkey
+   *[other] { $n } passkeys
+}
+totp-title = Authenticator
+totp-text = An app on your phone that shows a code of six digits.
+totp-there = An authenticator is set up. Its code is asked for with your password.
+totp-add = Set up an authenticator
+totp-remove = Remove the authenticator
+totp-scan = Scan this with the app on your phone:
+totp-picture = QR code with the secret; the text beside it says the same
+totp-type = Or type it:
+totp-code = Then type the code that it shows
+totp-wrong = That code was not right. Type the one that your authenticator shows now.
+totp-late = That took too long. Here is a new secret: scan it, and remove the one before from your authenticator.
+password-old = The password that you have
+password-new = New password
+password-change = Change the password
+password-old-wrong = That is not the password that you have.
+password-refused = This password is too short, too long, or too easy to guess.
+sessions-title = Where you are signed in
+sessions-text = End what you do not recognise, and change your password.
+sessions-since = Since
+sessions-seen = Last seen
+sessions-how = With
+sessions-agent = Browser
+sessions-this = this one
+sessions-end = End
+sessions-end-others = End all others
+proof-password = password
+proof-code = password and code
+proof-passkey = passkey
+proof-sso = single sign-on
+proof-token = token
+tokens-title = API tokens
+tokens-nameless = without a name
+tokens-revoked = ended
+tokens-revoke = End
+nav-identities = Contacts asked for
+identities-text = Your agency asks for two people before anybody reads how a witness can be reached. Who agrees answers for it, too; both are in the record.
+identities-none = Nobody waits for you.
+identities-agree = Agree
+identities-refuse = Refuse
+contact-waits = Another person has to agree first. A supervisor finds your request under “Contacts asked for”; then ask here again.
+contact-sealed = The contact is sealed. It opens with the key of this vault:
+vault-key = Open it here: choose the file with the vault's key
+vault-hint = The file stays in this browser. Neither it nor what it opens is sent anywhere.
+vault-wrong = This file does not open it.
+vault-by-hand = Open it elsewhere
+vault-by-hand-text = Any program that reads age files opens this text with the vault's key:
+share-title = Sharing
+share-of = shared by { $name }
+share-text = A partner agency sees this appeal's exhibits, or decides on them too, until the day you say. Nothing leaves through it: originals, bundles, erasures and witnesses' contacts stay with you. Every look of theirs is in the record.
+share-none = Shared with nobody.
+share-with = Partner agency
+share-with-hint = The name as it stands on this server.
+share-level = What they may do
+share-look = See the exhibits
+share-decide = See and decide
+share-since = Since
+share-until = Until
+share-over = over
+share-end = End it now
+share-new = Share with an agency
+share-days = For how many days
+share-button = Share
+error-proof = Show once more who you are
+error-proof-text = This takes a fresh proof that it is you. Sign in again, then go on.
+error-factor = A second factor is needed
+error-factor-text = A password alone opens nothing here. Add a passkey or an authenticator on your account's page.
+error-sso = The single sign-on did not work
+error-sso-text = The provider's answer could not be accepted, or nobody here is known under that name. Try again, or ask your administrator.
+event-identity-requested = The witness's contact was asked for
+event-identity-approved = Another person agreed to reading the contact
+event-identity-refused = Reading the contact was refused
+event-appeal-shared = The appeal was shared with a partner agency
+event-appeal-unshared = Sharing the appeal ended
+event-access-proved = Proved once more who they are
+event-account-disabled = An account was disabled
+event-account-enabled = An account was enabled
+event-account-factor-changed = What an account signs in with was changed
+event-account-sessions-ended = Sessions were ended
+event-account-recovery-requested = A new way in to an account was asked for
+event-account-recovery-approved = A new way in to an account was agreed to
+event-account-recovery-refused = A new way in to an account was refused
+event-account-vouched = Somebody vouched for a new colleague
+event-account-recovered = A lost account got a new password
+event-account-token-revoked = An API token was ended
+event-agency-created = An agency was made
+event-agency-changed = An agency's vault or rule was changed
+
+nav-retention = Retention
+retention-text = How long each appeal's exhibits are kept, from the day a file came, and what is over its time. Nothing goes by itself: once a day the schedule asks for what is over its time, and you may ask earlier. Two people agree who neither asked nor set the periods; what is under a hold stays. What somebody refuses is asked for again after 30 days.
+retention-category = What
+retention-kept = Found relevant
+retention-undecided = Not decided
+retention-declined = Not relevant
+retention-days = Days
+retention-no-end = no end set
+retention-due = Over its time
+retention-bound = Of it held, or asked for
+retention-soon = Within 30 days
+retention-oldest = Oldest
+retention-why = { $category }: why it goes now
+retention-ask = { $n ->
+    [one] Ask for its erasure
+   *[other] Ask for the erasure of { $n }, 200 at a time
+}
+retention-agree = { $n ->
+    [one] Agree to the one erasure that waits for you
+   *[other] Agree to the { $n } erasures that wait for you
+}
+retention-set = Set the periods
+retention-review = Look whether this appeal is still needed: { $at }
+retention-reviewed = It is, I looked
+retention-review-days = Days until somebody looks whether it is still needed
+retention-hint = Days from the receipt of a file. Leave a field empty for no end.
+retention-save = Save
+event-appeal-reviewed = Somebody looked whether the appeal is still needed
+event-access-logout = Signed out
+accounts-factors = Signs in with
+
+# What people ask about data of theirs
+nav-requests = People’s requests
+requests-text = Somebody asks what is held of them, wants it corrected, erased, or kept without being used. Each request leads from step to step, each step is on record, and an answer is due within a month.
+requests-none = Nobody has asked.
+request-kind = What is asked for
+request-access = Access: what is held
+request-rectification = Correction
+request-erasure = Erasure
+request-restriction = Restriction: kept, not used
+request-reference = Reference
+request-opened = Opened
+request-due = Answer due
+request-late = late
+request-outcome = Outcome
+request-is-open = open
+request-new = Open a request
+request-appeal = Appeal’s code
+request-of = Receipt code, or reference
+request-of-hint = The code on the person’s receipt, or the reference that they were given without one, like 7F3A-22C1.
+request-asked = What the person asks, in short and without names
+request-identified = How you know that it is this person (no name: say what was shown)
+request-open = Open it
+request-is-late = The answer was due on { $at }.
+request-closed = Answered: { $outcome }, { $at }.
+request-step-who = Who asks
+request-step-held = What is held
+request-step-do = What is done
+request-step-answer = What is answered
+request-files = { $n ->
+    [0] No file is held.
+    [one] One file is held.
+   *[other] { $n } files are held.
+}
+request-erased = { $n ->
+    [0] {""}
+    [one] One was erased.
+   *[other] { $n } were erased.
+}
+request-contact = A contact was left, sealed.
+request-no-contact = No contact is held.
+request-held = under a hold
+request-erasure-asked = erasure asked for
+request-restricted = restricted
+request-disclose-text = A file for the person: their statement, each of their files with its hash, time and place, with whom it was shared. No picture is in it, and nothing of the investigation. That you fetch it is on record.
+request-disclose = Fetch what is held
+request-do-access = Read the file through before you hand it over: places and words can be about others, too. Their own files they have, and can check with the receipt.
+request-do-rectification = Correct times and places on each exhibit’s page, as your statement, with the reason. What the file itself says and what the person said before stays on record beside it.
+request-do-erasure = You ask for the erasure of everything; two colleagues agree to each file. What is under a hold stays until the hold is released: tell the person so.
+request-erasures-wait = { $n ->
+    [one] One erasure waits for two who agree
+   *[other] { $n } erasures wait for two who agree
+}
+request-erase = { $n ->
+    [one] Ask for the erasure of one file
+   *[other] Ask for the erasure of { $n } files
+}
+request-do-restriction = The files go behind glass: no previews, and originals for supervisors alone. They are kept. Set a hold on them where they must not be erased meanwhile.
+request-restrict = Restrict all files
+request-why-lift = Why the restriction ends
+request-lift = { $n ->
+    [one] End the restriction of one file
+   *[other] End the restriction of { $n } files
+}
+request-answer-text = Write down what the person was told. Where you refuse, say why, and that they may turn to the data protection authority.
+request-granted = Granted
+request-partly = Granted in part
+request-refused = Refused
+request-answer = What the person was told
+request-close = Close the request
+behind-glass-restricted = Its witness asked that it be kept and not used.
+event-subject-request-opened = A person asked about data of theirs
+event-subject-request-disclosed = What is held was told to the person it is about
+event-subject-request-closed = A person’s request was answered
+event-media-sealed = The operator sealed the media on disk
+export-awaits = Waits for a second person
+export-another = Of so many exhibits a bundle is made when a supervisor who did not ask for it agrees.
+export-agree = Agree: make the bundle
+export-refuse = Refuse
+event-export-requested = A bundle of many exhibits was asked for
+event-export-approved = A second person agreed to a bundle
+event-export-refused = A bundle was refused
+event-exhibit-restricted = Its witness asked that it be kept and not used
+event-exhibit-unrestricted = The restriction ended
+
+# At the foot of a witness's pages
+foot = About this page
+foot-back = Back to the appeal
+home-witness-title = Witnesses
+home-staff = Police staff
+home-receipt = Your receipt code, to see or add to what you sent
+home-receipt-open = Open
+home-receipt-unknown = There is no receipt with this code. It has 26 letters and digits; hyphens and capitals do not matter. Please look at it again.
+privacy-title = Privacy
+privacy-who = Who answers
+privacy-controller = { $agency } made this appeal and answers for what is done with what you send.
+privacy-contact = Questions about your data
+privacy-not-said = Not said here yet. Ask this police force.
+privacy-officer = Data protection officer
+privacy-authority = You can complain to
+privacy-what = What is kept, and why
+privacy-files = Your photos, videos and other files, as they arrive, with everything in them: what can be seen and heard, and the time, the place and the device that your phone may have written into them. To find out what happened.
+privacy-words = What you tell us: where you were, when, how you got the files, your own words. To judge the files.
+privacy-contact-kept = How to reach you, only if you say it. It is kept locked with a key, apart from the rest.
+privacy-one = Whoever reads it must say why, and it is recorded.
+privacy-two = To read it, somebody must ask and say why, and another must agree; both are recorded.
+privacy-network = { $n ->
+    [0] Your network address is used to answer you. It is not written down. A scrambled mark of it, which cannot be turned back into the address without a secret of the server, is forgotten within two hours.
+    [one] Your network address is used to answer you. It is not written down. A scrambled mark of it, which cannot be turned back into the address without a secret of the server, is kept for one day, against floods of false files.
+   *[other] Your network address is used to answer you. It is not written down. A scrambled mark of it, which cannot be turned back into the address without a secret of the server, is kept for { $n } days, against floods of false files.
+}
+privacy-cookie = No cookie follows you. One remembers the language, if you choose it. What you have sent of a file that is not yet whole waits on the server, under your receipt, so that you can go on.
+privacy-anonymous = Can I stay anonymous?
+privacy-anonymous-text = Yes. No account and no name are asked, and how to reach you is yours to say or not. Investigators see your submission under a random reference.
+privacy-anonymous-limits = But your files may show who you are: a face in a window, your voice, the phone’s serial number. Your telephone network and your phone’s maker know what this server does not. If being known would put you in danger, think of that before you send, or speak to a lawyer first.
+privacy-use = Who looks at it
+privacy-looked = Investigators of this police force who must say for what purpose. Every look is written into a record that nobody can change unseen.
+privacy-machines = Machines find copies of the same picture and read times and places. There is no face recognition and no other recognition of people, and no machine decides anything.
+privacy-others = Other police forces and courts, when the law lets this one share it. That is recorded, too.
+privacy-long = How long
+privacy-kept = { $n ->
+    [one] What was found relevant: one day after it arrived.
+   *[other] What was found relevant: { $n } days after it arrived.
+}
+privacy-kept-open = What was found relevant: as long as the inquiry and the law need it; no day is set yet.
+privacy-undecided = { $n ->
+    [one] What nobody has judged: one day after it arrived.
+   *[other] What nobody has judged: { $n } days after it arrived.
+}
+privacy-undecided-open = What nobody has judged: no day is set yet.
+privacy-declined = { $n ->
+    [one] What was found not relevant: one day after it arrived.
+   *[other] What was found not relevant: { $n } days after it arrived.
+}
+privacy-declined-open = What was found not relevant: no day is set yet.
+privacy-unsent = { $n ->
+    [0] How to reach you, if no file ever came: it goes at the next cleaning.
+    [one] How to reach you, if no file ever came: one day.
+   *[other] How to reach you, if no file ever came: { $n } days.
+}
+privacy-erased = Then two people must agree, and the file is destroyed; with the last of your files, what you said and how to reach you are, too. What remains is a line that something was here and was erased; it names nobody. What a court still needs may be kept longer.
+privacy-rights = Your rights
+privacy-right-see = See what is held: open your receipt, or ask with its code.
+privacy-right-correct = Correct or add to what you said, or take back how to reach you: from the page of your receipt, as long as the appeal is open; afterwards, ask.
+privacy-right-erase = Ask that it be erased, or kept and not used. Evidence may have to be kept; then you are told why. You get an answer within a month.
+privacy-right-complain = Complain to the data protection authority, or go to court.
+accessibility-title = Accessibility
+accessibility-lead = These pages are meant for everybody: with a keyboard, a screen reader, large letters, one hand, an old phone, without JavaScript.
+accessibility-state = Where they stand
+accessibility-state-text = They are built to WCAG 2.2, level AA (EN 301 549; in France RGAA 4.1), and tried at every change by machine and by keyboard. Nobody from outside has audited them yet: we call them partially conformant until somebody has.
+accessibility-limits = What we know falls short
+accessibility-limit-media = What witnesses film has no captions and no description.
+accessibility-limit-map = The map wants sight. Words do the same: write where you were in the field below it.
+accessibility-limit-simple = There is no easy-to-read version and none in sign language.
+accessibility-help = If something does not work for you
+accessibility-help-text = Tell us, or give us your files another way:
+accessibility-not-said = { $agency } has not said here yet who helps. Ask it how else it takes your files.
+genuine-title = Is this page genuine?
+genuine-lead = Anybody can copy a page. This is how to find out:
+genuine-address = Look at the address at the top of your browser. This page and your receipt’s must begin like this, letter by letter:
+genuine-compare = Compare it with what the police themselves say, on paper, on the radio, on their own site:
+genuine-not-said = go to the website of { $agency } yourself, or call the number you know, not one on this page.
+genuine-lock = Your browser must not warn you about the connection.
+genuine-never = This page never asks for a password, an identity card, money, or an app.
+genuine-receipt = The receipt that you get can be checked without this server:
+genuine-doubt = In doubt, do not send anything: ask the police by a way that you know. In danger, call { $number }.
+erasure-by-schedule = The appeal’s schedule
+erasures-count = { $n ->
+    [0] Erasures
+   *[other] Erasures ({ $n })
+}
+erasures-many = Erasures (99+)
+exhibit-number = exhibit { $n }
+error-back = Back to the page
+error-start = Start page
+audit-last-bad = Last time with a contradiction: { $at }
+decision-undo = Take my decision back
+event-account-refused = Somebody said that there is no such colleague
+vouch-no = There is no such colleague
+account-given = Somebody else chose your password. Choose one that only you know, before anything else.
+account-lately = Lately, with this account
+account-lately-text = Sign-ins, failed ones with your name too, and what was changed, newest first. If something was not you, end the other sessions, change your password, and tell your administrator.
+account-kept = What is kept of you
+account-kept-1 = Your name, your role, what you prove yourself with (passwords and codes only as digests or sealed), and where you are signed in now.
+account-kept-2 = In the record, under a random number: when you signed in, for what purpose, what you looked at, decided, exported, erased. Auditors see it with your name; it stays as long as the evidence does, because courts ask for it. Unusual numbers of looks are shown to them.
+account-kept-3 = Counts of what you have seen and decided, for your supervisor, to relieve who has seen much; not to measure you. Questions: your agency’s data protection officer.
+privacy-key-here = The key lies on this server.
+privacy-key-away = The key is not on this server: who reads it brings the key.
+privacy-map = The pictures of the map come from { $host }. If you open the map, your network address reaches it.
+account-refused = refused: nobody knows this colleague
+erasures-more = There are more than are shown here. What an appeal’s schedule asks for is agreed to here:
+event-access-login = Signed in
+event-access-login-failed = Signing in failed
+event-access-purpose = Said why they look
+event-access-unusual = Looked at more than a person would
+event-account-created = An account was made
+event-account-role-changed = An account’s role was changed
+event-account-token-created = An API token was made
+event-anchor-failed = An outside authority did not answer, or answered wrongly
+event-anchor-ok = An outside authority vouched for the log
+event-appeal-changed = How an appeal takes files in was changed
+event-appeal-closed = An appeal was closed
+event-appeal-created = An appeal was made
+event-appeal-opened = An appeal was opened
+event-audit-run = The record was checked
+event-backup-made = A backup was made
+event-backup-restored = A backup was restored
+event-clock-stepped = A node’s clock jumped
+event-config-changed = A node started with other settings
+event-grid-viewed = A page of pictures was shown
+event-key-retired = The old key of the log signs no more
+event-key-rotated = The log got another key
+event-log-epoch-opened = The log goes on under another name
+event-log-recovered = Published entries were put back
+event-receipt-declined = The witness wanted no receipt
+event-sample-drawn = A sample was drawn, to be decided again
+event-submission-closed = The files of a submission were counted
+event-submission-opened = A witness began to hand over
+event-submission-stated = A witness said how the files came to be
+event-system-started = A node started
+event-upload-expired = A half-sent file was thrown away: its time was over
+event-upload-rejected = A file was refused
+event-upload-terminated = The witness gave a half-sent file up
+compare-format = form
+compare-log = whether it is one log
+compare-signature = signature of the log
+compare-history = whether the newer contains the older
+account-times = { $n } times, since { $since }
+colon = :

@@ -13,7 +13,7 @@ login-failed = Le nom ou le mot de passe est faux.
 home-lead = Reçoit les photos et vidéos des témoins, et tient un registre que personne ne peut modifier en silence.
 home-witness = Vous êtes témoin ? Ouvrez l'adresse que la police vous a donnée ; elle finit par le code de l'appel.
 setup = Créer le premier administrateur
-setup-text = Ce lien ne sert qu'une fois.
+setup-text = Ce lien ne sert qu’une fois, et pendant un jour.
 setup-button = Créer l'administrateur
 password-hint = Au moins 15 caractères. Quelques mots que vous seul mettriez ensemble conviennent le mieux.
 role = Rôle
@@ -68,6 +68,8 @@ send-when-about = Vers, à l'heure de là-bas ({ $zone }) :
 send-words = Qu'avez-vous vu ? (facultatif)
 send-contact = Pouvons-nous vous contacter ? Téléphone ou courriel (facultatif)
 send-contact-hint = Laissez vide pour rester anonyme. Si vous êtes en danger, ne laissez pas de coordonnées.
+send-contact-left = Vous nous avez laissé un moyen de vous joindre. Il reste, sauf si vous en écrivez un autre ou le retirez.
+send-contact-back = Le retirer : je veux rester anonyme
 send-files = Vos fichiers
 send-files-hint = Envoyez tout, même flou ou long. Jusqu'à { $max } par fichier.
 send-files-media = Choisir des photos et des vidéos
@@ -90,7 +92,8 @@ receipt-problems = { $n ->
    *[other] { $n } fichiers n'ont pas pu être pris
 }
 receipt-code = Votre reçu
-receipt-keep = Gardez-le pour suivre votre envoi ou ajouter des fichiers : il ouvre cette page. Vous n'avez rien d'autre à faire.
+receipt-keep = Gardez-le pour suivre votre envoi ou ajouter des fichiers : il ouvre cette page.
+receipt-no-more = Vous n'avez rien d'autre à faire.
 receipt-size = Taille
 receipt-time = Reçu le
 receipt-state = État
@@ -149,6 +152,7 @@ kind-other = autre
 time-unknown = heure inconnue
 place-unknown = lieu inconnu
 place-distance = à { $metres } m du centre ± { $doubt } m
+place-far = à plus de 100 km du centre
 place-stated = indiqué
 place-removed = vidé, comme font les téléphones pour les photos remises à une page web
 place-zero = exactement 0°, 0° : pas de signal
@@ -212,7 +216,7 @@ audit-hash-unknown = Ce serveur n'a pas reçu ces octets.
 verdict-proven = Prouvé
 verdict-undecided = Impossible à trancher
 verdict-contradicted = Contredit : quelque chose a été modifié
-verdict-unusable = Ce n'est pas un reçu
+verdict-unusable = Ceci ne peut pas être vérifié
 
 error-not-found = Introuvable
 error-not-found-text = Il n'y a rien à cette adresse. Vérifiez-la lettre par lettre.
@@ -238,6 +242,8 @@ error-too-large = Ce fichier est trop gros
 error-too-large-text = L'appel n'accepte que des fichiers plus petits. Tout ce qui est arrivé avant est conservé.
 error-quota = Plus de place
 error-quota-text = Cet envoi ou l'appel a pris tout ce qu'il peut. Tout ce qui est arrivé avant est conservé.
+error-body-too-long = C’est trop long
+error-body-too-long-text = Le formulaire ou la requête dépasse ce que cette adresse accepte. Raccourcissez, ou envoyez en plusieurs fois.
 error-digest = Le fichier est arrivé abîmé
 error-digest-text = Son empreinte n'est pas celle annoncée. Rien n'a été gardé ; renvoyez-le.
 error-interrupted = La connexion s'est interrompue
@@ -260,6 +266,8 @@ error-busy = Beaucoup de gens envoient en ce moment
 error-busy-text = Rien n’est perdu. Réessayez dans un instant : les petits fichiers d’abord. Gardez vos originaux.
 error-work = Recommencez depuis l’appel
 error-work-text = Tant de gens envoient que chaque navigateur travaille un peu pour sa place. Ouvrez de nouveau l’appel.
+error-name-taken = Ce nom est pris
+error-name-taken-text = Quelqu’un porte ce nom, ou un nom qui lui ressemble. Revenez en arrière et choisissez-en un autre.
 error-conflict = Quelqu'un a été plus rapide
 error-conflict-text = Cela a changé entre-temps. Rechargez la page pour voir où on en est.
 error-too-many = Trop d'essais
@@ -463,7 +471,10 @@ export-ready = Prêt
 export-failed = N'a pas pu être fait
 export-gone = N'est plus conservé
 export-fetch = Télécharger ({ $size })
-export-count = { $n } pièces
+export-count = { $n ->
+    [one] { $n } pièce
+   *[other] { $n } pièces
+}
 export-new = En constituer un autre
 
 # Vérifier dans le navigateur
@@ -475,6 +486,7 @@ offline-receipt = Un reçu
 offline-file = Le fichier dont il parle (ou plusieurs)
 offline-bundle = Ou un dossier
 offline-zip = En fichier ZIP
+offline-zip-again = Ce n’est pas un fichier ZIP comme ceux que produit le programme. S’il a été recompressé, décompressez-le et choisissez le dossier.
 offline-folder = En répertoire
 offline-trust = À qui vous vous fiez
 offline-trust-text = La politique du registre, venue d'un autre que celui qui vous a donné le reçu : le tribunal, une association, une copie plus ancienne. Sans elle, la meilleure réponse est « indécis ».
@@ -504,6 +516,7 @@ check-time = les heures se suivent
 check-history = chaque histoire est complète
 check-payload = chaque fichier est celui qui a été reçu
 check-derivative = images faites d'après les originaux, marquées comme telles
+check-timestamp = heure d’une autorité extérieure
 check-export = le registre connaît ce dossier
 audit-own-browser = Dans votre propre navigateur
 alarm = Le registre demande un regard : une autorité extérieure ne s'en porte pas garante, ou une vérification a trouvé une contradiction.
@@ -577,6 +590,7 @@ made-codecs = Codage
 actor-witness = témoin
 actor-system = le programme
 actor-operator = exploitant
+actor-user = un compte
 actor-stranger = inconnu
 variant-record = la fiche
 variant-thumbnail = vignette
@@ -728,7 +742,7 @@ release-text = Ce qu’a dit l’antivirus reste consigné. Le fichier pourra ê
 answer-not-given = pas dit
 answer-at-place = au lieu de l’appel
 answer-elsewhere = ailleurs
-event-audit-viewed = Son histoire consultée par un auditeur
+event-audit-viewed = Registre consulté par un auditeur
 event-audit-looked-up = Recherchée par un auditeur
 event-receipt-issued = Preuve remise au témoin
 event-receipt-checked = Reçu vérifié
@@ -809,6 +823,8 @@ workspace-copy = copie
 workspace-alt = { $kind } { $number }, { $when }, { $place }, { $state }.
 workspace-copies-one = Une copie.
 workspace-copies-other = { $n } copies.
+workspace-copies-open-one = { $n } copie à regarder
+workspace-copies-open-other = { $n } copies à regarder
 workspace-found-one = { $n } pièce sur { $all }
 workspace-found-other = { $n } pièces sur { $all }
 workspace-new-one = { $n } nouvelle : afficher
@@ -851,6 +867,7 @@ workspace-pull-do = Prendre comme lot
 workspace-over = La reprendre
 workspace-scope-picked-one = { $n } choisie
 workspace-scope-picked-other = { $n } choisies
+workspace-scope-none = aucune pièce trouvée
 workspace-scope-all-one = la { $n } trouvée
 workspace-scope-all-other = les { $n } trouvées
 workspace-waiting-one = { $n } attend une décision
@@ -1042,3 +1059,408 @@ clock-touches = { $n ->
 clock-before = Avant
 clock-after = Après
 workspace-bundle-many = { $n } pièces sont choisies ; un dossier fait d’ici en prend 1 à { $most }. Choisissez-en moins, ou demandez toutes celles qui sont décidées pareillement.
+
+login-code = Code de votre application d’authentification
+login-code-hint = Laissez vide si votre compte n’en a pas.
+login-passkey = Se connecter avec une clé d’accès
+passkey-failed = La clé d’accès n’a pas été acceptée, ou cela a pris trop de temps. Réessayez, ou utilisez votre mot de passe.
+passkey-name = Nom de la nouvelle clé d’accès (où elle se trouve)
+passkey-add = Ajouter une clé d’accès
+passkey-script = Ajouter une clé d’accès demande JavaScript.
+prove-title = Est-ce toujours vous ?
+prove-text = Ce que vous allez faire ne doit pas être possible avec une session volée. Montrez encore une fois qui vous êtes ; ensuite vous pouvez continuer un moment.
+prove-wrong = Ce n’est pas juste. Réessayez.
+prove-button = Continuer
+recover-title = Un nouvel accès
+recover-text = Ce lien sert une seule fois, pour le compte { $name }. Choisissez un nouveau mot de passe. Les clés d’accès, l’application d’authentification, les sessions et les jetons du compte prennent fin ; ajoutez-en de nouveaux ensuite.
+recover-button = Enregistrer le mot de passe
+recover-why = Tout perdu ? Dites pourquoi il faut un nouvel accès
+recover-ask = Demander un nouvel accès
+recoveries-title = Comptes : deuxième personne
+recoveries-text = Qui a perdu tout ce qui lui sert à se connecter reçoit un nouvel accès si deux personnes agissent : un administrateur le demande, un autre administrateur ou un superviseur l’approuve. Assurez-vous de l’identité de la personne : voyez-la, ou appelez un numéro que vous connaissez.
+recoveries-link = Donnez ce lien à la personne, et à elle seule. Il sert une fois, dans l’heure, et n’est affiché que maintenant.
+vouch-title = Nouveaux collègues
+vouch-text = Qui peut approuver des effacements, des coordonnées et de grandes remises commence par la parole de deux personnes. N’attestez que qui vous connaissez : voyez la personne, ou appelez un numéro que vous connaissez.
+vouch-maker = Créé par
+vouch-yes = Je connais ce collègue
+recoveries-lost = Comptes perdus
+recoveries-none = Personne n’a rien demandé.
+recoveries-agreed = approuvé
+recoveries-asked = attend une autre personne
+recoveries-agree = Approuver
+recoveries-make = Créer le lien
+recoveries-refuse = Refuser ou retirer
+signed-in = Vous êtes connecté
+signed-in-on = Continuer
+account-title = Mon compte
+account-half-show = Vous êtes connecté avec un mot de passe seul. Montrez votre second facteur pour continuer.
+account-half-add = Ici, un mot de passe seul n’ouvre rien. Ajoutez une clé d’accès ou une application d’authentification ; ensuite vous pouvez continuer.
+account-factors = Comment vous vous connectez
+account-passkeys = Clés d’accès
+account-passkeys-text = Une clé dans votre téléphone, votre ordinateur ou une clé de sécurité. Rien à saisir, rien qui puisse être hameçonné.
+account-passkeys-none = Vous n’en avez pas encore.
+account-passkeys-not-here = Les clés d’accès demandent un nom et https : les navigateurs n’en proposent pas à cette adresse.
+account-used = utilisée le { $at }
+account-remove = Retirer
+account-change = Modifier
+account-waits = attend une autre personne
+account-waits-for = Un autre superviseur ou administrateur atteste que ce collègue existe, sous « Comptes : deuxième personne ».
+account-two = Le compte d’un superviseur ou d’un administrateur attend qu’un autre atteste que ce collègue existe.
+account-disabled = désactivé
+account-disable = Désactiver le compte
+account-enable = Réactiver le compte
+account-end-sessions = Terminer toutes les sessions
+account-sso = Nom chez le fournisseur d’identité
+account-sso-set = Enregistrer le nom
+factors-none = mot de passe seul
+factors-totp = application d’authentification
+factors-passkeys = { $n ->
+    [one] { $n } clé d’accès
+   *[other] { $n } clés d’accès
+}
+totp-title = Application d’authentification
+totp-text = Une application de votre téléphone qui affiche un code à six chiffres.
+totp-there = Une application d’authentification est configurée. Son code est demandé avec votre mot de passe.
+totp-add = Configurer une application d’authentification
+totp-remove = Retirer l’application d’authentification
+totp-scan = Scannez ceci avec l’application de votre téléphone :
+totp-picture = Code QR contenant le secret ; le texte à côté dit la même chose
+totp-type = Ou saisissez-le :
+totp-code = Puis saisissez le code affiché
+totp-wrong = Ce code n’était pas juste. Saisissez celui que votre application affiche maintenant.
+totp-late = Cela a pris trop de temps. Voici un nouveau secret : scannez-le, et retirez le précédent de votre application.
+password-old = Votre mot de passe actuel
+password-new = Nouveau mot de passe
+password-change = Changer le mot de passe
+password-old-wrong = Ce n’est pas votre mot de passe actuel.
+password-refused = Ce mot de passe est trop court, trop long ou trop facile à deviner.
+sessions-title = Où vous êtes connecté
+sessions-text = Terminez ce que vous ne reconnaissez pas, et changez de mot de passe.
+sessions-since = Depuis
+sessions-seen = Vue en dernier
+sessions-how = Avec
+sessions-agent = Navigateur
+sessions-this = celle-ci
+sessions-end = Terminer
+sessions-end-others = Terminer toutes les autres
+proof-password = mot de passe
+proof-code = mot de passe et code
+proof-passkey = clé d’accès
+proof-sso = authentification unique
+proof-token = jeton
+tokens-title = Jetons d’API
+tokens-nameless = sans nom
+tokens-revoked = terminé
+tokens-revoke = Terminer
+nav-identities = Contacts demandés
+identities-text = Votre service demande deux personnes avant que quiconque lise comment joindre un témoin. Qui approuve en répond aussi ; les deux sont dans le registre.
+identities-none = Personne ne vous attend.
+identities-agree = Approuver
+identities-refuse = Refuser
+contact-waits = Une autre personne doit d’abord approuver. Un superviseur trouve votre demande sous « Contacts demandés » ; redemandez ensuite ici.
+contact-sealed = Le contact est scellé. Il s’ouvre avec la clé de ce coffre :
+vault-key = L’ouvrir ici : choisissez le fichier de la clé du coffre
+vault-hint = Le fichier reste dans ce navigateur. Ni lui ni ce qu’il ouvre n’est envoyé nulle part.
+vault-wrong = Ce fichier ne l’ouvre pas.
+vault-by-hand = L’ouvrir ailleurs
+vault-by-hand-text = Tout programme qui lit les fichiers age ouvre ce texte avec la clé du coffre :
+share-title = Partage
+share-of = partagé par { $name }
+share-text = Un service partenaire voit les pièces de cet appel, ou décide aussi, jusqu’au jour que vous dites. Rien ne sort par lui : originaux, exports, effacements et contacts des témoins restent chez vous. Chacun de ses regards est dans le registre.
+share-none = Partagé avec personne.
+share-with = Service partenaire
+share-with-hint = Le nom tel qu’il figure sur ce serveur.
+share-level = Ce qu’il peut faire
+share-look = Voir les pièces
+share-decide = Voir et décider
+share-since = Depuis
+share-until = Jusqu’au
+share-over = terminé
+share-end = Y mettre fin maintenant
+share-new = Partager avec un service
+share-days = Pour combien de jours
+share-button = Partager
+error-proof = Montrez encore une fois qui vous êtes
+error-proof-text = Cela demande une preuve récente que c’est bien vous. Reconnectez-vous, puis continuez.
+error-factor = Un second facteur est nécessaire
+error-factor-text = Ici, un mot de passe seul n’ouvre rien. Ajoutez une clé d’accès ou une application d’authentification sur la page de votre compte.
+error-sso = L’authentification unique n’a pas abouti
+error-sso-text = La réponse du fournisseur n’a pas pu être acceptée, ou personne ici n’est connu sous ce nom. Réessayez, ou demandez à votre administrateur.
+event-identity-requested = Le contact du témoin a été demandé
+event-identity-approved = Une autre personne a approuvé la lecture du contact
+event-identity-refused = La lecture du contact a été refusée
+event-appeal-shared = L’appel a été partagé avec un service partenaire
+event-appeal-unshared = Le partage de l’appel a pris fin
+event-access-proved = A prouvé encore une fois son identité
+event-account-disabled = Un compte a été désactivé
+event-account-enabled = Un compte a été réactivé
+event-account-factor-changed = Un moyen de connexion d’un compte a été changé
+event-account-sessions-ended = Des sessions ont été terminées
+event-account-recovery-requested = Un nouvel accès à un compte a été demandé
+event-account-recovery-approved = Un nouvel accès à un compte a été approuvé
+event-account-recovery-refused = Un nouvel accès à un compte a été refusé
+event-account-vouched = Quelqu’un a attesté d’un nouveau collègue
+event-account-recovered = Un compte perdu a reçu un nouveau mot de passe
+event-account-token-revoked = Un jeton d’API a été terminé
+event-agency-created = Un service a été créé
+event-agency-changed = Le coffre ou la règle d’un service a été changé
+
+nav-retention = Conservation
+retention-text = Combien de temps les pièces de chaque appel sont conservées, à partir du jour de leur réception, et ce dont le délai est passé. Rien ne part tout seul : une fois par jour le calendrier demande l’effacement de ce dont le délai est passé, et vous pouvez le demander plus tôt. Deux personnes approuvent, qui n’ont ni demandé ni fixé les délais ; ce qui est placé sous conservation reste. Ce que quelqu’un refuse est demandé à nouveau après 30 jours.
+retention-category = Quoi
+retention-kept = Jugé pertinent
+retention-undecided = Non décidé
+retention-declined = Non pertinent
+retention-days = Jours
+retention-no-end = sans fin
+retention-due = Délai passé
+retention-bound = Dont sous conservation ou déjà demandé
+retention-soon = Dans les 30 jours
+retention-oldest = Le plus ancien
+retention-why = { $category } : pourquoi maintenant
+retention-ask = { $n ->
+    [one] Demander son effacement
+   *[other] Demander l’effacement de { $n } pièces, 200 à la fois
+}
+retention-agree = { $n ->
+    [one] Approuver l’effacement qui vous attend
+   *[other] Approuver les { $n } effacements qui vous attendent
+}
+retention-set = Fixer les délais
+retention-review = Vérifier si cet appel est encore nécessaire : { $at }
+retention-reviewed = Il l’est, j’ai vérifié
+retention-review-days = Jours avant de vérifier s’il est encore nécessaire
+retention-hint = Jours à partir de la réception d’un fichier. Laissez un champ vide pour aucune fin.
+retention-save = Enregistrer
+event-appeal-reviewed = Quelqu’un a vérifié si l’appel est encore nécessaire
+event-access-logout = Déconnexion
+accounts-factors = Se connecte avec
+
+# Ce que les personnes demandent sur leurs données
+nav-requests = Demandes des personnes
+requests-text = Une personne demande ce que l’on détient sur elle, veut le faire corriger, effacer, ou garder sans qu’on s’en serve. Chaque demande se traite étape par étape, chaque étape est consignée, et la réponse est due sous un mois.
+requests-none = Personne n’a fait de demande.
+request-kind = Objet de la demande
+request-access = Accès : ce qui est détenu
+request-rectification = Rectification
+request-erasure = Effacement
+request-restriction = Limitation : gardé, non utilisé
+request-reference = Référence
+request-opened = Ouverte
+request-due = Réponse due
+request-late = en retard
+request-outcome = Suite donnée
+request-is-open = en cours
+request-new = Ouvrir une demande
+request-appeal = Code de l’appel
+request-of = Code du reçu, ou référence
+request-of-hint = Le code du reçu de la personne, ou la référence donnée à qui n’a pas de reçu, comme 7F3A-22C1.
+request-asked = Ce que la personne demande, en bref et sans nom
+request-identified = Comment vous savez que c’est bien elle (sans nom : dites ce qui a été montré)
+request-open = Ouvrir
+request-is-late = La réponse était due le { $at }.
+request-closed = Répondu : { $outcome }, { $at }.
+request-step-who = Qui demande
+request-step-held = Ce qui est détenu
+request-step-do = Ce qui est fait
+request-step-answer = Ce qui est répondu
+request-files = { $n ->
+    [0] Aucun fichier n’est détenu.
+    [one] Un fichier est détenu.
+   *[other] { $n } fichiers sont détenus.
+}
+request-erased = { $n ->
+    [0] {""}
+    [one] Un a été effacé.
+   *[other] { $n } ont été effacés.
+}
+request-contact = Un contact a été laissé, scellé.
+request-no-contact = Aucun contact n’est détenu.
+request-held = sous conservation
+request-erasure-asked = effacement demandé
+request-restricted = limité
+request-disclose-text = Un fichier pour la personne : sa déclaration, chacun de ses fichiers avec son empreinte, son heure et son lieu, et avec qui il a été partagé. Aucune image n’y figure, ni rien de l’enquête. Le fait que vous le preniez est consigné.
+request-disclose = Prendre ce qui est détenu
+request-do-access = Relisez le fichier avant de le remettre : des lieux et des mots peuvent aussi concerner d’autres personnes. Ses propres fichiers, elle les a, et peut les vérifier avec le reçu.
+request-do-rectification = Corrigez heures et lieux sur la page de chaque pièce, comme votre déclaration, avec la raison. Ce que dit le fichier lui-même et ce que la personne a dit avant restent consignés à côté.
+request-do-erasure = Vous demandez l’effacement de tout ; deux collègues approuvent pour chaque fichier. Ce qui est sous conservation reste jusqu’à ce qu’elle soit levée : dites-le à la personne.
+request-erasures-wait = { $n ->
+    [one] Un effacement attend deux approbations
+   *[other] { $n } effacements attendent deux approbations
+}
+request-erase = { $n ->
+    [one] Demander l’effacement d’un fichier
+   *[other] Demander l’effacement de { $n } fichiers
+}
+request-do-restriction = Les fichiers passent derrière une vitre : pas d’aperçu, et les originaux réservés aux seuls superviseurs. Ils sont gardés. Placez-les sous conservation s’ils ne doivent pas être effacés entre-temps.
+request-restrict = Limiter tous les fichiers
+request-why-lift = Pourquoi la limitation prend fin
+request-lift = { $n ->
+    [one] Lever la limitation d’un fichier
+   *[other] Lever la limitation de { $n } fichiers
+}
+request-answer-text = Notez ce qui a été dit à la personne. En cas de refus, dites pourquoi, et qu’elle peut saisir l’autorité de protection des données.
+request-granted = Accordée
+request-partly = Accordée en partie
+request-refused = Refusée
+request-answer = Ce qui a été dit à la personne
+request-close = Clore la demande
+behind-glass-restricted = Son témoin a demandé qu’il soit gardé sans être utilisé.
+event-subject-request-opened = Une personne a fait une demande sur ses données
+event-subject-request-disclosed = Ce qui est détenu a été dit à la personne concernée
+event-subject-request-closed = La demande d’une personne a reçu une réponse
+event-media-sealed = L’exploitant a scellé les médias sur disque
+export-awaits = Attend une deuxième personne
+export-another = Pour autant de pièces, le dossier est fait quand un superviseur qui ne l’a pas demandé l’approuve.
+export-agree = Approuver : faire le dossier
+export-refuse = Refuser
+event-export-requested = Un dossier de nombreuses pièces a été demandé
+event-export-approved = Une deuxième personne a approuvé un dossier
+event-export-refused = Un dossier a été refusé
+event-exhibit-restricted = Son témoin a demandé qu’il soit gardé sans être utilisé
+event-exhibit-unrestricted = La limitation a pris fin
+
+# Au pied des pages des témoins
+foot = À propos de cette page
+foot-back = Revenir à l’appel
+home-witness-title = Témoins
+home-staff = Personnel de police
+home-receipt = Votre code de reçu, pour revoir ou compléter votre envoi
+home-receipt-open = Ouvrir
+home-receipt-unknown = Aucun reçu ne porte ce code. Il a 26 lettres et chiffres ; les tirets et les majuscules n’importent pas. Relisez-le, s’il vous plaît.
+privacy-title = Vie privée
+privacy-who = Qui en répond
+privacy-controller = { $agency } a lancé cet appel et répond de l’usage de ce que vous envoyez.
+privacy-contact = Questions sur vos données
+privacy-not-said = Pas encore indiqué ici. Demandez à ce service de police.
+privacy-officer = Délégué à la protection des données
+privacy-authority = Vous pouvez vous plaindre auprès de
+privacy-what = Ce qui est gardé, et pourquoi
+privacy-files = Vos photos, vidéos et autres fichiers, tels qu’ils arrivent, avec tout ce qu’ils contiennent : ce qu’on y voit et entend, et l’heure, le lieu et l’appareil que votre téléphone a pu y inscrire. Pour savoir ce qui s’est passé.
+privacy-words = Ce que vous nous dites : où vous étiez, quand, d’où viennent les fichiers, vos propres mots. Pour apprécier les fichiers.
+privacy-contact-kept = Comment vous joindre, seulement si vous le dites. C’est gardé sous clé, à part du reste.
+privacy-one = Qui le lit doit dire pourquoi, et c’est consigné.
+privacy-two = Pour le lire, une personne doit le demander et dire pourquoi, et une autre être d’accord ; les deux sont consignés.
+privacy-network = { $n ->
+    [0] Votre adresse réseau sert à vous répondre. Elle n’est pas notée. Une marque brouillée, d’où l’on ne retrouve pas l’adresse sans un secret du serveur, est oubliée en moins de deux heures.
+    [one] Votre adresse réseau sert à vous répondre. Elle n’est pas notée. Une marque brouillée, d’où l’on ne retrouve pas l’adresse sans un secret du serveur, est gardée un jour, contre les vagues de faux fichiers.
+   *[other] Votre adresse réseau sert à vous répondre. Elle n’est pas notée. Une marque brouillée, d’où l’on ne retrouve pas l’adresse sans un secret du serveur, est gardée { $n } jours, contre les vagues de faux fichiers.
+}
+privacy-cookie = Aucun cookie ne vous suit. Un seul retient la langue, si vous la choisissez. Ce que vous avez envoyé d’un fichier encore incomplet attend sur le serveur, sous votre reçu, pour que vous puissiez continuer.
+privacy-anonymous = Puis-je rester anonyme ?
+privacy-anonymous-text = Oui. On ne vous demande ni compte ni nom, et vous dites ou non comment vous joindre. Les enquêteurs voient votre envoi sous une référence prise au hasard.
+privacy-anonymous-limits = Mais vos fichiers peuvent montrer qui vous êtes : un visage dans une vitre, votre voix, le numéro de série du téléphone. Votre opérateur et le fabricant du téléphone savent ce que ce serveur ignore. Si être reconnu vous mettrait en danger, pensez-y avant d’envoyer, ou parlez d’abord à un avocat.
+privacy-use = Qui regarde
+privacy-looked = Les enquêteurs de ce service, qui doivent dire dans quel but. Chaque regard est inscrit dans un registre que personne ne peut modifier sans que cela se voie.
+privacy-machines = Des machines retrouvent les copies d’une même image et lisent les heures et les lieux. Il n’y a aucune reconnaissance de visages ni de personnes, et aucune machine ne décide.
+privacy-others = D’autres services de police et la justice, quand la loi permet le partage. Cela aussi est consigné.
+privacy-long = Combien de temps
+privacy-kept = { $n ->
+    [one] Ce qui a été jugé pertinent : un jour après son arrivée.
+   *[other] Ce qui a été jugé pertinent : { $n } jours après son arrivée.
+}
+privacy-kept-open = Ce qui a été jugé pertinent : tant que l’enquête et la loi l’exigent ; aucun jour n’est encore fixé.
+privacy-undecided = { $n ->
+    [one] Ce que personne n’a jugé : un jour après son arrivée.
+   *[other] Ce que personne n’a jugé : { $n } jours après son arrivée.
+}
+privacy-undecided-open = Ce que personne n’a jugé : aucun jour n’est encore fixé.
+privacy-declined = { $n ->
+    [one] Ce qui a été jugé non pertinent : un jour après son arrivée.
+   *[other] Ce qui a été jugé non pertinent : { $n } jours après son arrivée.
+}
+privacy-declined-open = Ce qui a été jugé non pertinent : aucun jour n’est encore fixé.
+privacy-unsent = { $n ->
+    [0] Comment vous joindre, si aucun fichier n’est venu : effacé au prochain nettoyage.
+    [one] Comment vous joindre, si aucun fichier n’est venu : un jour.
+   *[other] Comment vous joindre, si aucun fichier n’est venu : { $n } jours.
+}
+privacy-erased = Ensuite deux personnes doivent être d’accord, et le fichier est détruit ; avec le dernier de vos fichiers, ce que vous avez dit et comment vous joindre le sont aussi. Il reste une ligne disant que quelque chose était là et a été effacé ; elle ne nomme personne. Ce dont un tribunal a encore besoin peut être gardé plus longtemps.
+privacy-rights = Vos droits
+privacy-right-see = Voir ce qui est gardé : ouvrez votre reçu, ou demandez-le avec son code.
+privacy-right-correct = Corriger ou compléter ce que vous avez dit, ou retirer votre contact : depuis la page de votre reçu, tant que l’appel est ouvert ; ensuite, demandez-le.
+privacy-right-erase = Demander l’effacement, ou la conservation sans usage. Une preuve doit parfois être gardée ; on vous dit alors pourquoi. Vous avez une réponse dans le mois.
+privacy-right-complain = Vous plaindre auprès de l’autorité de protection des données, ou saisir la justice.
+accessibility-title = Accessibilité
+accessibility-lead = Ces pages sont faites pour tout le monde : au clavier, avec un lecteur d’écran, en grandes lettres, d’une main, sur un vieux téléphone, sans JavaScript.
+accessibility-state = Où elles en sont
+accessibility-state-text = Elles sont construites selon les WCAG 2.2, niveau AA (EN 301 549 ; en France RGAA 4.1), et éprouvées à chaque changement par des machines et au clavier. Personne de l’extérieur ne les a encore auditées : nous les disons partiellement conformes jusque-là.
+accessibility-limits = Ce que nous savons insuffisant
+accessibility-limit-media = Ce que filment les témoins n’a ni sous-titres ni description.
+accessibility-limit-map = La carte demande la vue. Les mots font la même chose : écrivez où vous étiez dans le champ en dessous.
+accessibility-limit-simple = Il n’y a pas de version facile à lire, ni en langue des signes.
+accessibility-help = Si quelque chose ne marche pas pour vous
+accessibility-help-text = Dites-le-nous, ou donnez-nous vos fichiers autrement :
+accessibility-not-said = { $agency } n’a pas encore indiqué ici qui aide. Demandez-lui comment remettre vos fichiers autrement.
+genuine-title = Cette page est-elle authentique ?
+genuine-lead = N’importe qui peut copier une page. Voici comment le savoir :
+genuine-address = Regardez l’adresse en haut de votre navigateur. Celle de cette page et celle de votre reçu doivent commencer ainsi, lettre pour lettre :
+genuine-compare = Comparez-la avec ce que la police dit elle-même, sur papier, à la radio, sur son propre site :
+genuine-not-said = allez vous-même sur le site de { $agency }, ou appelez le numéro que vous connaissez, pas un numéro de cette page.
+genuine-lock = Votre navigateur ne doit pas vous avertir au sujet de la connexion.
+genuine-never = Cette page ne demande jamais de mot de passe, de pièce d’identité, d’argent, ni d’application.
+genuine-receipt = Le reçu que vous obtenez se vérifie sans ce serveur :
+genuine-doubt = Dans le doute, n’envoyez rien : demandez à la police par un moyen que vous connaissez. En danger, appelez le { $number }.
+erasure-by-schedule = Le calendrier de l’appel
+erasures-count = { $n ->
+    [0] Effacements
+   *[other] Effacements ({ $n })
+}
+erasures-many = Effacements (99+)
+exhibit-number = pièce { $n }
+error-back = Revenir à la page
+error-start = Page d’accueil
+audit-last-bad = Dernière fois avec une contradiction : { $at }
+decision-undo = Retirer ma décision
+event-account-refused = Quelqu’un a dit que ce collègue n’existe pas
+vouch-no = Ce collègue n’existe pas
+account-given = Quelqu’un d’autre a choisi votre mot de passe. Choisissez-en un que vous seul connaissez, avant toute autre chose.
+account-lately = Dernièrement, avec ce compte
+account-lately-text = Connexions, échecs sous votre nom compris, et ce qui a été changé, le plus récent d’abord. Si quelque chose ne venait pas de vous, fermez les autres sessions, changez votre mot de passe et prévenez votre administrateur.
+account-kept = Ce qui est gardé sur vous
+account-kept-1 = Votre nom, votre rôle, ce qui prouve votre identité (mots de passe et codes seulement sous forme d’empreinte ou scellés), et où vous êtes connecté.
+account-kept-2 = Au registre, sous un numéro pris au hasard : quand vous vous êtes connecté, dans quel but, ce que vous avez regardé, décidé, exporté, effacé. Les auditeurs le voient avec votre nom ; cela reste aussi longtemps que les preuves, car les tribunaux le demandent. Les nombres inhabituels de consultations leur sont montrés.
+account-kept-3 = Le nombre de ce que vous avez vu et décidé, pour votre superviseur, afin de soulager qui en a trop vu ; pas pour vous mesurer. Questions : le délégué à la protection des données de votre service.
+privacy-key-here = La clé se trouve sur ce serveur.
+privacy-key-away = La clé n’est pas sur ce serveur : qui le lit apporte la clé.
+privacy-map = Les images de la carte viennent de { $host }. Si vous ouvrez la carte, votre adresse réseau lui parvient.
+account-refused = refusé : personne ne connaît ce collègue
+erasures-more = Il y en a plus qu’affiché ici. Ce que demande le calendrier d’un appel s’approuve ici :
+event-access-login = Connexion
+event-access-login-failed = Échec de connexion
+event-access-purpose = Motif de consultation indiqué
+event-access-unusual = Plus de consultations qu’une personne n’en fait
+event-account-created = Compte créé
+event-account-role-changed = Rôle d’un compte changé
+event-account-token-created = Jeton d’API créé
+event-anchor-failed = Une autorité extérieure n’a pas répondu, ou mal
+event-anchor-ok = Une autorité extérieure s’est portée garante du registre
+event-appeal-changed = Réception d’un appel modifiée
+event-appeal-closed = Appel clos
+event-appeal-created = Appel créé
+event-appeal-opened = Appel ouvert
+event-audit-run = Registre vérifié
+event-backup-made = Sauvegarde faite
+event-backup-restored = Sauvegarde restaurée
+event-clock-stepped = L’horloge d’un nœud a sauté
+event-config-changed = Un nœud a démarré avec d’autres réglages
+event-grid-viewed = Page d’images affichée
+event-key-retired = L’ancienne clé du registre ne signe plus
+event-key-rotated = Le registre a reçu une autre clé
+event-log-epoch-opened = Le registre continue sous un autre nom
+event-log-recovered = Des entrées publiées ont été remises en place
+event-receipt-declined = Le témoin n’a pas voulu de reçu
+event-sample-drawn = Échantillon tiré, à décider de nouveau
+event-submission-closed = Fichiers d’un dépôt comptés
+event-submission-opened = Un témoin a commencé un dépôt
+event-submission-stated = Un témoin a dit d’où viennent les fichiers
+event-system-started = Un nœud a démarré
+event-upload-expired = Fichier incomplet supprimé : délai dépassé
+event-upload-rejected = Fichier refusé
+event-upload-terminated = Le témoin a renoncé à un fichier incomplet
+compare-format = forme
+compare-log = s’il s’agit d’un seul registre
+compare-signature = signature du registre
+compare-history = si le plus récent contient le plus ancien
+account-times = { $n } fois, depuis le { $since }
+colon = {"\u00A0:"}
