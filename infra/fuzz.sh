@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Fuzzes every reader for so many seconds each (default 5), from the corpus in fuzz/corpus.tar.gz, with libFuzzer's coverage on stable
-# Rust.
+# Fuzzes every reader of strangers' bytes (media, records, requests) for so many seconds each (default 5), from the corpus in
+# fuzz/corpus.tar.gz, with libFuzzer's coverage on stable Rust.
 #   infra/fuzz.sh 240           an hour for all; what is found new stays in the cache folder
 #   infra/fuzz.sh --minimise    and goes into the archive, without what adds nothing
 set -euo pipefail
@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../fuzz"
 cache="${TEMOIN_CACHE:-$HOME/.cache/temoin}"
 seconds=5 minimise=""
 [ "${1:-}" = --minimise ] && minimise=1 || seconds="${1:-5}"
-readers=(image/jpeg image/png image/webp image/gif image/tiff image/heic image/avif raw video/mp4 video/webm video/x-msvideo video/mp2t audio/mpeg audio/ogg name)
+readers=(image/jpeg image/png image/webp image/gif image/tiff image/heic image/avif raw video/mp4 video/webm video/x-msvideo video/mp2t audio/mpeg audio/ogg name record/proof record/note record/event record/manifest record/timestamp record/zip record/kind record/address request/range request/disposition request/digest request/metadata request/filter)
 
 # cargo-fuzz's flags without a sanitizer: the readers have no unsafe code.
 export RUSTFLAGS="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1"

@@ -23,6 +23,12 @@ have nginx nginx-light
 have go golang-go
 have curl curl
 have faketime faketime
+have strace strace
+have ceph-mon ceph-mon
+have ceph-osd ceph-osd
+have radosgw radosgw
+have systemd-analyze systemd
+PATH="$PATH:/usr/sbin:/sbin" have ip iproute2
 PATH="$PATH:/usr/sbin" have clamd clamav-daemon
 have pkg-config pkg-config
 have cc build-essential
@@ -46,6 +52,11 @@ if [ ! -e "$cache/oracles-2/ready" ]; then
   python3 -m venv "$cache/oracles-2"
   "$cache/oracles-2/bin/pip" install --quiet bagit==1.9.0 case-utils==0.18.0 "moto[server,s3]==5.2.5"
   touch "$cache/oracles-2/ready"
+fi
+if [ ! -x "$cache/schemathesis-4/bin/schemathesis" ]; then
+  echo "Installing schemathesis, once"
+  python3 -m venv "$cache/schemathesis-4"
+  "$cache/schemathesis-4/bin/pip" install --quiet schemathesis==4.32.5
 fi
 if [ ! -x "$cache/garage-$garage_version/bin/garage" ]; then
   echo "Building Garage $garage_version, once"
