@@ -8,14 +8,11 @@
 mod harness;
 
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use harness::{Running, median, runtime, submission, temoin};
+use harness::filled::{filled, p95, token, wait_for_jobs};
+use harness::{median, number, runtime, submission, temoin};
 use image::{Rgb, RgbImage};
-
-fn number(name: &str, default: usize) -> usize {
-    std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
-}
 
 fn main() {
     let parts: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
@@ -40,70 +37,6 @@ fn main() {
     });
 }
 
-/// A server whose appeal BENCH has so many exhibits, shaped like a real one: 12 % without a time, 40 % without a place, most near the
-/// window and the area; a family for every four.
-async fn filled(admin: Option<&String>, exhibits: usize) -> Running {
-    let database = admin.map(|admin| {
-        let name = format!("bench_{}_{exhibits}", std::process::id());
-        assert!(Command::new("psql").args([admin, "-qc", &format!("CREATE DATABASE {name}")]).status().unwrap().success());
-        format!("{}/{name}", admin.rsplit_once('/').unwrap().0)
-    });
-    let server = temoin(database, &[]).await;
-    let door = submission(&server).await;
-    reqwest::Client::new().post(&door.0).bearer_auth(&door.1).body("one").send().await.unwrap();
-    wait_for_jobs(&server).await;
-    let start = 1_784_059_200_000_000i64;
-    let (series, id, chance) = if server.database.is_some() {
-        (format!("generate_series(2, {exhibits}) AS s(n)"), "decode(md5(random()::text || n::text), 'hex')", "random()")
-    } else {
-        (
-            format!("(WITH RECURSIVE s(n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM s WHERE n < {exhibits}) SELECT n FROM s) s"),
-            "randomblob(16)",
-            "((random() & 1048575) / 1048576.0)",
-        )
-    };
-    server.sql(&format!(
-        "INSERT INTO exhibit (id, agency_id, appeal_id, submission_id, sha256, size, name, media_type, kind, state, received_at, t, t_hi, grade, \
-           time_source, lat, lon, acc_m, place_source, closeness, by_time, by_arrival, examined_at, number, family, lead, lat_e7, lon_e7, \
-           changed_at) \
-         WITH x AS MATERIALIZED (SELECT e.*, s.n AS n, {chance} AS r, {chance} AS p, {chance} AS q, \
-               CAST({start} + ({chance} - 0.3) * 10800000000 AS BIGINT) AS k FROM exhibit e, {series}) \
-         SELECT {id}, agency_id, appeal_id, submission_id, sha256, size, name, media_type, CASE WHEN q < 0.1 THEN 'video' ELSE 'photo' END, \
-           CASE WHEN r < 0.3 THEN 'not_relevant' ELSE 'ready' END, received_at + n, \
-           CASE WHEN r < 0.12 THEN NULL ELSE k END, CASE WHEN r < 0.12 THEN NULL ELSE k + 60000000 END, \
-           CASE WHEN r < 0.12 THEN NULL ELSE 'C' END, CASE WHEN r < 0.12 THEN NULL ELSE 'exif_original' END, \
-           CASE WHEN p < 0.4 THEN NULL ELSE 48.85 + (p - 0.7) / 20 END, CASE WHEN p < 0.4 THEN NULL ELSE 2.35 + (q - 0.5) / 10 END, 5, \
-           CASE WHEN p < 0.4 THEN NULL ELSE 'exif_gps' END, \
-           CAST(q * 400000 AS BIGINT), k, -received_at - n, 1, n, n - n % 4 + 1, CASE WHEN n % 4 = 1 THEN 1 ELSE 0 END, \
-           CASE WHEN p < 0.4 THEN NULL ELSE CAST((48.85 + (p - 0.7) / 20) * 10000000 AS BIGINT) END, \
-           CASE WHEN p < 0.4 THEN NULL ELSE CAST((2.35 + (q - 0.5) / 10) * 10000000 AS BIGINT) END, received_at \
-         FROM x"
-    ));
-    server.sql(&format!("UPDATE appeal SET files_received = {exhibits}"));
-    server.sql("ANALYZE");
-    server
-}
-
-async fn wait_for_jobs(server: &Running) {
-    loop {
-        let ready: serde_json::Value = reqwest::get(format!("{}/readyz", server.base)).await.unwrap().json().await.unwrap();
-        if ready["jobs_waiting"].as_u64().unwrap() <= 1 {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-fn token(server: &Running) -> String {
-    server.cli(&["user", "add", "b", "--role", "investigator", "--password-stdin"], "correct horse battery");
-    server.cli(&["token", "add", "b", "--purpose", "quality", "--reason", "benchmark"], "")
-}
-
-fn p95(mut v: Vec<f64>) -> f64 {
-    v.sort_by(f64::total_cmp);
-    v[(v.len() * 95 / 100).min(v.len() - 1)]
-}
-
 /// The floor: one pass over as many lines of as many bytes, counting what lies in a stretch.
 fn floor(lines: usize) -> f64 {
     let data: Vec<[u64; 16]> = (0..lines as u64).map(|n| [n; 16]).collect();
@@ -120,7 +53,7 @@ fn floor(lines: usize) -> f64 {
 async fn filter(admin: Option<&String>) {
     let exhibits = number("TEMOIN_BENCH_EXHIBITS", 1_000_000);
     let engine = if admin.is_some() { "PostgreSQL" } else { "SQLite" };
-    let server = filled(admin, exhibits).await;
+    let server = filled(admin, exhibits, true).await;
     let token = token(&server);
     let client = reqwest::Client::new();
     let ask = async |path: &str| {
@@ -175,7 +108,7 @@ async fn filter(admin: Option<&String>) {
 }
 
 async fn grid(exhibits: usize) {
-    let server = filled(None, exhibits).await;
+    let server = filled(None, exhibits, true).await;
     server.sql("UPDATE exhibit SET changed_at = 1");
     server.cli(&["user", "add", "b", "--role", "investigator", "--password-stdin"], "correct horse battery");
     println!("the workspace of {exhibits} exhibits in headless Chromium, tiles without pictures");

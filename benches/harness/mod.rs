@@ -1,5 +1,7 @@
 //! What every benchmark needs: the floor, the real server, and how much of a processor they used.
 
+pub mod filled;
+
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -22,6 +24,10 @@ pub fn floor_or_go_on() {
     if let Ok(folder) = std::env::var("TEMOIN_BENCH_FLOOR") {
         runtime().block_on(floor(folder.into()));
     }
+}
+
+pub fn number(name: &str, default: usize) -> usize {
+    std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
 }
 
 pub fn median(mut v: Vec<f64>) -> f64 {
@@ -68,6 +74,35 @@ pub struct Running {
     pub database: Option<String>,
 }
 
+/// Processor seconds of a process: user and system, and with `fields` 4 those of its ended children.
+fn cpu_of(pid: &str, fields: usize) -> f64 {
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return 0.0 };
+    let all: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+    // In hundredths of a second.
+    all[11..11 + fields].iter().map(|field| field.parse::<f64>().unwrap()).sum::<f64>() / 100.0
+}
+
+/// Processor seconds of every process of this name, ended children included.
+pub fn cpu_of_all(name: &str) -> f64 {
+    let pids = std::fs::read_dir("/proc").unwrap().filter_map(|e| e.ok()?.file_name().into_string().ok());
+    let named = pids.filter(|pid| std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == name));
+    named.map(|pid| cpu_of(&pid, 4)).sum()
+}
+
+fn free_address() -> String {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    format!("127.0.0.1:{port}")
+}
+
+/// A database of its own on the server of infra/servers.sh, and a place in its store; `None` where they do not run.
+pub fn grown(name: &str) -> Option<(String, String)> {
+    let (admin, store) = (std::env::var("TEMOIN_TEST_POSTGRES").ok()?, std::env::var("TEMOIN_TEST_S3").ok()?);
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let name = format!("{name}_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    assert!(Command::new("psql").args([&admin, "-qc", &format!("CREATE DATABASE {name}")]).status().unwrap().success());
+    Some((format!("{}/{name}", admin.rsplit_once('/').unwrap().0), store.replace("PREFIX", &name)))
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -82,6 +117,36 @@ impl Running {
         let _ = self.child.wait();
     }
 
+    /// Another node on the same database, store and key, under this name.
+    pub async fn beside(&self, name: &str) -> Running {
+        let dir = scratch();
+        let listen = free_address();
+        let own = [
+            ("TEMOIN_NODE", name.to_owned()),
+            ("TEMOIN_LOG__SEED_FILE", self.dir.path().join("keys/log.seed").to_string_lossy().into_owned()),
+        ];
+        let mut settings = self.settings.clone();
+        settings.extend(own.map(|(k, v)| (k.to_owned(), v)));
+        let child = serve(dir.path(), &listen, self.database.as_deref(), &settings);
+        let running = Running { child, settings, base: format!("http://{listen}"), dir, database: self.database.clone() };
+        answers(&running.base).await;
+        running
+    }
+
+    /// Processor seconds of it and of all its children that have ended.
+    pub fn cpu_with_children_s(&self) -> f64 {
+        cpu_of(&self.child.id().to_string(), 4)
+    }
+
+    /// What a statement finds, a line for each row.
+    pub fn query(&self, text: &str) -> String {
+        let done = match &self.database {
+            None => Command::new("sqlite3").args(["-cmd", ".timeout 60000"]).arg(self.dir.path().join("temoin.db")).arg(text).output(),
+            Some(url) => Command::new("psql").args([url, "-qtAc", text]).output(),
+        };
+        String::from_utf8(done.unwrap().stdout).unwrap()
+    }
+
     /// Starts it again; the processor seconds that the start took.
     pub async fn start_again(&mut self) -> f64 {
         let listen = self.base.trim_start_matches("http://").to_owned();
@@ -91,10 +156,7 @@ impl Running {
     }
 
     pub fn cpu_s(&self) -> f64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
-        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
-        // utime and stime, in hundredths of a second.
-        (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+        cpu_of(&self.child.id().to_string(), 2)
     }
 
     /// Resident memory now and at its peak, in megabytes.
@@ -116,7 +178,12 @@ impl Running {
 
     pub fn sql(&self, text: &str) {
         let done = match &self.database {
-            None => Command::new("sqlite3").args(["-cmd", ".timeout 60000"]).arg(self.dir.path().join("temoin.db")).arg(text).status(),
+            // What is put there for a figure need not outlive the machine.
+            None => Command::new("sqlite3")
+                .args(["-cmd", ".timeout 60000", "-cmd", "PRAGMA synchronous = OFF", "-cmd", "PRAGMA cache_size = -4000000"])
+                .arg(self.dir.path().join("temoin.db"))
+                .arg(text)
+                .status(),
             Some(url) => Command::new("psql").args([url, "-qc", text]).status(),
         };
         assert!(done.unwrap().success());
@@ -125,6 +192,8 @@ impl Running {
 
 fn server_command(dir: &Path, listen: &str, database: Option<&str>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_temoin"));
+    // (Public; its other half was thrown away.)
+    command.env("TEMOIN_VAULT__RECIPIENT", "age1xnke3sksvra2y7t9uvpplhywd5g0yqqv6jk7s3sef4yw2vdulggqjataj6");
     command.env("TEMOIN_DATA", dir).env("TEMOIN_LISTEN", listen).env("TEMOIN_DATABASE", database.unwrap_or_default()).current_dir(dir);
     command
 }
@@ -147,8 +216,7 @@ async fn answers(base: &str) {
 /// The real server with an open appeal BENCH; `settings` are environment variables.
 pub async fn temoin(database: Option<String>, settings: &[(&str, String)]) -> Running {
     let dir = scratch();
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let listen = format!("127.0.0.1:{port}");
+    let listen = free_address();
     let settings: Vec<(String, String)> = settings.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
     let child = serve(dir.path(), &listen, database.as_deref(), &settings);
     let running = Running { child, settings, base: format!("http://{listen}"), dir, database };
