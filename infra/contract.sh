@@ -38,5 +38,5 @@ description="http://127.0.0.1:$port/api/v1/openapi.json"
 cd "$work"
 "$cache/schemathesis-4/bin/schemathesis" --config-file "$work/schemathesis.toml" run "$description" \
   --header "Authorization: Bearer $token" --phases examples,coverage,fuzzing --max-examples "${1:-10}" --seed 1 --no-color \
-  --request-timeout 20 --workers 1 --warnings off --exclude-checks positive_data_acceptance
+  --request-timeout 60 --workers 1 --warnings off --exclude-checks positive_data_acceptance
 if grep -q '"level":"ERROR"' "$work/log"; then grep '"level":"ERROR"' "$work/log" | head -20; exit 1; fi

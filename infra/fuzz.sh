@@ -40,7 +40,7 @@ for reader in "${readers[@]}"; do
   # A short run leaves the corpus as it is.
   found="$kept"
   [ "$seconds" -ge 60 ] || found="$(mktemp -d)"
-  if ! "$binary" -max_total_time="$seconds" -timeout=2 -rss_limit_mb=1500 -max_len=60000 -print_final_stats=1 -artifact_prefix="$CARGO_TARGET_DIR/" "$found" "$kept" >"$log" 2>&1; then
+  if ! "$binary" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=1500 -max_len=60000 -print_final_stats=1 -artifact_prefix="$CARGO_TARGET_DIR/" "$found" "$kept" >"$log" 2>&1; then
     tail -30 "$log"
     echo "the reader of $reader failed; the input lies in $CARGO_TARGET_DIR" >&2
     exit 1

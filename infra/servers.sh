@@ -9,28 +9,33 @@ bin="$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1)"
 work="$(mktemp -d /tmp/temoin-servers.XXXXXX)"
 chmod 755 "$work"
 as_postgres() { if [ "$(id -u)" = 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi; }
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+read -r pg_port rpc_port s3_port admin_port < <(python3 -c '
+import socket
+all = [socket.create_server(("127.0.0.1", 0)) for _ in "1234"]
+print(*(s.getsockname()[1] for s in all))')
 
+# (What fails here is the exit status of everything: it still writes into what is removed until it has ended.)
 stop() {
-  [ -z "${garage_pid:-}" ] || kill "$garage_pid" 2>/dev/null || true
+  if [ -n "${garage_pid:-}" ]; then
+    kill "$garage_pid" 2>/dev/null || true
+    wait "$garage_pid" 2>/dev/null || true
+  fi
   (cd / && as_postgres "$bin/pg_ctl" -D "$work/pg" -m immediate stop >/dev/null 2>&1) || true
-  rm -rf "$work"
+  rm -rf "$work" || { sleep 2; rm -rf "$work"; } || echo "left behind: $work" >&2
 }
 trap stop EXIT
 
 mkdir "$work/pg" "$work/s3"
 [ "$(id -u)" != 0 ] || chown postgres "$work/pg"
-pg_port="$(free_port)"
 (
   cd /
   as_postgres "$bin/initdb" -D "$work/pg" -U temoin -A trust -E UTF8 --locale=C >/dev/null
   as_postgres "$bin/pg_ctl" -D "$work/pg" -w -l "$work/pg/log" \
-    -o "-p $pg_port -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=300" start >/dev/null
+    -o "-p $pg_port -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=1000" start >/dev/null
 )
 export TEMOIN_TEST_ORACLES="$cache/oracles-2/bin"
 export TEMOIN_TEST_POSTGRES="postgres://temoin@127.0.0.1:$pg_port/postgres"
 
-rpc_port="$(free_port)" s3_port="$(free_port)" admin_port="$(free_port)"
 secret="$(openssl rand -hex 32)"
 (umask 077; cat > "$work/garage.toml" <<TOML
 metadata_dir = "$work/s3/meta"
@@ -55,7 +60,7 @@ export AWS_ACCESS_KEY_ID="GK$(openssl rand -hex 12)" AWS_SECRET_ACCESS_KEY="$(op
 GARAGE_DEFAULT_ACCESS_KEY="$AWS_ACCESS_KEY_ID" GARAGE_DEFAULT_SECRET_KEY="$AWS_SECRET_ACCESS_KEY" GARAGE_DEFAULT_BUCKET=evidence \
   RUST_LOG=warn "$garage" -c "$work/garage.toml" server --single-node --default-bucket >"$work/garage.log" 2>&1 &
 garage_pid=$!
-for _ in $(seq 200); do
+for _ in $(seq 600); do
   if python3 -c "import urllib.request; urllib.request.urlopen('http://127.0.0.1:$admin_port/health', timeout=1)" 2>/dev/null; then ready=1; break; fi
   sleep 0.1
 done

@@ -31,5 +31,5 @@ echo "== the stories in a browser, and other people's clients"
 (cd tests/browser && npm ci --no-audit --no-fund --silent)
 export TEMOIN_TEST_BINARY="$CARGO_TARGET_DIR/debug/temoin"
 export TEMOIN_TEST_TUSPY="$cache/tuspy-1.1.0/bin/python"
-node --test tests/browser/
-TEMOIN_TEST_PAIR=grown infra/servers.sh node --test tests/browser/
+node --test --test-concurrency=1 tests/browser/
+TEMOIN_TEST_PAIR=grown infra/servers.sh node --test --test-concurrency=1 tests/browser/

@@ -1,7 +1,8 @@
 //! Staff accounts: making and disabling them, how their owners prove who they are (`password.rs`, `totp.rs`, `passkey.rs`, `sso.rs`), the sessions
-//! that follow (`session.rs`), and a way back in for who lost everything (`recover.rs`).
+//! that follow (`session.rs`), what their owners are told of it (`lately.rs`), and a way back in for who lost everything (`recover.rs`).
 
 mod colleague;
+mod lately;
 mod name;
 mod passkey;
 mod password;
@@ -11,6 +12,7 @@ mod sso;
 mod totp;
 
 pub use colleague::{refuse as refuse_colleague, vouch};
+pub use lately::{By, Did, lately};
 pub use passkey::Passkeys;
 pub use password::hash_password;
 pub use recover::{agree_to_recovery, ask_recovery, recover, recovery_link, refuse_recovery};
@@ -27,8 +29,34 @@ use crate::db::{self, Tx, accounts::NewAccount};
 use crate::domain::actor::{Actor, Person, Role};
 use crate::domain::custody::{Draft, EventType, SubjectKind};
 use crate::domain::purpose::{PurposeCode, worded};
-use crate::domain::value::{Id, Sha256, shown};
+use crate::domain::value::{DAY_US, Id, Sha256, shown};
 use crate::error::{Error, Result};
+
+/// A link that nobody opened must not lie about in a log for ever; each start prints a new one.
+const SETUP_US: i64 = DAY_US;
+
+/// Whether the link by which the first administrator makes their account is still good.
+pub async fn setup_is_open(app: &App, tx: &mut Tx, token: &str) -> Result<bool> {
+    Ok(db::accounts::setup_link_is_open(tx, Sha256::of(token.as_bytes()), app.now().plus(-SETUP_US)).await?
+        && db::accounts::count(tx).await? == 0)
+}
+
+/// Makes the first administrator's account by that link, which serves once.
+pub async fn set_up(app: &App, token: &str, name: &str, password: String) -> Result<()> {
+    let mut tx = app.db.read().await?;
+    if !setup_is_open(app, &mut tx, token).await? {
+        return Err(Error::NotFound);
+    }
+    drop(tx);
+    let hash = hash_password(app, name, password).await?;
+    let mut tx = app.db.begin().await?;
+    if !db::accounts::use_setup_link(&mut tx, Sha256::of(token.as_bytes()), app.now().plus(-SETUP_US), app.now()).await? {
+        return Err(Error::NotFound);
+    }
+    let agency = home(app, &mut tx).await?;
+    create(app, &mut tx, Actor::Operator, agency, name, Role::Administrator, hash).await?;
+    tx.commit().await
+}
 
 /// The agency that new accounts and appeals belong to where none is named: the deployment's first.
 pub async fn home(app: &App, tx: &mut Tx) -> Result<Id> {

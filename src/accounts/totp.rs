@@ -4,6 +4,7 @@
 use chacha20poly1305::aead::{Aead as _, KeyInit as _, Payload};
 use chacha20poly1305::{ChaCha20Poly1305, Nonce};
 use data_encoding::BASE32_NOPAD;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use totp_rs::{Algorithm, Builder, Secret};
 
 use crate::app::{App, random};
@@ -18,6 +19,8 @@ const SECRET_BYTES: usize = 20;
 const NONCE_BYTES: usize = 12;
 const CEREMONY: &str = "totp";
 const CEREMONY_US: i64 = 15 * MINUTE_US;
+/// What a label does not carry as it is; the colon parts who gave the secret from whose it is.
+const LABEL: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b':');
 
 /// A secret that is offered, and not the account's before a code of it was shown.
 pub struct Offer {
@@ -45,8 +48,9 @@ async fn offer(app: &App, tx: &mut Tx, person: &Person, secret: &[u8], again: bo
     let (ticket, token) = app.new_secret();
     let wrapped = BASE32_NOPAD.encode(&wrap(app, person.id, secret)?);
     db::factors::begin(tx, token, CEREMONY, Some(person.id), &wrapped, app.now().plus(CEREMONY_US)).await?;
-    let label = percent(&format!("Témoin:{}", person.name));
-    let url = format!("otpauth://totp/{label}?secret={text}&issuer={}", percent("Témoin"));
+    let label = format!("Témoin:{}", person.name);
+    let (label, issuer) = (utf8_percent_encode(&label, LABEL), utf8_percent_encode("Témoin", LABEL));
+    let url = format!("otpauth://totp/{label}?secret={text}&issuer={issuer}");
     let code = qrcode::QrCode::new(url.as_bytes()).map_err(Error::internal)?;
     let picture = code.render::<qrcode::render::svg::Color<'_>>().min_dimensions(220, 220).build();
     Ok(Offer { ticket, secret: text, picture, again })
@@ -126,12 +130,6 @@ pub(super) fn open_secret(app: &App, account: Id, wrapped: &[u8]) -> Result<Vec<
     let (nonce, sealed) = wrapped.split_first_chunk::<NONCE_BYTES>().ok_or_else(damaged)?;
     let payload = Payload { msg: sealed, aad: &account.blob() };
     cipher(app).decrypt(&Nonce::from(*nonce), payload).map_err(|_| damaged())
-}
-
-fn percent(text: &str) -> String {
-    text.bytes()
-        .map(|b| if b.is_ascii_alphanumeric() || b"-_.~:".contains(&b) { char::from(b).to_string() } else { format!("%{b:02X}") })
-        .collect()
 }
 
 #[cfg(test)]

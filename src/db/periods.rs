@@ -1,5 +1,6 @@
 //! For how long an appeal's exhibits are kept, and which of them are over their time.
 
+use super::retention::waits_for_person;
 use super::{Tx, id, json, to_json, unsigned};
 use crate::domain::retention::{Category, Periods};
 use crate::domain::value::{Id, Utc};
@@ -77,15 +78,11 @@ pub async fn free(tx: &mut Tx, appeal: Id, category: Category, before: Utc, refu
     .collect()
 }
 
-/// Erasures of an appeal that were asked for because its time is over, and that wait for this person too: neither asked for nor agreed to by
-/// them, nor asked for by periods that they set.
+/// Erasures of an appeal that were asked for because its time is over, and that wait for this person, too.
 pub async fn waiting_for(tx: &mut Tx, appeal: Id, person: Id, limit: i64) -> Result<Vec<Id>> {
     sql!(all tx, (Vec<u8>,),
-        "SELECT e.id FROM erasure e WHERE e.appeal_id = $1 AND e.state = 'requested' AND e.basis = 'retention'
-           AND (e.requested_by IS NULL OR e.requested_by <> $2) AND (e.periods_by IS NULL OR e.periods_by <> $2)
-           AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.exhibit_id = e.exhibit_id AND h.released_at IS NULL)
-           AND NOT EXISTS (SELECT 1 FROM erasure_approval p WHERE p.erasure_id = e.id AND p.account_id = $2)
-         ORDER BY e.requested_at, e.id LIMIT $3",
+        concat!("SELECT e.id FROM erasure e WHERE e.appeal_id = $1 AND e.basis = 'retention' AND ", waits_for_person!(), "
+         ORDER BY e.requested_at, e.id LIMIT $3"),
         appeal.blob(), person.blob(), limit)?
     .into_iter()
     .map(|r| id(&r.0))

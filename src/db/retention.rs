@@ -172,15 +172,23 @@ pub async fn request(tx: &mut Tx, e: NewErasure<'_>, now: Utc) -> Result<()> {
     Ok(())
 }
 
-/// How many erasures of an agency wait for this person, too, up to a limit: neither asked for nor agreed to by them, nor asked for by periods that
-/// they set.
-pub async fn waiting_for(tx: &mut Tx, agency: Id, person: Id, limit: u64) -> Result<u64> {
-    let (n,) = sql!(one tx, (i64,),
-        "SELECT COUNT(*) FROM (SELECT 1 FROM erasure e JOIN appeal p ON p.id = e.appeal_id
-           WHERE p.agency_id = $1 AND e.state = 'requested'
+/// That an erasure `e` waits for the person `$2`, too: neither asked for nor agreed to by them, nor asked for by periods that they set. What
+/// [`Erasure::waits_for`] says of one, and without those that a hold keeps from everybody.
+macro_rules! waits_for_person {
+    () => {
+        "e.state = 'requested'
              AND (e.requested_by IS NULL OR e.requested_by <> $2) AND (e.periods_by IS NULL OR e.periods_by <> $2)
              AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.exhibit_id = e.exhibit_id AND h.released_at IS NULL)
-             AND NOT EXISTS (SELECT 1 FROM erasure_approval x WHERE x.erasure_id = e.id AND x.account_id = $2) LIMIT $3) w",
+             AND NOT EXISTS (SELECT 1 FROM erasure_approval x WHERE x.erasure_id = e.id AND x.account_id = $2)"
+    };
+}
+pub(super) use waits_for_person;
+
+/// How many erasures of an agency wait for this person, too, up to a limit.
+pub async fn waiting_for(tx: &mut Tx, agency: Id, person: Id, limit: u64) -> Result<u64> {
+    let (n,) = sql!(one tx, (i64,),
+        concat!("SELECT COUNT(*) FROM (SELECT 1 FROM erasure e JOIN appeal p ON p.id = e.appeal_id
+           WHERE p.agency_id = $1 AND ", waits_for_person!(), " LIMIT $3) w"),
         agency.blob(), person.blob(), signed(limit))?;
     Ok(unsigned(n))
 }

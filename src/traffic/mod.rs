@@ -17,7 +17,7 @@ pub use looks::Looks;
 pub use once::Once;
 pub use progress::Progress;
 pub use pulses::Pulses;
-pub use turns::{Turn, Turns};
+pub use turns::{Arrival, Turn, Turns};
 
 use crate::config::Config;
 use crate::domain::value::{Id, Sha256, Utc};

@@ -33,11 +33,18 @@ pub struct Turn {
     held: Option<OwnedMutexGuard<()>>,
 }
 
+/// A request's place in the order of arrival.
+#[derive(Clone, Copy)]
+pub struct Arrival(u64);
+
 impl Turns {
-    /// Called when a request arrives; resolves when everybody before has let go. `Conflict` when somebody newer came
-    /// meanwhile.
-    pub async fn take(&self, id: Id) -> Result<Turn> {
-        let arrival = self.arrivals.fetch_add(1, Ordering::SeqCst) + 1;
+    /// Called when a request arrives, before anything else is asked or read for it: that may take one longer than the next.
+    pub fn arrive(&self) -> Arrival {
+        Arrival(self.arrivals.fetch_add(1, Ordering::SeqCst) + 1)
+    }
+
+    /// Resolves when everybody before has let go. `Conflict` when somebody newer came meanwhile.
+    pub async fn take(&self, id: Id, Arrival(arrival): Arrival) -> Result<Turn> {
         let slot = {
             let mut slots = self.slots.lock().map_err(Error::internal)?;
             let new = || Arc::new(Slot { newest: watch::Sender::new(0), busy: Arc::default() });
@@ -102,17 +109,17 @@ mod tests {
     #[tokio::test]
     async fn the_newest_wins_and_the_older_is_told() {
         let turns = Arc::new(Turns::default());
-        let mut first = turns.take(id(1)).await.unwrap();
-        let other = turns.take(id(2)).await.unwrap();
+        let mut first = turns.take(id(1), turns.arrive()).await.unwrap();
+        let other = turns.take(id(2), turns.arrive()).await.unwrap();
         let waiting = tokio::spawn({
             let turns = turns.clone();
-            async move { turns.take(id(1)).await.map(|_| ()) }
+            async move { turns.take(id(1), turns.arrive()).await.map(|_| ()) }
         });
         first.overtaken().await;
         // A third one arrives while the second still waits: the second loses without ever having held it.
         let third = tokio::spawn({
             let turns = turns.clone();
-            async move { turns.take(id(1)).await }
+            async move { turns.take(id(1), turns.arrive()).await }
         });
         assert!(matches!(waiting.await.unwrap(), Err(Error::Conflict)));
         drop(first);
@@ -121,10 +128,20 @@ mod tests {
         assert!(turns.slots.lock().unwrap().is_empty(), "nothing is left behind");
     }
 
+    /// The older one was slow to find out what it is about.
+    #[tokio::test]
+    async fn who_came_first_and_starts_late_loses() {
+        let turns = Turns::default();
+        let (older, newer) = (turns.arrive(), turns.arrive());
+        let mut live = turns.take(id(1), newer).await.unwrap();
+        assert!(matches!(turns.take(id(1), older).await, Err(Error::Conflict)));
+        assert!(tokio::time::timeout(Duration::from_millis(50), live.overtaken()).await.is_err());
+    }
+
     #[tokio::test]
     async fn nobody_is_overtaken_by_silence() {
         let turns = Turns::default();
-        let mut turn = turns.take(id(1)).await.unwrap();
+        let mut turn = turns.take(id(1), turns.arrive()).await.unwrap();
         assert!(tokio::time::timeout(Duration::from_millis(50), turn.overtaken()).await.is_err());
     }
 }

@@ -10,7 +10,6 @@ use serde::Deserialize;
 use crate::accounts::{self, Change};
 use crate::db;
 use crate::domain::actor::{Actor, Person, Role};
-use crate::domain::value::{DAY_US, Sha256};
 use crate::error::{Error, Result};
 use crate::web::account::short;
 use crate::web::extract::{Administering, AppState, Frame, JudgingRecovery, PathId};
@@ -32,33 +31,16 @@ pub struct NewPerson {
     role: String,
 }
 
-/// A link that nobody opened must not lie about in a log for ever; each start prints a new one.
-const SETUP_US: i64 = DAY_US;
-
 pub async fn setup_page(State(app): State<AppState>, frame: Frame, Path(token): Path<String>) -> Result<Response> {
     let mut tx = app.db.read().await?;
-    if !db::accounts::setup_link_is_open(&mut tx, Sha256::of(token.as_bytes()), app.now().plus(-SETUP_US)).await? {
+    if !accounts::setup_is_open(&app, &mut tx, &token).await? {
         return Err(Error::NotFound);
     }
     page(&SetupPage { t: frame.language.texts(), frame, token })
 }
 
 pub async fn setup(State(app): State<AppState>, Path(token): Path<String>, Form(given): Form<NewPerson>) -> Result<Response> {
-    let mut tx = app.db.read().await?;
-    let open = db::accounts::setup_link_is_open(&mut tx, Sha256::of(token.as_bytes()), app.now().plus(-SETUP_US)).await?;
-    let empty = db::accounts::count(&mut tx).await? == 0;
-    drop(tx);
-    if !open || !empty {
-        return Err(Error::NotFound);
-    }
-    let hash = accounts::hash_password(&app, &given.name, given.password).await?;
-    let mut tx = app.db.begin().await?;
-    if !db::accounts::use_setup_link(&mut tx, Sha256::of(token.as_bytes()), app.now().plus(-SETUP_US), app.now()).await? {
-        return Err(Error::NotFound);
-    }
-    let agency = accounts::home(&app, &mut tx).await?;
-    accounts::create(&app, &mut tx, Actor::Operator, agency, &given.name, Role::Administrator, hash).await?;
-    tx.commit().await?;
+    accounts::set_up(&app, &token, &given.name, given.password).await?;
     Ok(Redirect::to("/login").into_response())
 }
 

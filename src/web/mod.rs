@@ -27,6 +27,7 @@ mod tls;
 mod verifier;
 mod weakness;
 mod witness;
+mod words;
 
 pub use api::openapi;
 pub use listen::serve;

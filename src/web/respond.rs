@@ -11,12 +11,16 @@ use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use i18n_embed::fluent::FluentLanguageLoader;
 use i18n_embed_fl::fl;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
 use super::extract::AppState;
 use super::language::{COOKIE, Language, SECURE_COOKIE, from_query};
 use crate::error::Error;
 use crate::intake;
+
+/// What a value in a query does not carry as it is (RFC 3986: all but unreserved characters; the slash, allowed there, stays legible).
+const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// What every page may do, unless its handler says otherwise.
 pub const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
@@ -88,9 +92,13 @@ pub async fn frame(State(app): State<AppState>, request: Request, next: Next) ->
             response.headers().iter().filter(|(name, _)| outlives_error(name)).map(|(n, v)| (n.clone(), v.clone())).collect();
         response = match (&error, asks) {
             // A person who has not said yet why they look is asked, and then led on.
-            (Error::ProofNeeded, _) if !for_script => Redirect::to(&format!("/prove?to={}", percent(&from))).into_response(),
+            (Error::ProofNeeded, _) if !for_script => {
+                Redirect::to(&format!("/prove?to={}", utf8_percent_encode(&from, VALUE))).into_response()
+            }
             (Error::FactorMissing, _) if !for_script => Redirect::to("/account").into_response(),
-            (Error::PurposeMissing, Some(to)) if !for_program => Redirect::to(&format!("/purpose?to={}", percent(&to))).into_response(),
+            (Error::PurposeMissing, Some(to)) if !for_program => {
+                Redirect::to(&format!("/purpose?to={}", utf8_percent_encode(&to, VALUE))).into_response()
+            }
             (_, asks) => {
                 let back = if asks.is_none() { Some(from).filter(|f| f != "/") } else { None };
                 rendered(&error, language, for_program, back, app.demo.load(Ordering::Relaxed))
@@ -123,13 +131,6 @@ fn page_of(path: &str) -> String {
         [list @ ("erasures" | "identities" | "accounts" | "recoveries" | "account" | "retention" | "requests"), ..] => format!("/{list}"),
         _ => "/".to_owned(),
     }
-}
-
-/// A text as a value in a query.
-fn percent(text: &str) -> String {
-    text.bytes()
-        .map(|b| if b.is_ascii_alphanumeric() || b"/-_.~".contains(&b) { char::from(b).to_string() } else { format!("%{b:02X}") })
-        .collect()
 }
 
 /// Headers that a handler puts beside an error, and that its form must not lose: the upload protocols speak in them.

@@ -49,7 +49,7 @@ before(async () => {
 after(() => {
   nginx?.kill();
   caddy?.kill();
-  server?.stop();
+  await server?.stop();
   rmSync(dir, { recursive: true, force: true });
 });
 
@@ -170,7 +170,7 @@ test('the appeal page stands while the server is drowned', async () => {
     assert.ok((await again.text()).includes(words), 'each language has its own');
   }
   assert.equal((await fetch(`${through}/a/NOWHERE`)).status, 404);
-  server.stop();
+  await server.stop();
   await until('the server is gone', () => fetch(`${server.base}/healthz`).then(() => false, () => true));
   const standing = await ask('fr');
   assert.equal(standing.status, 200);

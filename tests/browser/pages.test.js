@@ -15,18 +15,14 @@ before(async () => {
     cli(['user', 'add', name, '--role', role, '--password-stdin'], PASSWORD);
   }
   token = cli(['token', 'add', 'ines', '--purpose', 'investigation', '--reason', 'Affaire 12/2026']).split('\n').pop().trim();
-  await until('the whole demonstration is fed and examined', async () => {
-    const { files } = JSON.parse(cli(['appeal', 'list', '--json']));
-    const { jobs_waiting: jobs } = await (await fetch(`${base}/readyz`)).json();
-    return files >= 304 && jobs <= 1;
-  }, 300, 400);
+  await server.fed();
   items = (await (await fetch(`${base}/api/v1/appeals/DEMO-26/exhibits?limit=200`, { headers: { authorization: `Bearer ${token}` } })).json()).items;
   browser = await startBrowser();
 });
 
 after(async () => {
   await browser?.close();
-  server?.stop();
+  await server?.stop();
 });
 
 async function signIn(name, options = {}) {

@@ -44,8 +44,8 @@ before(async () => {
 
 after(async () => {
   await browser?.close();
-  server?.stop();
-  insisting?.stop();
+  await server?.stop();
+  await insisting?.stop();
   listening?.close();
 });
 

@@ -13,17 +13,13 @@ before(async () => {
   server = await startServer({ args: ['--demo'] });
   ({ data, base, cli } = server);
   for (const role of ['investigator', 'supervisor', 'auditor', 'administrator']) cli(['user', 'add', `test-${role}`, '--role', role, '--password-stdin'], PASSWORD);
-  await until('the whole demonstration is fed and examined', async () => {
-    const { files } = JSON.parse(cli(['appeal', 'list', '--json']));
-    const { jobs_waiting: jobs } = await (await fetch(`${base}/readyz`)).json();
-    return files >= 304 && jobs <= 1;
-  }, 300, 400);
+  await server.fed();
   browser = await startBrowser();
 });
 
 after(async () => {
   await browser?.close();
-  server?.stop();
+  await server?.stop();
 });
 
 async function photo() {
@@ -101,7 +97,7 @@ test('an investigator filters, opens, and decides by keyboard', async () => {
   await page.click('section.card h2 a');
   await page.waitForSelector('.cell');
   await page.click('.ws-bar a[href$="/exhibits"]');
-  await page.waitForSelector('.grid img');
+  await page.locator('.grid img').nth(39).waitFor();
   const loaded = await page.$$eval('.grid img', async (all) => {
     await Promise.all(all.slice(0, 8).map((i) => i.decode()));
     return all.length;
@@ -159,6 +155,7 @@ test('an investigator filters, opens, and decides by keyboard', async () => {
   await look(page, 'investigator-8-contact');
   await page.click('main a');
   await page.waitForSelector('#decision');
+  await page.waitForLoadState('load');
   assert.match(await page.textContent('main'), /identity\.unmasked/);
   await page.goto(decided);
   await page.goto(page.url().replace(/\/exhibits\/(.*)$/, (_, id) => `/appeals/DEMO-26/bulk?exhibit=${id.split('?')[0]}`));
@@ -212,11 +209,7 @@ test('an auditor checks a receipt and sees no media', async () => {
   const bytes = await photo();
   const sent = await (await fetch(`${base}/api/v1/submissions/${opened.id}/files`, { method: 'POST', headers: { authorization: `Bearer ${opened.token}` }, body: bytes })).json();
   let proof;
-  for (let n = 0; n < 50; n++) {
-    proof = await fetch(`${base}/r/${opened.receipt}/proof/${sent.exhibit}`);
-    if (proof.ok) break;
-    await new Promise((r) => setTimeout(r, 100));
-  }
+  await until('its proof', async () => (proof = await fetch(`${base}/r/${opened.receipt}/proof/${sent.exhibit}`)).ok);
   const receipt = await proof.text();
   const page = await signIn('auditor');
   assert.equal(new URL(page.url()).pathname, '/audit');
@@ -253,7 +246,7 @@ test('an auditor checks a receipt and sees no media', async () => {
   await page.goto(`${base}/audit/verify`);
   await page.fill('#hash', sent.sha256);
   await page.click('form.stack button');
-  assert.ok((await page.textContent('main')).includes(sent.exhibit));
+  await page.waitForSelector(`main:has-text("${sent.exhibit}")`);
   assert.equal((await page.goto(`${base}/exhibits/${sent.exhibit}`)).status(), 403);
   assert.equal((await page.goto(`${base}/exhibits/${sent.exhibit}/view`)).status(), 403);
   // Offline, with the program alone.
@@ -271,7 +264,7 @@ test('an administrator makes an account', async () => {
   await page.selectOption('#role', 'investigator');
   await page.fill('#password', PASSWORD);
   await page.click('form[action="/accounts"] button');
-  assert.ok((await page.textContent('table')).includes('Omar'));
+  await page.waitForSelector('tr:has-text("Omar")');
   await page.context().close();
 });
 

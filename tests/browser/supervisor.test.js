@@ -38,7 +38,7 @@ before(async () => {
 
 after(async () => {
   await browser?.close();
-  server?.stop();
+  await server?.stop();
 });
 
 async function signIn(name, locale = 'en-GB') {
@@ -158,11 +158,11 @@ test('a colleague whom one person made waits for another\'s word', async () => {
   await sue.goto(`${server.base}/recoveries`);
   await sue.focus('section:has-text("Cne Petit") button[value="vouch"]');
   await sue.keyboard.press('Enter');
-  await sue.waitForFunction(() => !document.body.textContent.includes('Cne Petit'));
+  await sue.waitForSelector('section:has-text("Cne Petit")', { state: 'detached' });
   // Of the other one she says that there is nobody.
   await sue.focus('section:has-text("Cdt Moreau") button[value="refuse"]');
   await sue.keyboard.press('Enter');
-  await sue.waitForFunction(() => !document.body.textContent.includes('Cdt Moreau'));
+  await sue.waitForSelector('section:has-text("Cdt Moreau")', { state: 'detached' });
   await root.goto(`${server.base}/accounts`);
   await root.waitForSelector('tr:has-text("Cdt Moreau"):has-text("nobody knows this colleague")');
   await look(root, 'administrator-accounts-refused');
@@ -175,7 +175,8 @@ test('a colleague whom one person made waits for another\'s word', async () => {
   await petit.fill('#old', PASSWORD);
   await petit.fill('#new', 'known to nobody but me');
   await petit.press('#new', 'Enter');
-  await petit.waitForFunction(() => !document.querySelector('[role="alert"]'));
+  await petit.waitForSelector('[role="alert"]', { state: 'detached' });
+  await petit.waitForLoadState('load');
   await petit.goto(`${server.base}/appeals`);
   assert.equal(new URL(petit.url()).pathname, '/appeals');
   for (const page of [root, sue, petit]) await page.context().close();

@@ -52,14 +52,21 @@ export async function startServer({ args = [], env = {}, port = 0 } = {}) {
   };
   // Straight on the database, as somebody with a hand in it would.
   const sql = (text) => {
-    const [tool, words] = settings.TEMOIN_DATABASE ? ['psql', [settings.TEMOIN_DATABASE, '-qc', text]] : ['sqlite3', ['-cmd', '.timeout 5000', join(data, 'temoin.db'), text]];
+    const [tool, words] = settings.TEMOIN_DATABASE ? ['psql', [settings.TEMOIN_DATABASE, '-qc', text]] : ['sqlite3', ['-cmd', '.timeout 120000', join(data, 'temoin.db'), text]];
     const done = spawnSync(tool, words, { encoding: 'utf8' });
     assert.equal(done.status, 0, done.stderr);
   };
   const child = spawn(binary, ['serve', ...args], { env: settings, stdio: 'ignore' });
   await until('the server did not start', () => fetch(`${base}/healthz`).then(() => true, () => false));
-  const stop = () => { child.kill(); rmSync(data, { recursive: true, force: true }); };
-  return { base, port, data, cli, sql, stop };
+  // It writes to the end: what it writes into is removed when it has ended.
+  const ended = new Promise((resolve) => child.on('exit', resolve));
+  const stop = async () => { child.kill(); await ended; rmSync(data, { recursive: true, force: true }); };
+  /** Waits until the demonstration is fed and examined: drawing, sending and examining 304 files takes minutes on a small machine. */
+  const fed = () => until('the whole demonstration is fed and examined', async () => {
+    if ((await (await fetch(`${base}/readyz`)).json()).jobs_waiting > 0) return false;
+    return JSON.parse(cli(['appeal', 'list', '--json'])).files >= 304;
+  }, 600, 2_000);
+  return { base, port, data, cli, sql, stop, fed };
 }
 
 /** An open appeal around 48.85, 2.35. */

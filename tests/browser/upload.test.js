@@ -20,7 +20,7 @@ before(async () => {
 
 after(async () => {
   await browser?.close();
-  server?.stop();
+  await server?.stop();
 });
 
 /** Passes bytes on at a pace, and cuts every connection after so many. Addresses in answers lead back to the proxy. */
@@ -36,7 +36,7 @@ async function badNetwork({ bytesPerSecond = 0, cutAfter = 0 }) {
     phone.on('data', (chunk) => {
       passed += chunk.length;
       dead ||= state.swallow;
-      if (dead) return;
+      if (dead) { state.swallowed = (state.swallowed ?? 0) + chunk.length; return; }
       if (state.cutAfter && passed > state.cutAfter) { state.cuts++; phone.resetAndDestroy(); far.resetAndDestroy(); return; }
       far.write(chunk);
       if (bytesPerSecond) { phone.pause(); setTimeout(() => phone.resume(), (1000 * chunk.length) / bytesPerSecond); }
@@ -59,7 +59,7 @@ async function begin(base, { locale = 'en-GB', ...more } = {}) {
   // The progress frame of a page without script stays open: such a page never counts as loaded.
   await page.waitForURL(/\/send$/, { waitUntil: 'commit' });
   await page.waitForSelector('#send-button', { state: 'attached' });
-  if (more.javaScriptEnabled !== false) await page.waitForFunction(() => document.documentElement.classList.contains('script'));
+  if (more.javaScriptEnabled !== false) await page.waitForSelector('html.script', { state: 'attached' });
   return { context, page, broken };
 }
 
@@ -105,7 +105,7 @@ for (const [locale, words] of [['en-GB', { got: 'Received', thanks: 'Received. T
     assert.ok(await page.isChecked('input[name=own][value=yes]'));
     assert.match(await page.inputValue('input[name=lat]'), /^48[.]85/);
     // The same picture again is recognised before it is sent.
-    await page.waitForFunction(() => document.documentElement.classList.contains('script'));
+    await page.waitForSelector('html.script', { state: 'attached' });
     const sent = [];
     page.on('request', (r) => { if (r.url().includes('/uploads')) sent.push(r.method()); });
     await page.setInputFiles('#media', [{ name: 'again.jpg', mimeType: 'image/jpeg', buffer: bytes }]);
@@ -137,7 +137,7 @@ for (const [locale, word] of [['en-GB', 'Received'], ['fr-FR', 'Reçu']]) test(`
 for (const [locale, word, says] of [['en-GB', 'Received', /No network/], ['fr-FR', 'Reçu', /réseau/]]) test(`without a network it waits, says so, and goes on by itself, ${locale}`, async () => {
   const network = await badNetwork({ bytesPerSecond: 400_000 });
   const { context, page } = await begin(network.base, { locale });
-  const bytes = noise(2_000_000);
+  const bytes = noise(4_000_000);
   await page.setInputFiles('#any', [{ name: 'film.mp4', mimeType: 'video/mp4', buffer: bytes }]);
   await until('it is on its way', async () => Number(await page.getAttribute('#bar', 'value')) > 0);
   await context.setOffline(true);
@@ -190,7 +190,7 @@ test('pause, go on, remove; a refusal is said in words', async () => {
   newAppeal(server, 'PETIT', ['--file-bytes-max', '100000']);
   const network = await badNetwork({ bytesPerSecond: 300_000 });
   const { context, page } = await begin(network.base);
-  await page.setInputFiles('#any', [{ name: 'one.mp4', mimeType: 'video/mp4', buffer: noise(900_000) }]);
+  await page.setInputFiles('#any', [{ name: 'one.mp4', mimeType: 'video/mp4', buffer: noise(3_000_000) }]);
   await until('it is on its way', async () => (await state(page, 'one.mp4')) === 'Sending…');
   await page.click('#pause');
   await until('it pauses', async () => (await state(page, 'one.mp4')) === 'Paused');
@@ -204,7 +204,7 @@ test('pause, go on, remove; a refusal is said in words', async () => {
   const other = await small.newPage();
   await other.goto(`${server.base}/a/PETIT`);
   await other.click('button.main');
-  await other.waitForFunction(() => document.documentElement.classList.contains('script'));
+  await other.waitForSelector('html.script', { state: 'attached' });
   await other.setInputFiles('#any', [{ name: 'cloud.jpg', mimeType: 'image/jpeg', buffer: Buffer.alloc(0) }]);
   await until('an empty file is said to be empty', async () => /is empty/.test(await state(other, 'cloud.jpg')));
   const row = other.locator('li.file', { hasText: 'cloud.jpg' });
@@ -233,8 +233,8 @@ test('without script the form sends everything, and the frame tells', async () =
   await page.check('input[name=own][value=yes]');
   await page.setInputFiles('#media', [{ name: 'petit.jpg', mimeType: 'image/jpeg', buffer: noise(100_000) }]);
   await page.setInputFiles('#any', [{ name: 'film.mp4', mimeType: 'video/mp4', buffer: bytes }]);
-  const frame = page.frames().find((f) => f.url().endsWith('/progress'));
-  assert.ok(frame, 'the progress frame');
+  let frame;
+  await until('the progress frame', () => (frame = page.frames().find((f) => f.url().endsWith('/progress'))));
   // The frame's own lines, read beside it: a frame that never ends cannot be asked through the browser's protocol.
   const lines = await fetch(frame.url(), { headers: { 'accept-language': 'fr' } });
   await page.click('#send-button', { noWaitAfter: true });
@@ -259,6 +259,7 @@ test('in a flood the browser works for its place', async () => {
   const waiting = await plain.newPage();
   await waiting.goto(`${server.base}/a/PONT`);
   await waiting.click('button.main');
+  await waiting.waitForSelector('#flood-state');
   assert.match((await waiting.textContent('main')).replace(/[\u2068\u2069]/g, ''), /Please wait 20 seconds/);
   await look(waiting, 'flood', { script: false });
   await plain.close();
@@ -280,7 +281,7 @@ test('two at a time, photos first, smaller chunks on a phone network, and the sc
   const page = await context.newPage();
   await page.goto(`${network.base}/a/PONT`);
   await page.click('button.main');
-  await page.waitForFunction(() => document.documentElement.classList.contains('script'));
+  await page.waitForSelector('html.script', { state: 'attached' });
   let [live, most] = [0, 0];
   const [order, sizes] = [[], []];
   const carries = (r) => r.method() === 'PATCH' || (r.method() === 'POST' && r.url().endsWith('/uploads'));
@@ -297,7 +298,7 @@ test('two at a time, photos first, smaller chunks on a phone network, and the sc
   const film = (name, length) => ({ name, mimeType: 'video/mp4', buffer: noise(length) });
   // The film is chosen first, and would have to wait for nothing.
   await page.check('#wifi-only', { force: true }).catch(() => assert.fail('a phone that says how it is connected has the switch'));
-  await page.setInputFiles('#any', [film('film.mp4', 9_000_000), film('clip.mp4', 2_000_000), { name: 'b.jpg', mimeType: 'image/jpeg', buffer: noise(300_000) },
+  await page.setInputFiles('#any', [film('film.mp4', 20_000_000), film('clip.mp4', 2_000_000), { name: 'b.jpg', mimeType: 'image/jpeg', buffer: noise(300_000) },
     { name: 'a.jpg', mimeType: 'image/jpeg', buffer: noise(200_000) }, { name: 'c.jpg', mimeType: 'image/jpeg', buffer: noise(400_000) }]);
   for (const name of ['a.jpg', 'b.jpg', 'c.jpg']) await done(page, name);
   assert.equal(await state(page, 'film.mp4'), 'Waits for Wi-Fi');
@@ -334,6 +335,7 @@ test('a connection that falls silent is given up, and the file goes on', async (
   await page.setInputFiles('#any', [{ name: 'film.mp4', mimeType: 'video/mp4', buffer: bytes }]);
   await page.clock.runFor(1_000);
   await until('it is on its way', async () => { await page.clock.runFor(500); return (await state(page, 'film.mp4')) === 'Sending…'; });
+  await until('something is swallowed', async () => { await page.clock.runFor(500); return network.state.swallowed > 0; });
   network.state.swallow = false;
   await page.clock.runFor(20_000);
   assert.notEqual(await state(page, 'film.mp4'), 'Received', 'not before it is taken for dead');
@@ -355,7 +357,7 @@ test('a place is taken back, a typed time is shown again', async () => {
   await page.fill('#words_field', 'a white van');
   await saved;
   await page.goto(page.url());
-  await page.waitForFunction(() => document.documentElement.classList.contains('script'));
+  await page.waitForSelector('html.script', { state: 'attached' });
   assert.equal(await page.inputValue('input[name=at]'), '2026-07-14T22:12');
   assert.ok(await page.isChecked('input[name=when][value=at]'));
   assert.match(await page.inputValue('input[name=lat]'), /^48/);

@@ -456,7 +456,8 @@ async fn promoted() {
 /// which is another program's reading of the same interface.)
 async fn locked(pair: Pair) {
     let oracles = std::env::var("TEMOIN_TEST_ORACLES").expect("infra/servers.sh names the judges");
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let held = crate::support::Port::new();
+    let port = held.number;
     struct Store(std::process::Child);
     impl Drop for Store {
         fn drop(&mut self) {

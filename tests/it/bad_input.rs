@@ -172,7 +172,7 @@ async fn bodies_that_lie_leave_nothing(pair: Pair) {
     let (_, shown) = server.get(&s.token, &format!("/api/v1/submissions/{}", s.id)).await;
     assert_eq!(shown["files"].as_array().unwrap().len(), 1, "only what was acknowledged is shown");
     if pair == Pair::Lite {
-        assert_eq!(std::fs::read_dir(server.path("media/staging")).unwrap().count(), 0, "nothing is left behind");
+        crate::support::nothing_is_staged(&server).await;
     }
 }
 
@@ -424,12 +424,7 @@ async fn a_cut_form_keeps_what_was_whole(pair: Pair) {
     socket.flush().unwrap();
     // Each finished part is committed while the connection is still open.
     let path = format!("/api/v1/submissions/{}", s.id);
-    for _ in 0..200 {
-        if server.get(&s.token, &path).await.1["files"].as_array().unwrap().len() == 2 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    crate::support::until("both are there", async || server.get(&s.token, &path).await.1["files"].as_array().unwrap().len() == 2).await;
     drop(socket);
     tokio::time::sleep(Duration::from_millis(300)).await;
     let (_, shown) = server.get(&s.token, &path).await;

@@ -3,9 +3,12 @@
 use std::fs;
 use std::process::Command;
 
+use crate::support::Port;
+
 /// A PostgreSQL of its own, for tests that stop it, fill it or put another in its place.
 pub struct Cluster {
     folder: tempfile::TempDir,
+    _held: Port,
     pub port: u16,
 }
 
@@ -25,8 +28,8 @@ impl Cluster {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         Command::new("chmod").arg("777").arg(folder.path()).status().unwrap();
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        Self { folder, port }
+        let held = Port::new();
+        Self { folder, port: held.number, _held: held }
     }
 
     /// One that runs, and has nothing in it.
@@ -44,7 +47,15 @@ impl Cluster {
         let mut text = fs::read_to_string(&rules).unwrap();
         text.push_str(&format!("host all all {network} trust\n"));
         fs::write(&rules, text).unwrap();
+        let loaded = || cluster.sql("SELECT pg_conf_load_time()");
+        let before = loaded();
         cluster.sql("SELECT pg_reload_conf()");
+        // A session learns of it when it begins, after the server has.
+        let until = std::time::Instant::now() + crate::support::PATIENCE;
+        while loaded() == before {
+            assert!(std::time::Instant::now() < until, "its rules are not read again");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
         cluster
     }
 

@@ -256,7 +256,7 @@ async fn a_hold_forbids_it_and_a_forged_tombstone_is_found(pair: Pair) {
         }
     };
     let tried = match pair {
-        Pair::Lite => Command::new("sqlite3").args(["-cmd", ".timeout 5000"]).arg(case.server.path("temoin.db")).arg(&remove).output(),
+        Pair::Lite => Command::new("sqlite3").args(["-cmd", ".timeout 120000"]).arg(case.server.path("temoin.db")).arg(&remove).output(),
         Pair::Grown => Command::new("psql").args([&case.server.database, "-1", "-v", "ON_ERROR_STOP=1", "-qc", &remove]).output(),
     }
     .unwrap();

@@ -9,7 +9,7 @@ use reqwest::StatusCode;
 use serde_json::Value;
 
 use crate::files::jpeg;
-use crate::support::{PATIENCE, Pair, Server, on_both, sha256};
+use crate::support::{PATIENCE, Pair, Port, Server, on_both, sha256, until};
 
 on_both!(
     addresses_have_budgets_and_only_named_proxies_are_believed,
@@ -101,8 +101,13 @@ async fn a_place_in_a_flood_is_worked_or_waited_for(pair: Pair) {
 }
 
 async fn drowned_intake_answers_politely_and_the_appeal_stands(pair: Pair) {
-    let limits =
-        [("TEMOIN_LIMITS__UPLOADS_MAX", "2"), ("TEMOIN_LIMITS__FLOOD_LARGE_MAX", "1"), ("TEMOIN_LIMITS__FLOOD_LARGE_BYTES", "1000")];
+    let metrics = Port::new();
+    let limits = [
+        ("TEMOIN_LIMITS__UPLOADS_MAX", "2"),
+        ("TEMOIN_LIMITS__FLOOD_LARGE_MAX", "1"),
+        ("TEMOIN_LIMITS__FLOOD_LARGE_BYTES", "1000"),
+        ("TEMOIN_METRICS__LISTEN", &format!("127.0.0.1:{}", metrics.number)),
+    ];
     let server = Server::start_with(pair, &limits).await;
     server.appeal("DROWN", &[]);
     let s = server.submission("DROWN", None).await;
@@ -116,7 +121,7 @@ async fn drowned_intake_answers_politely_and_the_appeal_stands(pair: Pair) {
         socket.write_all(head.as_bytes()).unwrap();
         hanging.push(socket);
     }
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    until("both are let in", async || server.under_way(&metrics).await == 2).await;
     let refused = server.send(&s, "x.jpg", jpeg(1, 10, 10)).await;
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(refused.headers().contains_key("retry-after"));
@@ -148,15 +153,8 @@ async fn drowned_intake_answers_politely_and_the_appeal_stands(pair: Pair) {
     assert_eq!(person.get(server.url("/a/DROWN")).send().await.unwrap().headers()["cache-control"], "no-store");
     // When the hanging ones have gone, everybody is welcome again; in a flood the small ones before the large.
     drop(hanging);
-    let mut status = StatusCode::SERVICE_UNAVAILABLE;
-    for _ in 0..100 {
-        status = server.send(&s, "x.jpg", jpeg(1, 10, 10)).await.status();
-        if status == StatusCode::CREATED {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    assert_eq!(status, StatusCode::CREATED);
+    until("there is room", async || server.send(&s, "x.jpg", jpeg(1, 10, 10)).await.status() == StatusCode::CREATED).await;
+    until("they have gone", async || server.under_way(&metrics).await == 0).await;
     assert!(server.cli(&["appeal", "flood", "DROWN", "on"]).status.success());
     let mut socket = TcpStream::connect(server.base.trim_start_matches("http://")).unwrap();
     let head = format!(
@@ -164,7 +162,7 @@ async fn drowned_intake_answers_politely_and_the_appeal_stands(pair: Pair) {
         s.id, s.token
     );
     socket.write_all(head.as_bytes()).unwrap();
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    until("it is let in", async || server.under_way(&metrics).await == 1).await;
     assert_eq!(server.send(&s, "large.bin", vec![1; 5000]).await.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(server.send(&s, "small.bin", vec![1; 500]).await.status(), StatusCode::CREATED);
 }
@@ -345,7 +343,7 @@ async fn progress_without_script(pair: Pair) {
 
 async fn who_takes_no_answer_is_given_up(pair: Pair) {
     const BYTES: usize = 40_000_000;
-    let server = Server::start_with(pair, &[("TEMOIN_LIMITS__WRITE_SECONDS", "2")]).await;
+    let mut server = Server::start_with(pair, &[("TEMOIN_LIMITS__WRITE_SECONDS", "2")]).await;
     server.appeal("READ", &[]);
     let token = server.token("investigator");
     let s = server.submission("READ", None).await;
@@ -362,7 +360,10 @@ async fn who_takes_no_answer_is_given_up(pair: Pair) {
     let end = socket.read_to_end(&mut taken);
     assert!(end.is_err() || taken.len() < BYTES, "the connection was kept for {} bytes", taken.len());
     assert!(taken.starts_with(b"HTTP/1.1 200"));
-    // Who reads gets everything.
+    // Who reads gets everything (of a server that gives this test's own pauses time, too).
+    server.kill();
+    server.set("TEMOIN_LIMITS__WRITE_SECONDS", None);
+    server.run().await;
     let whole = server.http.get(server.url(&format!("/api/v1/exhibits/{exhibit}/original"))).bearer_auth(&token).send().await.unwrap();
     assert_eq!(whole.bytes().await.unwrap().len(), BYTES);
 }

@@ -6,18 +6,15 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::files::jpeg;
-use crate::support::{Pair, Server, on_both, until};
+use crate::support::{Pair, Port, Server, on_both, until};
 
 on_both!(numbers_are_on_a_listener_of_their_own, logs_name_nobody, health_and_doctor_say_what_is_wrong, traces_go_to_a_collector,);
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 async fn numbers_are_on_a_listener_of_their_own(pair: Pair) {
     let mut server = Server::start(pair).await;
     server.kill();
-    let port = free_port();
+    let held = Port::new();
+    let port = held.number;
     server.set("TEMOIN_METRICS__LISTEN", Some(&format!("127.0.0.1:{port}")));
     server.run().await;
     server.appeal("COUNT", &[]);
@@ -144,7 +141,7 @@ async fn health_and_doctor_say_what_is_wrong(pair: Pair) {
     }
     // Asked to end, it says so at once, and goes on meanwhile.
     server.kill();
-    server.set("TEMOIN_LIMITS__DRAIN_SECONDS", Some("3"));
+    server.set("TEMOIN_LIMITS__DRAIN_SECONDS", Some("20"));
     server.run().await;
     std::process::Command::new("kill").arg(server.pid().to_string()).status().unwrap();
     until("it says that it is about to end", async || server.http.get(server.url("/readyz")).send().await.unwrap().status() == 503).await;

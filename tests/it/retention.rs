@@ -4,7 +4,7 @@ use reqwest::Client;
 use serde_json::{Value, json};
 
 use crate::files::jpeg;
-use crate::support::{Pair, Server, on_both};
+use crate::support::{Pair, Server, on_both, until};
 
 on_both!(what_is_over_its_time_goes_when_three_people_say_so, the_schedule_asks_by_itself);
 
@@ -93,6 +93,7 @@ async fn the_schedule_asks_by_itself(pair: Pair) {
     // Its turn comes once a day, and at each start.
     server.kill();
     server.run().await;
+    until("it has asked", async || asked(&server) == "3").await;
     server.settled().await;
     assert_eq!(asked(&server), "3", "neither what is held nor what has time");
     // Who set the periods agrees to nothing that comes of them; two others do.

@@ -131,8 +131,11 @@ async fn logins_are_throttled(pair: Pair) {
     assert_eq!(broken.status(), StatusCode::UNPROCESSABLE_ENTITY);
     assert!(broken.text().await.unwrap().contains("<h1>"), "people get a page");
     let mut last = StatusCode::OK;
-    for _ in 0..12 {
+    for _ in 0..40 {
         last = server.http.post(server.url("/login")).form(&[("name", "ines"), ("password", "wrong")]).send().await.unwrap().status();
+        if last == StatusCode::TOO_MANY_REQUESTS {
+            break;
+        }
     }
     assert_eq!(last, StatusCode::TOO_MANY_REQUESTS);
     // Another name from the same place still gets its answer.

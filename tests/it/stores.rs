@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::faults::crowd::Crowd;
 use crate::files::jpeg;
-use crate::support::{Pair, Server, Submission, sha256};
+use crate::support::{Pair, Server, Submission, sha256, unique};
 
 fn env(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run the tests with infra/test.sh, which starts Ceph"))
@@ -13,7 +13,7 @@ fn env(name: &str) -> String {
 
 /// The settings that lead to Ceph's gateway, a prefix of its own within the bucket that is named.
 fn on_ceph(server: &mut Server, variable: &str, more: &str) {
-    let url = env(variable).replace("PREFIX", &format!("t{}_{}", std::process::id(), server.port())) + more;
+    let url = env(variable).replace("PREFIX", &unique()) + more;
     server.set("TEMOIN_BLOBS", Some(&url));
     server.set("AWS_ACCESS_KEY_ID", Some(&env("CEPH_ACCESS_KEY_ID")));
     server.set("AWS_SECRET_ACCESS_KEY", Some(&env("CEPH_SECRET_ACCESS_KEY")));
@@ -203,7 +203,7 @@ async fn what_a_store_does_not_encrypt_is_refused() {
 async fn a_locked_log_stays_on_ceph() {
     let mut server = empty().await;
     on_ceph(&mut server, "TEMOIN_TEST_CEPH", "");
-    let published = env("TEMOIN_TEST_CEPH_LOCKED").replace("PREFIX", &format!("log{}", server.port())) + "&lock_days=2";
+    let published = env("TEMOIN_TEST_CEPH_LOCKED").replace("PREFIX", &format!("log_{}", unique())) + "&lock_days=2";
     server.set("TEMOIN_LOG__PUBLISHED", Some(&published));
     server.run().await;
     server.appeal("LOCKED", &[]);

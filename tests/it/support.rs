@@ -39,7 +39,7 @@ pub struct Server {
     pub dir: tempfile::TempDir,
     pub base: String,
     pub http: Client,
-    port: u16,
+    port: Port,
     pub database: String,
     blobs: String,
     child: Option<Child>,
@@ -55,13 +55,27 @@ fn env(name: &str) -> String {
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
-fn unique() -> String {
+/// A name that nothing else in this run has.
+pub fn unique() -> String {
     format!("t{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// A port that was free a moment ago.
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// A port that is nobody else's for as long as this lives: bound, and not listened at, so that a server that is told of it can (both
+/// agree to share it), and nobody is given it who asks for any.
+pub struct Port {
+    _held: std::os::fd::OwnedFd,
+    pub number: u16,
+}
+
+impl Port {
+    pub fn new() -> Self {
+        use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, socket_with, sockopt};
+        let held = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
+        sockopt::set_socket_reuseaddr(&held, true).unwrap();
+        bind(&held, &std::net::SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let number = std::net::SocketAddrV4::try_from(getsockname(&held).unwrap()).unwrap().port();
+        Self { _held: held, number }
+    }
 }
 
 fn binary() -> Command {
@@ -94,11 +108,11 @@ impl Server {
                 (database, env("TEMOIN_TEST_S3").replace("PREFIX", &name))
             }
         };
-        let port = free_port();
+        let port = Port::new();
         let mut server = Self {
             pair,
             dir,
-            base: format!("http://127.0.0.1:{port}"),
+            base: format!("http://127.0.0.1:{}", port.number),
             http: patient().redirect(reqwest::redirect::Policy::none()).build().unwrap(),
             port,
             database,
@@ -132,7 +146,7 @@ impl Server {
         command
             .current_dir(self.dir.path())
             .env("TEMOIN_DATA", self.dir.path())
-            .env("TEMOIN_LISTEN", format!("{address}:{}", self.port))
+            .env("TEMOIN_LISTEN", format!("{address}:{}", self.port.number))
             .env("TEMOIN_LIMITS__FREE_BYTES_MIN", "0")
             // Passwords alone, where a test is about something else; `people` is about what is asked for otherwise.
             .env("TEMOIN_ACCOUNTS__SECOND_FACTOR", "optional")
@@ -157,6 +171,13 @@ impl Server {
         }
     }
 
+    /// How many uploads it has let in and not answered yet. (It needs `TEMOIN_METRICS__LISTEN`.)
+    pub async fn under_way(&self, metrics: &Port) -> u32 {
+        let numbers = self.http.get(format!("http://127.0.0.1:{}/metrics", metrics.number)).send().await.unwrap().text().await.unwrap();
+        let line = numbers.lines().find_map(|l| l.strip_prefix("temoin_uploads_in_progress ")).unwrap_or_else(|| panic!("{numbers}"));
+        line.parse().unwrap()
+    }
+
     /// A second node on the same database, store and key.
     pub async fn beside(&self) -> Self {
         self.beside_with(&[], None).await
@@ -169,13 +190,13 @@ impl Server {
     }
 
     async fn beside_with(&self, more: &[(&str, &str)], room: Option<(String, String)>) -> Self {
-        let port = free_port();
+        let port = Port::new();
         let key = self.dir.path().join("keys/log.seed").to_string_lossy().into_owned();
         let extra = [("TEMOIN_LOG__SEED_FILE".to_owned(), key), ("TEMOIN_NODE".to_owned(), "n2".to_owned())];
         let mut other = Self {
             pair: self.pair,
             dir: tempfile::tempdir().unwrap(),
-            base: format!("http://{}:{port}", room.as_ref().map_or("127.0.0.1", |(_, address)| address)),
+            base: format!("http://{}:{}", room.as_ref().map_or("127.0.0.1", |(_, address)| address), port.number),
             http: self.http.clone(),
             port,
             // On a disk that is another process on the same machine.
@@ -193,7 +214,7 @@ impl Server {
     }
 
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.number
     }
 
     /// Where the media are, as the server was told.
@@ -204,7 +225,7 @@ impl Server {
     /// The end that a process is asked for; waits for it.
     pub async fn terminate(&mut self) {
         Command::new("kill").arg(self.pid().to_string()).status().unwrap();
-        let until = Instant::now() + Duration::from_secs(45);
+        let until = Instant::now() + PATIENCE;
         while !self.has_ended() {
             assert!(Instant::now() < until, "it does not end: {}", self.log());
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -449,7 +470,9 @@ impl Server {
     /// Runs SQL straight on the database, as somebody with a hand in it would.
     pub fn sql(&self, text: &str) {
         let done = match self.pair {
-            Pair::Lite => Command::new("sqlite3").args(["-cmd", ".timeout 5000"]).arg(self.dir.path().join("temoin.db")).arg(text).output(),
+            Pair::Lite => {
+                Command::new("sqlite3").args(["-cmd", ".timeout 120000"]).arg(self.dir.path().join("temoin.db")).arg(text).output()
+            }
             Pair::Grown => Command::new("psql").args([&self.database_url(), "-qc", text]).output(),
         }
         .unwrap();
@@ -463,7 +486,9 @@ impl Server {
     /// What a SELECT of one column finds, a line each.
     pub fn query(&self, text: &str) -> String {
         let done = match self.pair {
-            Pair::Lite => Command::new("sqlite3").args(["-cmd", ".timeout 5000"]).arg(self.dir.path().join("temoin.db")).arg(text).output(),
+            Pair::Lite => {
+                Command::new("sqlite3").args(["-cmd", ".timeout 120000"]).arg(self.dir.path().join("temoin.db")).arg(text).output()
+            }
             Pair::Grown => Command::new("psql").args([&self.database_url(), "-qtAc", text]).output(),
         }
         .unwrap();
@@ -597,4 +622,10 @@ pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
         assert!(Instant::now() < until, "in vain: {what}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+}
+
+/// Nothing half-sent lies about on a disk's server. (What is published is written there first, too, for a moment.)
+pub async fn nothing_is_staged(server: &Server) {
+    let staged = server.path("media/staging");
+    until("nothing is left behind", async || std::fs::read_dir(&staged).unwrap().count() == 0).await;
 }

@@ -4,7 +4,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::files::{Gps, jpeg, with_exif};
-use crate::support::{Pair, Server, on_both};
+use crate::support::{PATIENCE, Pair, Server, on_both};
 
 on_both!(
     a_content_is_before_one_person_at_a_time,
@@ -359,13 +359,19 @@ async fn filters_are_saved_and_tags_can_be_asked_for(pair: Pair) {
 async fn a_page_that_stays_open_is_told(pair: Pair) {
     let server = with_pictures(pair, 1).await;
     let (ines, omar) = (server.token("investigator"), server.token("supervisor"));
-    let mut stream = server.http.get(server.url("/api/v1/appeals/WORK/events")).bearer_auth(&ines).send().await.unwrap();
+    let open = async || server.http.get(server.url("/api/v1/appeals/WORK/events")).bearer_auth(&ines).send().await.unwrap();
+    let mut stream = open().await;
     assert_eq!(stream.headers()["content-type"], "text/event-stream");
+    let begun = std::time::Instant::now();
     let mut text = String::new();
     let mut pulses = async |until: &str| {
         while !text.contains(until) {
-            let chunk = stream.chunk().await.unwrap().unwrap_or_else(|| panic!("it ended without {until}: {text}"));
-            text.push_str(&String::from_utf8_lossy(&chunk));
+            match stream.chunk().await {
+                Ok(Some(chunk)) => text.push_str(&String::from_utf8_lossy(&chunk)),
+                // It ends now and then, and the page opens it again.
+                _ => stream = open().await,
+            }
+            assert!(begun.elapsed() < PATIENCE, "nothing tells {until}: {text}");
         }
         text.clone()
     };

@@ -21,7 +21,7 @@ fn certificate(server: &Server, name: &str) -> (String, String) {
 }
 
 fn curl(args: &[&str]) -> Output {
-    Command::new("curl").args(["-sS", "--max-time", "10"]).args(args).output().unwrap()
+    Command::new("curl").args(["-sS", "--max-time", "120"]).args(args).output().unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

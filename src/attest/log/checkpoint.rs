@@ -162,6 +162,7 @@ impl Duty {
             }
         }
         let mut tx = app.db.begin().await?;
+        tx.hurry().await?;
         let held = db::duties::take(&mut tx, DUTY, &app.instance, app.now(), DUTY_US).await?;
         tx.commit().await?;
         if held.is_some() != self.held.is_some() {
@@ -237,6 +238,7 @@ async fn sequence(app: &App, duty: Option<Held>, thoroughly: bool) -> Result<usi
     loop {
         if duty.is_some() && renewed.elapsed() > RENEW {
             let mut tx = app.db.begin().await?;
+            tx.hurry().await?;
             db::duties::take(&mut tx, DUTY, &app.instance, app.now(), DUTY_US).await?;
             tx.commit().await?;
             renewed = Instant::now();

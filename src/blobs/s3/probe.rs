@@ -1,6 +1,8 @@
 //! What a store really does, tried out: some S3 servers accept a header and ignore it, and answer as if they had not. Nothing is believed
 //! of a store that it was not seen to do.
 
+use std::time::Duration;
+
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 
@@ -10,12 +12,28 @@ use crate::blobs::Trait;
 use crate::domain::value::Sha256;
 use crate::error::{Error, Result};
 
+/// A store that is too busy to say is asked so often, and so long after one another.
+const TRIES: u32 = 4;
+const PAUSE: Duration = Duration::from_secs(2);
+
 impl S3 {
     /// Tries the store out, once in the life of a process. What it writes it removes.
     pub async fn probe(&self) -> Result<Vec<Trait>> {
         if let Some(probed) = self.probed.get() {
             return Ok(probed.clone());
         }
+        let mut tries = TRIES;
+        let traits = loop {
+            tries -= 1;
+            match self.ask().await {
+                Err(Error::TryLater) if tries > 0 => tokio::time::sleep(PAUSE).await,
+                answer => break answer?,
+            }
+        };
+        Ok(self.probed.get_or_init(|| traits).clone())
+    }
+
+    async fn ask(&self) -> Result<Vec<Trait>> {
         let name = format!("staging/probe-{}", data_encoding::HEXLOWER.encode(&random::<8>()));
         let key = self.key(&name);
         let (one, other) = (Bytes::from_static(b"one"), Bytes::from_static(b"another"));
@@ -43,15 +61,14 @@ impl S3 {
         let versions = versions.is_ok_and(|answer| answer.status.is_some_and(|s| s.as_str() == "Enabled"));
         let multiparts = self.client.list_multipart_uploads().bucket(&self.bucket).prefix(&key).send().await.is_ok();
         self.destroy(&name).await?;
-        let traits = vec![
+        Ok(vec![
             Trait { name: "wrong-checksum", does: wrong, matters: false },
             Trait { name: "if-none-match", does: twice, matters: false },
             Trait { name: "lists-multiparts", does: multiparts, matters: true },
             Trait { name: "versions", does: versions, matters: false },
             Trait { name: "object-lock", does: self.lock_us.is_some(), matters: false },
             Trait { name: "encrypted-as-asked", does: !matches!(self.seal, Seal::AsItIs), matters: false },
-        ];
-        Ok(self.probed.get_or_init(|| traits).clone())
+        ])
     }
 
     /// Whether the store was seen to do this.

@@ -8,19 +8,17 @@ use data_encoding::BASE64;
 use i18n_embed::fluent::FluentLanguageLoader;
 use i18n_embed_fl::fl;
 use serde::Deserialize;
-use serde_json::Value;
 
-use crate::accounts;
-use crate::db::{self, Tx};
-use crate::domain::actor::{Actor, Person, Proof};
-use crate::domain::custody::{EventType, SubjectKind};
+use crate::accounts::{self, By, Did};
+use crate::db;
+use crate::domain::actor::{Actor, Proof};
 use crate::domain::value::{Id, MINUTE_US};
 use crate::error::{Error, Result};
 use crate::web::account::login::{failed, proved};
 use crate::web::account::short;
 use crate::web::extract::{AppState, Frame, PathId, Peer, SignedIn};
-use crate::web::investigator::facts::{actor_words, event_words};
 use crate::web::respond::{page, page_with};
+use crate::web::words::{actor_words, event_words};
 
 struct SessionRow {
     id: String,
@@ -58,60 +56,18 @@ struct Lately {
     since: String,
 }
 
-/// What of an account's history its owner is shown: ways in, and what was changed of them. Not that auditors were told of many looks.
-const TOLD: [EventType; 17] = [
-    EventType::AccessLogin,
-    EventType::AccessLoginFailed,
-    EventType::AccountCreated,
-    EventType::AccountDisabled,
-    EventType::AccountEnabled,
-    EventType::FactorChanged,
-    EventType::SessionsEnded,
-    EventType::RecoveryRequested,
-    EventType::RecoveryApproved,
-    EventType::RecoveryRefused,
-    EventType::AccountRecovered,
-    EventType::AccountVouched,
-    EventType::AccountRefused,
-    EventType::TokenCreated,
-    EventType::TokenRevoked,
-    EventType::RoleChanged,
-    EventType::AccessLogout,
-];
-/// How many of these are shown, among how many of the account's events; the log has all.
-const LATELY: usize = 20;
-const LATELY_AMONG: i64 = 1_000;
-
-/// The newest first. Many failed attempts in a row are one line: they must not push out what they led to.
-async fn lately(tx: &mut Tx, t: &FluentLanguageLoader, me: &Person) -> Result<Vec<Lately>> {
-    let names = db::accounts::names(tx, me.agency).await?;
-    let entries = db::log::newest_of_subject(tx, SubjectKind::Account.as_str(), &me.id.to_string(), LATELY_AMONG).await?;
-    let mut rows: Vec<Lately> = Vec::new();
-    for entry in entries {
-        let said: Value = serde_json::from_slice(&entry.bytes).unwrap_or_default();
-        let text = |at: &str| said.pointer(at).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let (kind, by, at) = (text("/type"), text("/actor/ref"), text("/t").parse().map(short).unwrap_or_default());
-        let failed = kind == EventType::AccessLoginFailed.as_str();
-        if !TOLD.iter().any(|told| told.as_str() == kind) {
-            continue;
-        }
-        if let Some(row) = rows.last_mut().filter(|row| failed && row.failed > 0) {
-            (row.failed, row.since) = (row.failed + 1, at);
-            continue;
-        }
-        if rows.len() == LATELY {
-            break;
-        }
-        let other = names.iter().find(|(id, _)| *id != me.id && id.to_string() == by).map(|(_, name)| name.clone());
-        rows.push(Lately {
-            words: event_words(t, &kind),
-            by: other.or_else(|| (text("/actor/k") == "operator").then(|| actor_words(t, "operator"))).unwrap_or_default(),
-            failed: usize::from(failed),
-            since: String::new(),
-            at,
-        });
+fn lately_words(t: &FluentLanguageLoader, did: Did) -> Lately {
+    Lately {
+        words: event_words(t, &did.kind),
+        by: match did.by {
+            By::Owner => String::new(),
+            By::Operator => actor_words(t, "operator"),
+            By::Person(name) => name,
+        },
+        failed: did.failed,
+        since: did.since.map(short).unwrap_or_default(),
+        at: short(did.at),
     }
-    Ok(rows)
 }
 
 #[derive(Template)]
@@ -180,10 +136,10 @@ async fn mine(app: &AppState, who: &SignedIn, frame: Frame, wrong: Option<String
         .collect();
     let half = accounts::lacks_factor(app, &who.person);
     // Who has only half a proof may not be who they say.
-    let lately = if half { Vec::new() } else { lately(&mut tx, t, &who.person).await? };
+    let lately = if half { Vec::new() } else { accounts::lately(&mut tx, &who.person).await? };
     Ok(AccountPage {
         t,
-        lately,
+        lately: lately.into_iter().map(|did| lately_words(t, did)).collect(),
         name: who.person.name.clone(),
         half,
         given: accounts::has_given_password(&who.person),

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use i18n_embed::fluent::FluentLanguageLoader;
 use i18n_embed_fl::fl;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -155,9 +156,8 @@ fn holds(filter: &Filter, bytes: &[u8]) -> bool {
 
 /// The address of what comes before.
 fn older(asked: &Asked, before: u64) -> String {
-    let plain = |b: u8| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") };
     let fields = [("kind", &asked.kind), ("who", &asked.who), ("from", &asked.from), ("to", &asked.to), ("exhibit", &asked.exhibit)];
     let fields = fields.into_iter().filter(|(_, value)| !value.is_empty());
-    let query: String = fields.map(|(name, value)| format!("{name}={}&", value.bytes().map(plain).collect::<String>())).collect();
+    let query: String = fields.map(|(name, value)| format!("{name}={}&", utf8_percent_encode(value, NON_ALPHANUMERIC))).collect();
     format!("/audit/log?{query}before={before}")
 }

@@ -19,7 +19,7 @@ use crate::domain::custody::{Draft, EventType};
 use crate::domain::value::Utc;
 use crate::error::Result;
 use crate::web::admin::role_words;
-use crate::web::investigator::facts::{actor_words, check_words, event_words};
+use crate::web::words::{actor_words, check_words, event_words};
 
 /// Writes down what an auditor looks at; only then is it shown.
 async fn record(app: &App, person: &Person, page: &'static str, draft: impl FnOnce(Draft) -> Draft) -> Result<()> {

@@ -1,12 +1,29 @@
 //! The name of a file in `Content-Disposition` (RFC 6266), as bytes: they need be no text.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
+
+/// What `filename*` does not carry as it is: all but RFC 8187's `attr-char`.
+const ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'!')
+    .remove(b'#')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'+')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'^')
+    .remove(b'_')
+    .remove(b'`')
+    .remove(b'|')
+    .remove(b'~');
+
 /// The file name of a `Content-Disposition`: `filename*` (RFC 8187) before `filename`.
 pub fn name(value: &[u8]) -> Vec<u8> {
     let find = |key: &[u8]| value.windows(key.len()).position(|w| w.eq_ignore_ascii_case(key)).map(|at| &value[at + key.len()..]);
     if let Some(rest) = find(b"filename*=") {
         let encoded: Vec<u8> = rest.iter().copied().take_while(|b| *b != b';').collect();
         let encoded = encoded.splitn(3, |b| *b == b'\'').nth(2).unwrap_or(&encoded).to_vec();
-        return percent_decoded(&encoded);
+        return percent_decode(&encoded).collect();
     }
     let Some(rest) = find(b"filename=") else { return Vec::new() };
     match rest.split_first() {
@@ -31,27 +48,7 @@ pub fn name(value: &[u8]) -> Vec<u8> {
 /// The header's value under which a browser keeps a file by this name: in full (RFC 8187), and as far as ASCII goes for who reads only that.
 pub fn attachment(name: &str) -> String {
     let plain: String = name.chars().map(|c| if matches!(c, ' '..='~') && !"\"\\%".contains(c) { c } else { '_' }).collect();
-    let kept = |b: u8| b.is_ascii_alphanumeric() || b"!#$&+-.^_`|~".contains(&b);
-    let whole: String = name.bytes().map(|b| if kept(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect();
-    format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{whole}")
-}
-
-fn percent_decoded(bytes: &[u8]) -> Vec<u8> {
-    let (mut out, mut at) = (Vec::with_capacity(bytes.len()), 0);
-    while at < bytes.len() {
-        let hex = bytes.get(at + 1..at + 3).and_then(|h| std::str::from_utf8(h).ok()).and_then(|h| u8::from_str_radix(h, 16).ok());
-        match (bytes[at], hex) {
-            (b'%', Some(byte)) => {
-                out.push(byte);
-                at += 3;
-            }
-            (b, _) => {
-                out.push(b);
-                at += 1;
-            }
-        }
-    }
-    out
+    format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{}", utf8_percent_encode(name, ATTR_CHAR))
 }
 
 #[cfg(test)]

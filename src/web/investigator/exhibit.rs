@@ -35,6 +35,7 @@ use crate::web::extract::{AppState, Frame, Params, PathId, Reviewer, own_appeal}
 use crate::web::respond::page;
 use crate::web::supervisor::basis_words;
 use crate::web::witness::size_words;
+use crate::web::words;
 
 struct Event {
     index: u64,
@@ -193,27 +194,27 @@ impl ExhibitPage {
     }
 
     fn event_words(&self, kind: &str) -> String {
-        facts::event_words(self.t, kind)
+        words::event_words(self.t, kind)
     }
 
     fn relation(&self, relation: Relation) -> String {
-        facts::relation_words(self.t, relation)
+        words::relation_words(self.t, relation)
     }
 
     fn source(&self, source: Source) -> String {
-        facts::source_words(self.t, source)
+        words::source_words(self.t, source)
     }
 
     fn zone_from(&self, word: &str) -> String {
-        facts::zone_words(self.t, word)
+        words::zone_words(self.t, word)
     }
 
     fn grade(&self, grade: Grade) -> String {
-        facts::grade_words(self.t, grade)
+        words::grade_words(self.t, grade)
     }
 
     fn behind_glass(&self, why: &str) -> String {
-        facts::quarantine_words(self.t, why)
+        words::quarantine_words(self.t, why)
     }
 
     /// Whether a relative's thumbnail is shown unasked: not when it, or the exhibit itself, is marked as graphic.
@@ -222,7 +223,7 @@ impl ExhibitPage {
     }
 
     fn note(&self, note: &str) -> String {
-        facts::note_words(self.t, note)
+        words::note_words(self.t, note)
     }
 
     fn problem(&self, word: &str) -> String {
@@ -295,7 +296,7 @@ pub async fn show(State(app): State<AppState>, Reviewer(person): Reviewer, frame
         when: when_words(t, e.when, &appeal.zone),
         place: e.place.map_or_else(
             || fl!(t, "place-unknown"),
-            |p| format!("{:.5}, {:.5} ± {:.0} m ({})", p.point.lat, p.point.lon, p.radius_m, facts::source_words(t, p.source)),
+            |p| format!("{:.5}, {:.5} ± {:.0} m ({})", p.point.lat, p.point.lon, p.radius_m, words::source_words(t, p.source)),
         ),
         view: shown(Variant::View).then_some(looked.view),
         sheet: shown(Variant::Sheet).then_some(looked.sheet),
@@ -513,10 +514,10 @@ fn event(t: &FluentLanguageLoader, entry: &db::log::Entry, names: &[(String, Str
         index: entry.index,
         at: text("/t").parse::<crate::domain::value::Utc>().map(|t| t.in_zone(zone)).unwrap_or_default(),
         kind: text("/type"),
-        who: name.unwrap_or_else(|| facts::actor_words(t, &text("/actor/k"))),
+        who: name.unwrap_or_else(|| words::actor_words(t, &text("/actor/k"))),
         detail: match said.pointer("/f/ranges").and_then(Value::as_array) {
             Some(ranges) => ranges.iter().filter_map(|r| clock_words(r.as_str()?)).collect::<Vec<_>>().join(", "),
-            None => Some(text("/f/variant")).filter(|v| !v.is_empty()).map(|v| facts::variant_words(t, &v)).unwrap_or_default(),
+            None => Some(text("/f/variant")).filter(|v| !v.is_empty()).map(|v| words::variant_words(t, &v)).unwrap_or_default(),
         },
     }
 }

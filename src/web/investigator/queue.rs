@@ -6,7 +6,7 @@ use axum::response::Response;
 use i18n_embed::fluent::FluentLanguageLoader;
 use i18n_embed_fl::fl;
 
-use super::{facts, kind_words, state_words};
+use super::{kind_words, state_words};
 use crate::domain::actor::Act;
 use crate::domain::capture::Effective;
 use crate::domain::exhibit::{Kind, State as ExhibitState};
@@ -15,6 +15,7 @@ use crate::error::Result;
 use crate::review;
 use crate::web::extract::{AppState, Frame, Params, Reviewer, own_appeal};
 use crate::web::respond::page;
+use crate::web::words;
 
 struct Tile {
     id: String,
@@ -107,9 +108,9 @@ pub async fn show(
             ),
             graphic: e.tags & GRAPHIC_BIT != 0,
             thumbnail: (e.has_thumbnail && !e.is_behind_glass() && e.tags & GRAPHIC_BIT == 0).then_some(token),
-            behind_glass: e.glass().map(|why| facts::quarantine_words(t, why)),
+            behind_glass: e.glass().map(|why| words::quarantine_words(t, why)),
             // (That nothing was opened is said already.)
-            notes: e.notes.iter().filter(|n| *n != "not-previewed").map(|n| facts::note_words(t, n)).collect(),
+            notes: e.notes.iter().filter(|n| *n != "not-previewed").map(|n| words::note_words(t, n)).collect(),
             name: e.name,
         })
         .collect();

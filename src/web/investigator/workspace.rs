@@ -10,7 +10,6 @@ use axum::response::{IntoResponse as _, Response};
 use i18n_embed::fluent::FluentLanguageLoader;
 use i18n_embed_fl::fl;
 
-use super::facts::{grade_words, sign_words, source_words};
 use super::{kind_words, state_words};
 use crate::access;
 use crate::domain::actor::Act;
@@ -23,6 +22,7 @@ use crate::web::extract::{AppState, Frame, Reviewer, own_appeal};
 use crate::web::language::Language;
 use crate::web::maps;
 use crate::web::respond::{map_policy, page};
+use crate::web::words::{grade_words, sign_words, source_words};
 
 #[derive(Template)]
 #[template(path = "workspace.html")]

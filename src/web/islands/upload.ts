@@ -165,8 +165,16 @@ async function awake(on: boolean): Promise<void> {
   const wakeLock = (navigator as { wakeLock?: { request(kind: 'screen'): Promise<{ release(): Promise<void> }> } }).wakeLock;
   if (!wakeLock) return;
   if (on && !lock && document.visibilityState === 'visible') {
-    lock = { release: async () => undefined };
-    try { lock = await wakeLock.request('screen'); } catch { lock = null; }
+    const asking = { release: async () => undefined };
+    lock = asking;
+    try {
+      const given = await wakeLock.request('screen');
+      // Everything may have been sent, or the page hidden, before it was given.
+      if (lock === asking) lock = given;
+      else await given.release();
+    } catch {
+      if (lock === asking) lock = null;
+    }
   } else if (!on && lock) {
     const held = lock;
     lock = null;

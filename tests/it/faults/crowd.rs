@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -22,20 +22,39 @@ pub struct Crowd {
     /// How often each was sent.
     attempted: Arc<Mutex<HashMap<String, usize>>>,
     stop: Arc<AtomicBool>,
+    paused: Arc<AtomicBool>,
+    /// How many of the lanes stand still.
+    still: Arc<AtomicUsize>,
     lanes: Vec<JoinHandle<()>>,
 }
 
 impl Crowd {
     /// So many witnesses send to these servers; one who is refused or hears nothing turns to the next server.
     pub fn begin(bases: &[String], s: &Submission, lanes: usize) -> Self {
-        let crowd = Self { s: s.clone(), acknowledged: Arc::default(), attempted: Arc::default(), stop: Arc::default(), lanes: Vec::new() };
+        let crowd = Self {
+            s: s.clone(),
+            acknowledged: Arc::default(),
+            attempted: Arc::default(),
+            stop: Arc::default(),
+            paused: Arc::default(),
+            still: Arc::default(),
+            lanes: Vec::new(),
+        };
         let lanes = (0..lanes).map(|lane| {
             let (acknowledged, attempted, stop) = (crowd.acknowledged.clone(), crowd.attempted.clone(), crowd.stop.clone());
+            let (paused, still) = (crowd.paused.clone(), crowd.still.clone());
             let (s, bases) = (s.clone(), bases.to_vec());
             let http = reqwest::Client::builder().pool_max_idle_per_host(0).timeout(Duration::from_secs(60)).build().unwrap();
             tokio::spawn(async move {
                 let (mut at, mut n) = (lane, 0u64);
                 while !stop.load(Ordering::SeqCst) {
+                    if paused.load(Ordering::SeqCst) {
+                        still.fetch_add(1, Ordering::SeqCst);
+                        while paused.load(Ordering::SeqCst) {
+                            tokio::time::sleep(Duration::from_millis(10)).await;
+                        }
+                        still.fetch_sub(1, Ordering::SeqCst);
+                    }
                     n += 1;
                     // Most repeat bytes that are known already, as on the day itself; and what is new takes a process each to examine.
                     let seed = if n % 4 == 1 { SEED.fetch_add(1, Ordering::SeqCst) } else { n % 5 };
@@ -69,6 +88,16 @@ impl Crowd {
         });
         let lanes = lanes.collect();
         Self { lanes, ..crowd }
+    }
+
+    /// Everybody waits for their answer, and then sends nothing until [`Self::go_on`].
+    pub async fn pause(&self) {
+        self.paused.store(true, Ordering::SeqCst);
+        crate::support::until("everybody stands still", async || self.still.load(Ordering::SeqCst) == self.lanes.len()).await;
+    }
+
+    pub fn go_on(&self) {
+        self.paused.store(false, Ordering::SeqCst);
     }
 
     pub async fn acknowledged(&self) -> usize {
@@ -157,10 +186,21 @@ pub async fn run_and_sweep(server: &mut Server) {
     // What an earlier sweep planned for later would look like one that is over.
     server.sql("UPDATE job SET run_at = 0 WHERE kind = 'sweep'");
     server.run().await;
-    crate::support::until("the sweep has run", async || {
-        server.query("SELECT COUNT(*) FROM job WHERE kind = 'sweep' AND run_at > 0").trim() == "1"
-    })
-    .await;
+    // As long as it takes, while there is less to do.
+    let swept = || server.query("SELECT COUNT(*) FROM job WHERE kind = 'sweep' AND run_at > 0 AND last_error IS NULL").trim() == "1";
+    let left = || server.query("SELECT COUNT(*) FROM keeping").trim().parse::<u64>().unwrap();
+    let mut least = u64::MAX;
+    while !swept() {
+        let now = left();
+        assert!(now < least, "in vain: the sweep has run: {}", server.log());
+        least = now;
+        let _ = tokio::time::timeout(PATIENCE, async {
+            while !swept() && left() >= least {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        })
+        .await;
+    }
 }
 
 /// Keys of what is kept, and names of what is staged.

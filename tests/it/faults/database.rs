@@ -82,7 +82,10 @@ async fn has_no_connection_left() {
             .await
             .unwrap();
         match PgConnection::connect(&cluster.url("postgres")).await {
-            Ok(connection) => taken.push(connection),
+            Ok(connection) => {
+                in_vain = 0;
+                taken.push(connection);
+            }
             Err(_) => {
                 in_vain += 1;
                 tokio::time::sleep(Duration::from_millis(50)).await;

@@ -1,10 +1,10 @@
 //! `kill -9`: at random moments, and between every two steps of a file's way.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::crowd::Crowd;
 use crate::files::jpeg;
-use crate::support::{Pair, Server, on_both};
+use crate::support::{PATIENCE, Pair, Server, on_both};
 
 on_both!(at_random_moments, between_steps, everything_left_over_goes_in_one_sweep);
 
@@ -22,6 +22,9 @@ async fn at_random_moments(pair: Pair) {
     let crowd = Crowd::begin(&bases, &s, 4);
     for kill in 0..kills() {
         // Moments that differ from kill to kill; a node is killed while the other one goes on, or goes down itself.
+        if kill % 3 == 1 {
+            crowd.served(2).await;
+        }
         tokio::time::sleep(Duration::from_millis(150 + kill * 397 % 900)).await;
         let node = if kill % 3 == 2 { second.as_mut().unwrap_or(&mut server) } else { &mut server };
         node.kill();
@@ -74,7 +77,10 @@ async fn between_steps(pair: Pair) {
         server.set("TEMOIN_TEST_END_AT", Some(&format!("{step}:2")));
         server.start_unasked();
         let ended = async {
-            for k in 0..200u32 {
+            let until = Instant::now() + PATIENCE;
+            let mut k = 0;
+            while Instant::now() < until {
+                k += 1;
                 if let Some(exhibit) = server.try_send(&s, jpeg(5_000 + n as u32 * 1_000 + k, 40, 40)).await {
                     acknowledged.push(exhibit);
                 }

@@ -67,6 +67,7 @@ async fn both_accept_the_same_file_at_the_same_moment() {
         assert_eq!(kept.trim(), "1", "stored once");
     }
     assert_eq!(server.query("SELECT COUNT(*) FROM exhibit").trim(), "40", "testimony never");
+    server.settled().await;
     drop(second);
     server.assert_sound();
     super::crowd::nothing_is_left_over(&mut server).await;
@@ -178,6 +179,8 @@ async fn budgets_are_one_budget() {
     // The other one has heard of it within seconds, and lets in no twenty more.
     let mut let_in = 0;
     until("the other node has heard of it", async || {
+        // (One a second: at its own pace it would be at its own end before it can have heard.)
+        tokio::time::sleep(Duration::from_secs(1)).await;
         let status = opened(&second).await;
         let_in += i32::from(status == 201);
         status == 429
@@ -259,7 +262,7 @@ async fn a_schema_of_another_version_is_refused_in_words() {
     assert!(older.status.code() == Some(3) && said.contains("schema 14") && said.contains("temoin migrate"), "{said}");
     assert!(server.cli(&["migrate"]).status.success());
     server.run().await;
-    assert_eq!(server.get("", "/readyz").await.0, 200);
+    until("it is ready", async || server.get("", "/readyz").await.0 == 200).await;
 }
 
 /// A network of two: this machine, and a room that a test can close.

@@ -114,11 +114,11 @@ async fn append(come: &Come, upload: &Upload, pass: Pass, at: Option<u64>, compl
         fresh: at.is_none(),
         expects: come.expects(),
     };
-    let turn = come.app.traffic.turns.take(upload.id).await?;
+    let turn = come.turn(upload.id).await?;
     let done = intake::append(&come.app, pass, turn, upload.id, ask, bytes(body)).await;
     if matches!(done, Err(Error::BeyondLength)) {
         // The draft wants such a resource out of use.
-        let turn = come.app.traffic.turns.take(upload.id).await?;
+        let turn = come.turn(upload.id).await?;
         // One that was only begun with this request has ended with it.
         match intake::terminate(&come.app, upload.id, &turn).await {
             Ok(()) | Err(Error::UploadGone) => {}
@@ -137,7 +137,7 @@ pub async fn one(come: Come, method: Method, found: Result<Upload>, body: Body) 
         Method::HEAD | Method::GET => look(&come, &upload).await,
         Method::PATCH => patch(&come, &upload, body).await,
         Method::DELETE => {
-            let turn = come.app.traffic.turns.take(upload.id).await?;
+            let turn = come.turn(upload.id).await?;
             intake::terminate(&come.app, upload.id, &turn).await.map(|()| StatusCode::NO_CONTENT.into_response())
         }
         _ => Err(Error::MethodNotAllowed),
@@ -149,7 +149,7 @@ async fn look(come: &Come, upload: &Upload) -> Result<Response> {
     if come.headers.contains_key(OFFSET) || come.headers.contains_key(COMPLETE) {
         return Err(Error::Malformed("a question for the offset says neither Upload-Offset nor Upload-Complete".into()));
     }
-    let turn = come.app.traffic.turns.take(upload.id).await?;
+    let turn = come.turn(upload.id).await?;
     let upload = intake::look(&come.app, upload.id, &turn).await?;
     if upload.state == UploadState::Gone {
         return Err(Error::UploadGone);

@@ -21,7 +21,7 @@ use crate::domain::upload::{Dialect, Upload, UploadKey};
 use crate::domain::value::Id;
 use crate::error::{Error, Result};
 use crate::intake::Accepted;
-use crate::traffic::{Block, Pass};
+use crate::traffic::{Arrival, Block, Pass, Turn};
 use crate::web::extract::{AppState, Peer, by_secret, secret};
 use crate::web::respond::turn_away;
 
@@ -58,7 +58,7 @@ async fn options() -> Response {
         (status = 503, description = "Come again after `Retry-After`")))]
 pub async fn create(State(app): State<AppState>, peer: Peer, request: Request) -> Result<Response> {
     let (parts, body) = request.into_parts();
-    let come = Come { app, block: Block::of(peer.0), headers: parts.headers };
+    let come = Come::new(app, peer, parts.headers);
     if come.headers.contains_key(ietf::COMPLETE) && !come.headers.contains_key(tus::VERSION) {
         ietf::create(come, body).await
     } else {
@@ -73,7 +73,7 @@ async fn one(State(app): State<AppState>, peer: Peer, Path(key): Path<String>, r
         let named = parts.headers.get(OVERRIDE).and_then(|v| Method::from_bytes(v.as_bytes()).ok());
         method = named.ok_or(Error::MethodNotAllowed)?;
     }
-    let come = Come { app, block: Block::of(peer.0), headers: parts.headers };
+    let come = Come::new(app, peer, parts.headers);
     if method == Method::OPTIONS {
         return Ok(options().await);
     }
@@ -93,11 +93,21 @@ async fn one(State(app): State<AppState>, peer: Peer, Path(key): Path<String>, r
 /// A request that has come, before anything is known of its body.
 struct Come {
     app: AppState,
+    arrival: Arrival,
     block: Block,
     headers: HeaderMap,
 }
 
 impl Come {
+    fn new(app: AppState, peer: Peer, headers: HeaderMap) -> Self {
+        Self { arrival: app.traffic.turns.arrive(), block: Block::of(peer.0), app, headers }
+    }
+
+    /// The right to work at an upload, when everybody who came before has let go.
+    async fn turn(&self, upload: Id) -> Result<Turn> {
+        self.app.traffic.turns.take(upload, self.arrival).await
+    }
+
     fn text(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok().map(str::trim)
     }

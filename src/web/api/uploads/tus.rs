@@ -86,7 +86,7 @@ async fn try_create(come: Come, body: Body) -> Result<Response> {
             fresh: true,
             expects: come.expects(),
         };
-        let turn = come.app.traffic.turns.take(upload.id).await?;
+        let turn = come.turn(upload.id).await?;
         let done = intake::append(&come.app, pass, turn, upload.id, ask, bytes(body)).await?;
         describe(response.headers_mut(), &done.upload, done.accepted.as_ref());
     } else {
@@ -137,7 +137,7 @@ async fn try_one(come: Come, method: Method, found: Result<Upload>, body: Body) 
         Method::HEAD => look(&come, &upload).await,
         Method::PATCH => patch(&come, &upload, body).await,
         Method::DELETE => {
-            let turn = come.app.traffic.turns.take(upload.id).await?;
+            let turn = come.turn(upload.id).await?;
             intake::terminate(&come.app, upload.id, &turn).await?;
             Ok(StatusCode::NO_CONTENT.into_response())
         }
@@ -147,7 +147,7 @@ async fn try_one(come: Come, method: Method, found: Result<Upload>, body: Body) 
 
 async fn look(come: &Come, upload: &Upload) -> Result<Response> {
     // Ends a request that still hangs, so that what is told now stays true.
-    let turn = come.app.traffic.turns.take(upload.id).await?;
+    let turn = come.turn(upload.id).await?;
     let upload = intake::finished(&come.app, turn, upload.id).await?;
     if upload.state == UploadState::Gone {
         return Err(Error::UploadGone);
@@ -186,7 +186,7 @@ async fn patch(come: &Come, upload: &Upload, body: Body) -> Result<Response> {
             return Err(busy);
         }
     };
-    let turn = come.app.traffic.turns.take(upload.id).await?;
+    let turn = come.turn(upload.id).await?;
     let done = intake::append(&come.app, pass, turn, upload.id, ask, bytes(body)).await?;
     let mut response = StatusCode::NO_CONTENT.into_response();
     describe(response.headers_mut(), &done.upload, done.accepted.as_ref());

@@ -55,7 +55,14 @@ function problem(text: string): void {
   p.hidden = text === '';
 }
 
-const guarded = <T>(work: () => Promise<T>): Promise<T | undefined> => guard(work, problem);
+// Whether what is shown is what the server could not do: only that is forgotten when it can.
+let troubled = false;
+const trouble = (text: string): void => {
+  if (text || troubled) problem(text);
+  troubled = text !== '';
+};
+const failed = (e: unknown): void => trouble(words(e));
+const guarded = <T>(work: () => Promise<T>): Promise<T | undefined> => guard(work, trouble);
 
 function tell(...said: string[]): void { by('ws-said').textContent = said.filter(Boolean).join(' '); }
 
@@ -271,7 +278,7 @@ function take(changed: Changes['changed']): void {
 /** One act after the other, each on what is active when its turn comes: a key that is pressed early is not lost. */
 let turn: Promise<void> = Promise.resolve();
 function queue(act: () => Promise<void>): void {
-  turn = turn.then(act).catch((e: unknown) => problem(words(e)));
+  turn = turn.then(act).catch(failed);
 }
 
 /** Decides on the active family (when copies are folded into it) or exhibit, and goes on. */
@@ -508,8 +515,7 @@ function wire(): void {
   by<HTMLSelectElement>('ws-order').addEventListener('change', (e) => change({ order: (e.target as HTMLSelectElement).value || undefined }, false));
   by<HTMLInputElement>('ws-box').addEventListener('change', (e) => {
     const area = typed((e.target as HTMLInputElement).value);
-    if (area) change(area, false);
-    else problem(say('area-wrong'));
+    if (area) { problem(''); change(area, false); } else problem(say('area-wrong'));
   });
   for (const [id, name] of [['ws-from', 'from'], ['ws-to', 'to']] as const) {
     by<HTMLInputElement>(id).addEventListener('change', (e) => {
@@ -520,7 +526,7 @@ function wire(): void {
       change({ time: undefined, [name]: at === null ? undefined : zone.rfc(at) }, false);
     });
   }
-  by('ws-clear').addEventListener('click', () => change({ ...Object.fromEntries(Object.keys(asked).map((k) => [k, undefined])), family: asked.family === 'best' ? 'best' : 'all' }, false));
+  by('ws-clear').addEventListener('click', () => { problem(''); change({ ...Object.fromEntries(Object.keys(asked).map((k) => [k, undefined])), family: asked.family === 'best' ? 'best' : 'all' }, false); });
   by('ws-new').addEventListener('click', () => { show(); grid.focus(); });
   by('ws-unpick').addEventListener('click', () => { grid.unpick(); grid.focus(); });
   by('ws-over').addEventListener('click', () => queue(async () => {
@@ -562,7 +568,7 @@ function wire(): void {
     by<HTMLFormElement>('ws-bulk-form'), api,
     () => ({ numbers: grid.picked.size > 0 ? [...grid.picked] : grid.numbers, families: rest() === 'same' }),
     (local) => { const at = local ? zone.moment(local) : null; return at === null ? null : zone.rfc(at); },
-    { began: (done) => undoable.push({ act: done.act }), ended, failed: (e) => problem(words(e)) },
+    { began: (done) => undoable.push({ act: done.act }), ended, failed },
   );
 }
 
