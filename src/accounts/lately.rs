@@ -35,7 +35,7 @@ const AMONG: i64 = 1_000;
 /// Who did something with an account.
 #[derive(Debug, PartialEq)]
 pub enum By {
-    /// Themselves, or who could not say who they are.
+    /// Themselves, or nobody who has a name for them: who could not sign in, or the program.
     Owner,
     Operator,
     Person(String),

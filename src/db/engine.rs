@@ -484,10 +484,17 @@ impl Tx {
 
     /// Says that everybody waits for what this one locks: a node that is cut off in the middle of it loses it within seconds.
     pub async fn hurry(&mut self) -> Result<()> {
+        self.set("SET LOCAL idle_in_transaction_session_timeout = '5s'").await
+    }
+
+    /// Says that whoever locks what this one wants may rightly be waited for: they write thousands of entries.
+    pub async fn wait_long(&mut self) -> Result<()> {
+        self.set("SET LOCAL lock_timeout = '60s'").await
+    }
+
+    async fn set(&mut self, text: &'static str) -> Result<()> {
         if let Tx::Pg(t) = self {
-            // (Its holder may rightly be waited for while it writes thousands of entries.)
-            let both = "SET LOCAL lock_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '5s'";
-            soon(sqlx::raw_sql(both).execute(&mut **t)).await?;
+            soon(sqlx::raw_sql(text).execute(&mut **t)).await?;
         }
         Ok(())
     }

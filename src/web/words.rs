@@ -33,7 +33,7 @@ pub fn note_words(t: &FluentLanguageLoader, note: &str) -> String {
     words(t, "note", note)
 }
 
-/// What happened, of the events that concern an exhibit; others by their name.
+/// What happened.
 pub fn event_words(t: &FluentLanguageLoader, kind: &str) -> String {
     words(t, "event", &kind.replace('.', "-"))
 }

@@ -46,7 +46,7 @@ before(async () => {
   await until('Caddy answers', () => fetch(`${throughCaddy}/healthz`).then((r) => r.ok, () => false));
 });
 
-after(() => {
+after(async () => {
   nginx?.kill();
   caddy?.kill();
   await server?.stop();

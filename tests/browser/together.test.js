@@ -63,14 +63,15 @@ test('two people do not look at the same content', async () => {
   // What ines had is decided: her key says so, and changes nothing.
   await active(ines);
   await ines.keyboard.press('x');
-  await said(ines, 'faster').catch(() => said(ines, 'has this content open'));
+  await ines.waitForFunction(() => /faster|has this content open/.test(document.getElementById('ws-said').textContent));
   // Who leaves lets go.
   const leased = omar.waitForResponse((r) => r.url().endsWith('/leases') && r.ok());
   await active(omar);
   await omar.keyboard.press('End');
   await leased;
-  await omar.goto('about:blank');
   await ines.keyboard.press('End');
+  await ines.waitForSelector('.cell.active .looking');
+  await omar.goto('about:blank');
   await ines.waitForFunction(() => !document.querySelector('.cell.active .looking'), undefined, { timeout: 60_000 });
   await omar.context().close();
   // A batch of one's own.

@@ -378,7 +378,7 @@ async fn the_sequencer_may_end_at_any_step(pair: Pair) {
     let mut seen: Vec<Value> = Vec::new();
     for step in ["waiting", "placed", "committed", "entries-published", "checkpoint-published", "noted"] {
         for time in 1..=TIMES {
-            // Its event still waits for its place when the server is gone.
+            // Its event may still wait for its place when the server is gone.
             seed += 1;
             let waiting = jpeg(seed, 24, 24);
             let sent = server.sent(&s, "waiting.jpg", waiting.clone()).await;

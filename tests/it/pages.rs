@@ -106,6 +106,13 @@ async fn pages_are_complete_in_both_languages(pair: Pair) {
         assert!(html.contains(words), "{words}: {html}");
     }
     assert!(!html.contains("You can complain to<"), "what is not said has no line");
+    // Whose maps they are shown, if others hear of them by that.
+    assert!(!html.contains("tiles.example"));
+    server.kill();
+    server.set("TEMOIN_MAP_TILES", Some("https://tiles.example/{z}/{x}/{y}.png"));
+    server.run().await;
+    let html = plain(&server.http.get(server.url("/a/PAGES/privacy?lang=en")).send().await.unwrap().text().await.unwrap());
+    assert!(html.contains("The pictures of the map come from tiles.example"), "{html}");
     assert!(!server.cli(&["agency", "say", "Police"]).status.success(), "nothing is said");
     // A receipt's code opens its page, however it is typed.
     let visitor = Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();

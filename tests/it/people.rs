@@ -61,8 +61,7 @@ async fn login(server: &Server, name: &str, code: &str) -> (Client, u16) {
     (client, status)
 }
 
-/// Gives an account an authenticator; its secret, of which the code of now is used up.
-/// The secret, and the code by which it was shown that they have it.
+/// Gives an account an authenticator: its secret, and the code by which it was shown that they have it, which is used up.
 async fn with_authenticator(server: &Server, client: &Client) -> (String, String) {
     let (status, _, page) = get(server, client, "/account/authenticator").await;
     assert_eq!(status, 200);
@@ -89,12 +88,19 @@ async fn a_password_alone_opens_nothing(pair: Pair) {
     assert!(status == 200 && page.contains("A password alone opens nothing here"));
     // A wrong code, one of another ticket, and one that is used twice are not taken.
     let (_, _, page) = get(&server, &ines, "/account/authenticator").await;
-    let ticket = between(&page, "name=\"ticket\" value=\"", "\"").to_owned();
+    let first = between(&page, "name=\"ticket\" value=\"", "\"").to_owned();
     let offered = between(&page, "id=\"totp-secret\">", "<").to_owned();
     let (status, _, again) =
-        post(&server, &ines, "/account/authenticator", &[("act", "confirm"), ("ticket", &ticket), ("code", "000000")]).await;
+        post(&server, &ines, "/account/authenticator", &[("act", "confirm"), ("ticket", &first), ("code", "000000")]).await;
     assert_eq!((status, between(&again, "id=\"totp-secret\">", "<")), (422, offered.as_str()), "the authenticator has this one by now");
-    assert_ne!(between(&again, "name=\"ticket\" value=\"", "\""), ticket);
+    let ticket = between(&again, "name=\"ticket\" value=\"", "\"").to_owned();
+    assert_ne!(ticket, first);
+    // One that comes too late is told so, and has to take another secret.
+    server.sql("UPDATE ceremony SET good_until = 1");
+    let late = [("act", "confirm"), ("ticket", &*ticket), ("code", &*code(&offered, 0))];
+    let (status, _, again) = post(&server, &ines, "/account/authenticator", &late).await;
+    assert!(status == 422 && again.contains("That took too long"), "{status} {again}");
+    assert_ne!(between(&again, "id=\"totp-secret\">", "<"), offered);
     let (secret, used) = with_authenticator(&server, &ines).await;
     assert_eq!(get(&server, &ines, "/").await.1, "/purpose", "let in whole");
     assert_eq!(login(&server, "ines", "").await.1, 401);

@@ -497,6 +497,7 @@ impl Hanging {
     /// What the witness is told of how far it is.
     async fn told(server: &Server, s: &Submission) -> String {
         let mut page = server.http.get(server.url(&format!("/r/{}/progress?lang=en", s.receipt))).send().await.unwrap();
+        assert_eq!(page.status(), 200);
         String::from_utf8(page.chunk().await.unwrap().unwrap().to_vec()).unwrap()
     }
 
@@ -837,7 +838,9 @@ async fn what_is_half_sent_counts_and_the_disk_keeps_its_reserve(pair: Pair) {
         let margin = 15_000_000_000.min(free / 2);
         let reserve = (free - margin).to_string();
         let tight = Server::start_with(pair, &[("TEMOIN_LIMITS__FREE_BYTES_MIN", &reserve)]).await;
-        tight.appeal("DISK", &[]);
+        // (Too much for the disk, and not for the appeal.)
+        let wide = (4 * free).to_string();
+        tight.appeal("DISK", &["--file-bytes-max", &wide, "--submission-bytes-max", &wide, "--appeal-bytes-max", &wide]);
         let tus = Tus::new(&tight, "DISK").await;
         assert_eq!(tus.post().header("upload-length", 2 * free).send().await.unwrap().status(), 507);
         assert_eq!(tus.post().header("upload-length", 1_000).send().await.unwrap().status(), 201);

@@ -135,6 +135,7 @@ async fn the_schedule_asks_by_itself(pair: Pair) {
     server.sql(&format!("UPDATE erasure SET ended_at = ended_at - {} WHERE state = 'refused'", 31 * 86_400_000_000_i64));
     server.kill();
     server.run().await;
+    until("it has asked again", async || asked(&server) == "1").await;
     server.settled().await;
     assert_eq!(asked(&server), "1");
     let events = server.events().await;

@@ -267,6 +267,7 @@ async fn batch(app: &App, duty: Option<Held>) -> Result<(usize, bool)> {
     reached("waiting");
     let mut tx = app.db.begin_apart().await?;
     tx.hurry().await?;
+    tx.wait_long().await?;
     if let Some(held) = duty
         && !db::duties::still(&mut tx, DUTY, held).await?
     {

@@ -12,7 +12,7 @@ use crate::blobs::Trait;
 use crate::domain::value::Sha256;
 use crate::error::{Error, Result};
 
-/// A store that is too busy to say is asked so often, and so long after one another.
+/// A store that takes bytes and then does not say whether it would have refused others is asked so often, so long after one another.
 const TRIES: u32 = 4;
 const PAUSE: Duration = Duration::from_secs(2);
 
@@ -25,15 +25,17 @@ impl S3 {
         let mut tries = TRIES;
         let traits = loop {
             tries -= 1;
-            match self.ask().await {
-                Err(Error::TryLater) if tries > 0 => tokio::time::sleep(PAUSE).await,
-                answer => break answer?,
+            match self.ask().await? {
+                Some(traits) => break traits,
+                None if tries > 0 => tokio::time::sleep(PAUSE).await,
+                None => return Err(Error::TryLater),
             }
         };
         Ok(self.probed.get_or_init(|| traits).clone())
     }
 
-    async fn ask(&self) -> Result<Vec<Trait>> {
+    /// `None` when it does not say.
+    async fn ask(&self) -> Result<Option<Vec<Trait>>> {
         let name = format!("staging/probe-{}", data_encoding::HEXLOWER.encode(&random::<8>()));
         let key = self.key(&name);
         let (one, other) = (Bytes::from_static(b"one"), Bytes::from_static(b"another"));
@@ -44,31 +46,31 @@ impl S3 {
         put(&one, Sha256::of(&one)).customize().disable_payload_signing().send().await.map_err(away("trying to write"))?;
         // (A store that is away refuses nothing: only its own word counts.)
         let refuses = |status: Option<u16>, word: &[u16]| match status {
-            None => Ok(false),
-            Some(status) if word.contains(&status) => Ok(true),
-            Some(_) => Err(Error::TryLater),
+            None => Some(false),
+            Some(status) => word.contains(&status).then_some(true),
         };
         let wrong = put(&other, Sha256::of(&one)).customize().disable_payload_signing().send().await;
-        let wrong = refuses(wrong.err().map(|e| status(&e).unwrap_or(0)), &[400, 422])?;
+        let wrong = refuses(wrong.err().map(|e| status(&e).unwrap_or(0)), &[400, 422]);
         // (Written over, if it was taken: then the next question is asked of other bytes, and answered all the same.)
         let twice = put(&other, Sha256::of(&other)).if_none_match("*").customize().disable_payload_signing().send().await;
         let twice = match twice.err().map(|e| status(&e).unwrap_or(0)) {
             // A store that does not know the condition says so.
-            Some(501) => false,
-            said => refuses(said, &[409, 412])?,
+            Some(501) => Some(false),
+            said => refuses(said, &[409, 412]),
         };
         let versions = self.client.get_bucket_versioning().bucket(&self.bucket).send().await;
         let versions = versions.is_ok_and(|answer| answer.status.is_some_and(|s| s.as_str() == "Enabled"));
         let multiparts = self.client.list_multipart_uploads().bucket(&self.bucket).prefix(&key).send().await.is_ok();
         self.destroy(&name).await?;
-        Ok(vec![
+        let (Some(wrong), Some(twice)) = (wrong, twice) else { return Ok(None) };
+        Ok(Some(vec![
             Trait { name: "wrong-checksum", does: wrong, matters: false },
             Trait { name: "if-none-match", does: twice, matters: false },
             Trait { name: "lists-multiparts", does: multiparts, matters: true },
             Trait { name: "versions", does: versions, matters: false },
             Trait { name: "object-lock", does: self.lock_us.is_some(), matters: false },
             Trait { name: "encrypted-as-asked", does: !matches!(self.seal, Seal::AsItIs), matters: false },
-        ])
+        ]))
     }
 
     /// Whether the store was seen to do this.

@@ -5,6 +5,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use i18n_embed::fluent::FluentLanguageLoader;
 use i18n_embed_fl::fl;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{kind_words, state_words};
 use crate::domain::actor::Act;
@@ -16,6 +17,9 @@ use crate::review;
 use crate::web::extract::{AppState, Frame, Params, Reviewer, own_appeal};
 use crate::web::respond::page;
 use crate::web::words;
+
+/// What a value of the filter does not carry as it is: times, places and lists stay legible.
+const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b',').remove(b':');
 
 struct Tile {
     id: String,
@@ -176,16 +180,7 @@ fn next_address(code: &str, raw: &RawFilter, cursor: String) -> String {
     ];
     let query: Vec<String> = fields
         .into_iter()
-        .filter_map(|(name, value)| value.filter(|v| !v.is_empty()).map(|v| format!("{name}={}", query_encoded(&v))))
+        .filter_map(|(name, value)| value.filter(|v| !v.is_empty()).map(|v| format!("{name}={}", utf8_percent_encode(&v, VALUE))))
         .collect();
     format!("/appeals/{code}/exhibits?{}", query.join("&"))
-}
-
-fn query_encoded(text: &str) -> String {
-    text.bytes()
-        .map(|b| match b {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b',' | b':' => char::from(b).to_string(),
-            _ => format!("%{b:02X}"),
-        })
-        .collect()
 }

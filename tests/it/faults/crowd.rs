@@ -50,7 +50,7 @@ impl Crowd {
                 while !stop.load(Ordering::SeqCst) {
                     if paused.load(Ordering::SeqCst) {
                         still.fetch_add(1, Ordering::SeqCst);
-                        while paused.load(Ordering::SeqCst) {
+                        while paused.load(Ordering::SeqCst) && !stop.load(Ordering::SeqCst) {
                             tokio::time::sleep(Duration::from_millis(10)).await;
                         }
                         still.fetch_sub(1, Ordering::SeqCst);
@@ -192,7 +192,7 @@ pub async fn run_and_sweep(server: &mut Server) {
     let mut least = u64::MAX;
     while !swept() {
         let now = left();
-        assert!(now < least, "in vain: the sweep has run: {}", server.log());
+        assert!(now < least, "the sweep does not get on: {}", server.log());
         least = now;
         let _ = tokio::time::timeout(PATIENCE, async {
             while !swept() && left() >= least {

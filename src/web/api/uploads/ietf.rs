@@ -117,8 +117,8 @@ async fn append(come: &Come, upload: &Upload, pass: Pass, at: Option<u64>, compl
     let turn = come.turn(upload.id).await?;
     let done = intake::append(&come.app, pass, turn, upload.id, ask, bytes(body)).await;
     if matches!(done, Err(Error::BeyondLength)) {
-        // The draft wants such a resource out of use.
-        let turn = come.turn(upload.id).await?;
+        // The draft wants such a resource out of use, whoever came meanwhile.
+        let turn = come.app.traffic.turns.take(upload.id, come.app.traffic.turns.arrive()).await?;
         // One that was only begun with this request has ended with it.
         match intake::terminate(&come.app, upload.id, &turn).await {
             Ok(()) | Err(Error::UploadGone) => {}

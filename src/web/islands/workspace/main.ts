@@ -61,6 +61,11 @@ const trouble = (text: string): void => {
   if (text || troubled) problem(text);
   troubled = text !== '';
 };
+/** What was typed is none: until something else is asked. */
+const wrong = (text: string): void => {
+  troubled = false;
+  problem(text);
+};
 const failed = (e: unknown): void => trouble(words(e));
 const guarded = <T>(work: () => Promise<T>): Promise<T | undefined> => guard(work, trouble);
 
@@ -192,6 +197,7 @@ function change(more: Question, keep = true, or = 0): void {
   for (const [name, value] of write(asked)) address.set(name, value);
   history.replaceState(null, '', `?${address.toString()}`);
   grid.picked.clear();
+  if (!troubled) problem('');
   show(keep, or);
 }
 
@@ -515,7 +521,8 @@ function wire(): void {
   by<HTMLSelectElement>('ws-order').addEventListener('change', (e) => change({ order: (e.target as HTMLSelectElement).value || undefined }, false));
   by<HTMLInputElement>('ws-box').addEventListener('change', (e) => {
     const area = typed((e.target as HTMLInputElement).value);
-    if (area) { problem(''); change(area, false); } else problem(say('area-wrong'));
+    if (area) change(area, false);
+    else wrong(say('area-wrong'));
   });
   for (const [id, name] of [['ws-from', 'from'], ['ws-to', 'to']] as const) {
     by<HTMLInputElement>(id).addEventListener('change', (e) => {
@@ -526,7 +533,7 @@ function wire(): void {
       change({ time: undefined, [name]: at === null ? undefined : zone.rfc(at) }, false);
     });
   }
-  by('ws-clear').addEventListener('click', () => { problem(''); change({ ...Object.fromEntries(Object.keys(asked).map((k) => [k, undefined])), family: asked.family === 'best' ? 'best' : 'all' }, false); });
+  by('ws-clear').addEventListener('click', () => change({ ...Object.fromEntries(Object.keys(asked).map((k) => [k, undefined])), family: asked.family === 'best' ? 'best' : 'all' }, false));
   by('ws-new').addEventListener('click', () => { show(); grid.focus(); });
   by('ws-unpick').addEventListener('click', () => { grid.unpick(); grid.focus(); });
   by('ws-over').addEventListener('click', () => queue(async () => {
@@ -551,7 +558,7 @@ function wire(): void {
   const on = by<HTMLInputElement>('ws-keys');
   on.checked = keys.on;
   on.addEventListener('change', () => keys.switch(on.checked));
-  new Saved(by('ws-saved'), api, () => write(asked).toString(), (query) => { asked = read(new URLSearchParams(query)); sensible(); change({}, false); }, problem);
+  new Saved(by('ws-saved'), api, () => write(asked).toString(), (query) => { asked = read(new URLSearchParams(query)); sensible(); change({}, false); }, trouble);
   if (!may) return;
   by<HTMLFormElement>('ws-tag-form').addEventListener('submit', (e) => {
     e.preventDefault();
