@@ -92,7 +92,7 @@ impl App {
     /// Where there has to be a log already: what looks at one must not make another.
     pub async fn open_existing(config: Config) -> Result<Arc<Self>> {
         if let Some(path) = config.database.strip_prefix("sqlite:").filter(|path| !Path::new(path).exists()) {
-            return Err(Error::Internal(format!("there is no log here: {path} does not exist")));
+            return Err(Error::Internal(format!("there is no log here: {path} does not exist; `temoin serve` begins one")));
         }
         Self::opened(config, "command", false).await
     }

@@ -247,7 +247,28 @@ impl Config {
         if !contact.is_empty() && !["mailto:", "https:", "tel:"].iter().any(|scheme| contact.starts_with(scheme)) {
             return Err(Error::Internal("security_contact is not a mailto:, https: or tel: address".into()));
         }
+        config.makes_sense()?;
         Ok(config)
+    }
+
+    /// What the types allow, and nobody can mean.
+    fn makes_sense(&self) -> Result<()> {
+        let years = |minutes: i64| (1..=10 * 366 * 24 * 60).contains(&minutes);
+        let wrong = [
+            (self.limits.connections_max == 0, "limits.connections_max: nobody could connect"),
+            (self.limits.uploads_max == 0, "limits.uploads_max: nobody could send anything"),
+            (!years(self.sessions.idle_minutes), "sessions.idle_minutes: from 1 to ten years"),
+            (!years(self.sessions.absolute_hours.saturating_mul(60)), "sessions.absolute_hours: from 1 to ten years"),
+            (!years(self.accounts.proof_minutes), "accounts.proof_minutes: from 1 to ten years"),
+            (
+                !["http://", "https://"].iter().any(|scheme| self.public_url.starts_with(scheme)),
+                "public_url: an http or https address, as people type it",
+            ),
+        ];
+        match wrong.into_iter().find(|(wrong, _)| *wrong) {
+            Some((_, why)) => Err(Error::Internal(format!("the configuration makes no sense: {why}"))),
+            None => Ok(()),
+        }
     }
 
     fn fill_in(&mut self) {

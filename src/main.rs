@@ -48,7 +48,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::Flags;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 #[derive(Parser)]
 #[command(name = "temoin", version, about, long_about = None, after_help = "Settings: flags, then TEMOIN_… in the environment, then temoin.toml, then the defaults in src/default.toml.")]
@@ -181,6 +181,8 @@ fn main() -> ExitCode {
     traces::end();
     match ended {
         Ok(code) => code,
+        // (On the command line the cause is for who reads it.)
+        Err(Error::Internal(cause)) => complain(&cause),
         Err(e) => complain(&e),
     }
 }

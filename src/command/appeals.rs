@@ -164,6 +164,21 @@ async fn create(app: &App, new: New) -> Result<()> {
     }
     let kinds: Option<Vec<Kind>> = new.only.iter().map(|k| Kind::parse(k)).collect();
     let Some(kinds) = kinds else { return invalid("only", "photo, video, audio, document, other") };
+    for (field, text) in [("title", &new.title), ("what", &new.what), ("place", &new.place)] {
+        if text.trim().is_empty() {
+            return invalid(field, "witnesses read it: some words");
+        }
+    }
+    for (field, most) in [
+        ("file_bytes_max", new.file_bytes_max),
+        ("submission_bytes_max", new.submission_bytes_max),
+        ("submission_files_max", new.submission_files_max),
+        ("appeal_bytes_max", new.appeal_bytes_max),
+    ] {
+        if most == Some(0) {
+            return invalid(field, "nothing could be sent");
+        }
+    }
     let d = Budgets::default();
     let text = Text { title: new.title, what: new.what, place: new.place };
     let made = review::create_appeal(

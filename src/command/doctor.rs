@@ -37,7 +37,7 @@ pub async fn doctor(flags: &Flags, as_json: bool) -> Result<ExitCode> {
             if let Err(e) = examine::check(&config.examine) {
                 add("examination", false, e.to_string());
             }
-            match App::open(config).await {
+            match App::open_existing(config).await {
                 Err(e) => add("start", false, e.to_string()),
                 Ok(app) => examine_app(&app, &mut add).await?,
             }

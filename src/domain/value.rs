@@ -197,11 +197,15 @@ impl fmt::Display for Utc {
     }
 }
 
+/// 0001-01-01T00:00:00Z.
+pub const YEAR_1_US: i64 = -62_135_596_800 * SECOND_US;
+
 impl FromStr for Utc {
     type Err = ();
-    /// RFC 3339 with an offset; the offset is honoured and forgotten.
+    /// RFC 3339 with an offset; the offset is honoured and forgotten. Nothing before the year 1, which could not be written so.
     fn from_str(text: &str) -> Result<Self, ()> {
-        text.parse::<jiff::Timestamp>().map(|t| Self(t.as_microsecond())).map_err(|_| ())
+        let at = text.parse::<jiff::Timestamp>().map_err(|_| ())?.as_microsecond();
+        if at < YEAR_1_US { Err(()) } else { Ok(Self(at)) }
     }
 }
 
@@ -262,9 +266,29 @@ pub fn shown(text: &str, chars_max: usize) -> String {
         .collect()
 }
 
+/// The same of a text in which line breaks are welcome; without what stands around it.
+pub fn paragraphs(text: &str, chars_max: usize) -> String {
+    let bounded: String = text.trim().replace("\r\n", "\n").chars().take(chars_max).collect();
+    bounded.split('\n').map(|line| shown(line, chars_max)).collect::<Vec<_>>().join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn line_breaks_stay_and_nothing_else_that_controls() {
+        assert_eq!(paragraphs(" one\r\ntwo\u{202e}\u{7}\n\nthree\r ", 4_000), "one\ntwo\u{fffd}\u{2407}\n\nthree");
+        assert_eq!(paragraphs("one\r\ntwo", 5), "one\nt");
+    }
+
+    #[test]
+    fn times_are_of_years_that_are_written_with_four_figures() {
+        assert!("0001-01-01T00:00:00Z".parse::<Utc>().is_ok());
+        for text in ["0000-12-31T23:59:59Z", "0001-01-01T00:00:00+12:00", "-000001-12-31T00:00:00Z"] {
+            assert!(text.parse::<Utc>().is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn time_has_six_decimals_and_reads_back() {

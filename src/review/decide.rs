@@ -10,7 +10,7 @@ use crate::domain::appeal::Appeal;
 use crate::domain::custody::{Draft, EventType, SubjectKind};
 use crate::domain::exhibit::{Exhibit, State};
 use crate::domain::review::{Decision, NOTE_CHARS_MAX, TILES_MAX};
-use crate::domain::value::{Id, Utc, shown};
+use crate::domain::value::{Id, Utc, paragraphs};
 use crate::error::{Error, Result};
 
 /// Decides. `version` is the one that the person saw: if somebody was faster, they are told (409)
@@ -69,7 +69,7 @@ fn noted(note: &str) -> Result<String> {
     if note.chars().count() > NOTE_CHARS_MAX {
         return Err(Error::Invalid { field: "note", why: format!("more than {NOTE_CHARS_MAX} characters") });
     }
-    Ok(note.trim().split('\n').map(|l| shown(l.trim_end_matches('\r'), NOTE_CHARS_MAX)).collect::<Vec<_>>().join("\n"))
+    Ok(paragraphs(note, NOTE_CHARS_MAX))
 }
 
 async fn write(app: &App, tx: &mut Tx, person: &Person, e: &Exhibit, decision: Decision, note: &str, now: Utc) -> Result<()> {

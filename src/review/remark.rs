@@ -8,7 +8,7 @@ use crate::db;
 use crate::domain::actor::{Act, Actor, Person};
 use crate::domain::custody::{Draft, EventType, SubjectKind};
 use crate::domain::review::{NOTE_CHARS_MAX, Remark};
-use crate::domain::value::{Id, shown};
+use crate::domain::value::{Id, paragraphs};
 use crate::error::{Error, Result};
 
 /// Writes a remark, or puts it in the place of one's own earlier one. Returns its id.
@@ -19,7 +19,7 @@ pub async fn remark(app: &App, person: &Person, exhibit: Id, mut remark: Remark,
     if let Some((field, why)) = remark.wrong() {
         return Err(Error::Invalid { field, why: why.into() });
     }
-    remark.words = remark.words.trim().split('\n').map(|l| shown(l.trim_end_matches('\r'), NOTE_CHARS_MAX)).collect::<Vec<_>>().join("\n");
+    remark.words = paragraphs(&remark.words, NOTE_CHARS_MAX);
     let e = one_exhibit(app, person, exhibit).await?;
     let (new, now) = (app.new_id(), app.now());
     let mut tx = app.db.begin().await?;

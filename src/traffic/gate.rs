@@ -176,12 +176,11 @@ pub struct Gate {
     pub counters: Arc<Counters>,
 }
 
-/// The right to send one file now, until it is dropped.
+/// The right to send one file now, until it is dropped. Its first megabyte is paid for.
 pub struct Pass {
     block: Block,
     under_way: Arc<Mutex<HashMap<Block, usize>>>,
     counters: Arc<Counters>,
-    announced: Option<u64>,
     came: Arc<AtomicU64>,
     _place: OwnedSemaphorePermit,
     _large: Option<OwnedSemaphorePermit>,
@@ -260,9 +259,10 @@ impl Gate {
         self.frames.clone().try_acquire_owned().map_err(|_| Error::Busy { retry_after_s: BUSY_RETRY_S })
     }
 
-    /// One more request for a file from this block: `file` is the whole file's length and `bytes` what comes with this
-    /// request, where they are known.
-    pub fn upload(&self, block: Block, file: Option<u64>, bytes: Option<u64>, flood: bool) -> Result<Pass> {
+    /// One more request for a file from this block; `file` is the whole file's length, where it is known. What is announced costs nothing
+    /// (or who announces much and sends nothing would shut out everybody behind the same address): what comes is paid for as it comes, and
+    /// who has spent everything begins no other.
+    pub fn upload(&self, block: Block, file: Option<u64>, flood: bool) -> Result<Pass> {
         let place = self.uploads.clone().try_acquire_owned().map_err(|_| Error::Busy { retry_after_s: BUSY_RETRY_S })?;
         // A length that is not told may be anything.
         let large = flood && file.is_none_or(|n| n > self.large_bytes);
@@ -271,8 +271,7 @@ impl Gate {
             Some(Ok(permit)) => Some(permit),
             None => None,
         };
-        let megabytes = u32::try_from(bytes.unwrap_or(0).div_ceil(MEGABYTE)).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
-        if !self.counters.take(Counted::Megabyte, &block.text(), megabytes) {
+        if !self.counters.take(Counted::Megabyte, &block.text(), NonZeroU32::MIN) {
             return Err(Error::TooMany { retry_after_s: 600 });
         }
         {
@@ -284,18 +283,20 @@ impl Gate {
             *count += 1;
         }
         let (under_way, counters) = (self.under_way.clone(), self.counters.clone());
-        Ok(Pass { block, under_way, counters, announced: bytes, came: Arc::default(), _place: place, _large: large })
+        Ok(Pass { block, under_way, counters, came: Arc::default(), _place: place, _large: large })
     }
 }
 
 impl Pass {
-    /// Counts what comes: what had not been announced is charged when the pass ends, however it ends, so that the next file
-    /// pays for it.
+    /// Charges what comes, a megabyte at a time. A file that has begun goes on when everything is spent: the next one does not begin.
     pub fn counted<E, S: Stream<Item = Result<Bytes, E>>>(&self, body: S) -> impl Stream<Item = Result<Bytes, E>> + use<E, S> {
-        let came = self.came.clone();
+        let (came, counters, block) = (self.came.clone(), self.counters.clone(), self.block.text());
         body.inspect(move |chunk| {
             if let Ok(chunk) = chunk {
-                came.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+                let megabytes = |bytes: u64| bytes.div_ceil(MEGABYTE).max(1);
+                let before = came.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+                let more = megabytes(before)..megabytes(before + chunk.len() as u64);
+                let _ = more.take_while(|_| counters.take(Counted::Megabyte, &block, NonZeroU32::MIN)).count();
             }
         })
     }
@@ -303,11 +304,6 @@ impl Pass {
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        if self.announced.is_none() {
-            // The first megabyte is paid for, and who has spent everything cannot pay more.
-            let (more, text) = (1..self.came.load(Ordering::Relaxed).div_ceil(MEGABYTE), self.block.text());
-            let _ = more.take_while(|_| self.counters.take(Counted::Megabyte, &text, NonZeroU32::MIN)).count();
-        }
         if let Ok(mut under_way) = self.under_way.lock()
             && let Some(count) = under_way.get_mut(&self.block)
         {
@@ -363,19 +359,13 @@ mod tests {
     fn every_bound_holds_and_gives_back() {
         let gate = Gate::new(&limits(), [7; 32], Utc::from_micros(0));
         let (a, b) = (block("192.0.2.1"), block("192.0.2.2"));
-        let one = gate.upload(a, Some(1), Some(1), false).unwrap();
-        let two = gate.upload(a, Some(1), Some(1), false).unwrap();
-        assert!(matches!(gate.upload(a, Some(1), Some(1), false), Err(Error::TooMany { .. })), "two at a time from one block");
-        let three = gate.upload(b, Some(1), Some(1), false).unwrap();
-        assert!(matches!(gate.upload(b, Some(1), Some(1), false), Err(Error::Busy { .. })), "three at a time in all");
+        let one = gate.upload(a, Some(1), false).unwrap();
+        let two = gate.upload(a, Some(1), false).unwrap();
+        assert!(matches!(gate.upload(a, Some(1), false), Err(Error::TooMany { .. })), "two at a time from one block");
+        let three = gate.upload(b, Some(1), false).unwrap();
+        assert!(matches!(gate.upload(b, Some(1), false), Err(Error::Busy { .. })), "three at a time in all");
         drop((one, two, three));
-        gate.upload(a, Some(1), Some(1), false).unwrap();
-        // A large file in small requests costs what comes with each.
-        gate.upload(a, Some(10_000 * MEGABYTE), Some(MEGABYTE), false).unwrap();
-        assert!(
-            matches!(gate.upload(a, Some(200 * MEGABYTE), Some(200 * MEGABYTE), false), Err(Error::TooMany { .. })),
-            "bytes in an hour"
-        );
+        gate.upload(a, Some(1), false).unwrap();
         let appeal = Id::new(crate::domain::value::Utc::from_micros(0), [1; 10]);
         gate.opening(appeal, a).unwrap();
         gate.opening(appeal, a).unwrap();
@@ -385,15 +375,35 @@ mod tests {
         assert!(matches!(gate.opening(appeal, block("192.0.2.3")), Err(Error::Busy { .. })), "the appeal's own link");
     }
 
+    #[tokio::test]
+    async fn what_comes_is_paid_for_and_what_is_announced_is_not() {
+        let gate = Gate::new(&limits(), [7; 32], Utc::from_micros(0));
+        let (a, b) = (block("192.0.2.1"), block("192.0.2.2"));
+        // A megabyte for each that sends nothing, whatever it announces.
+        for _ in 0..10 {
+            gate.upload(a, Some(1_000_000 * MEGABYTE), false).unwrap();
+        }
+        let pass = gate.upload(a, Some(10_000 * MEGABYTE), false).unwrap();
+        // 89 are left beside the one that is paid for; in pieces that meet no megabyte's edge.
+        let piece = Bytes::from(vec![0; 700_000]);
+        let sent = |n| futures_util::stream::iter((0..n).map(|_| Ok::<_, ()>(piece.clone())).collect::<Vec<_>>());
+        assert_eq!(pass.counted(sent(127)).count().await, 127);
+        gate.upload(a, None, false).unwrap();
+        assert!(matches!(gate.upload(a, Some(1), false), Err(Error::TooMany { .. })), "bytes in an hour");
+        // What has begun goes on.
+        assert_eq!(pass.counted(sent(10)).count().await, 10);
+        gate.upload(b, Some(1), false).unwrap();
+    }
+
     #[test]
     fn in_a_flood_small_files_pass_large_ones() {
         let gate = Gate::new(&limits(), [7; 32], Utc::from_micros(0));
         let (a, b) = (block("192.0.2.1"), block("192.0.2.2"));
-        let _large = gate.upload(a, Some(20 * MEGABYTE), Some(20 * MEGABYTE), true).unwrap();
-        assert!(matches!(gate.upload(b, Some(20 * MEGABYTE), Some(20 * MEGABYTE), true), Err(Error::Busy { .. })));
-        assert!(matches!(gate.upload(b, None, None, true), Err(Error::Busy { .. })));
-        gate.upload(b, Some(MEGABYTE), Some(MEGABYTE), true).unwrap();
-        gate.upload(b, Some(20 * MEGABYTE), Some(20 * MEGABYTE), false).unwrap();
+        let _large = gate.upload(a, Some(20 * MEGABYTE), true).unwrap();
+        assert!(matches!(gate.upload(b, Some(20 * MEGABYTE), true), Err(Error::Busy { .. })));
+        assert!(matches!(gate.upload(b, None, true), Err(Error::Busy { .. })));
+        gate.upload(b, Some(MEGABYTE), true).unwrap();
+        gate.upload(b, Some(20 * MEGABYTE), false).unwrap();
     }
 
     #[test]
@@ -410,8 +420,8 @@ mod tests {
         assert!(matches!(there.opening(appeal, a), Err(Error::TooMany { .. })), "two in an hour, one of them there");
         // More than there is: everything is gone, and no more.
         here.counters.spent_elsewhere(Counted::Megabyte, here.counters.who(&a.text(), 0), 1_000);
-        assert!(here.upload(a, Some(1), Some(1), false).is_err());
-        here.upload(block("192.0.2.2"), Some(1), Some(1), false).unwrap();
+        assert!(here.upload(a, Some(1), false).is_err());
+        here.upload(block("192.0.2.2"), Some(1), false).unwrap();
     }
 
     #[test]

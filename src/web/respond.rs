@@ -96,6 +96,10 @@ pub async fn frame(State(app): State<AppState>, request: Request, next: Next) ->
                 Redirect::to(&format!("/prove?to={}", utf8_percent_encode(&from, VALUE))).into_response()
             }
             (Error::FactorMissing, _) if !for_script => Redirect::to("/account").into_response(),
+            // Why an original is taken away is asked where that is offered, each time.
+            (Error::PurposeMissing, Some(_)) if !for_program && path.ends_with("/original") => {
+                Redirect::to(&page_of(&path)).into_response()
+            }
             (Error::PurposeMissing, Some(to)) if !for_program => {
                 Redirect::to(&format!("/purpose?to={}", utf8_percent_encode(&to, VALUE))).into_response()
             }

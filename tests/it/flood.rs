@@ -17,6 +17,7 @@ on_both!(
     drowned_intake_answers_politely_and_the_appeal_stands,
     what_came_together_is_put_behind_glass_together,
     unannounced_bytes_are_charged_however_they_end,
+    what_is_announced_and_does_not_come_costs_nobody,
     a_stick_and_a_zip_are_taken_in,
     progress_without_script,
     who_takes_no_answer_is_given_up,
@@ -366,6 +367,30 @@ async fn who_takes_no_answer_is_given_up(pair: Pair) {
     server.run().await;
     let whole = server.http.get(server.url(&format!("/api/v1/exhibits/{exhibit}/original"))).bearer_auth(&token).send().await.unwrap();
     assert_eq!(whole.bytes().await.unwrap().len(), BYTES);
+}
+
+/// Who announces much and sends nothing takes nothing from those behind the same address.
+async fn what_is_announced_and_does_not_come_costs_nobody(pair: Pair) {
+    let server = Server::start_with(pair, &[("TEMOIN_LIMITS__BYTES_PER_BLOCK_HOUR", "20000000")]).await;
+    server.appeal("ANNOUNCED", &[]);
+    let (stranger, witness) = (server.submission("ANNOUNCED", None).await, server.submission("ANNOUNCED", None).await);
+    for length in [999_000_000_000u64, 19_000_000, 999_000_000_000, 19_000_000] {
+        let mut socket = TcpStream::connect(server.base.trim_start_matches("http://")).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let head = format!(
+            "POST /api/v1/submissions/{}/files HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n",
+            stranger.id, stranger.token
+        );
+        socket.write_all(head.as_bytes()).unwrap();
+        let mut answer = [0; 12];
+        socket.read_exact(&mut answer).unwrap();
+        let wanted: &[u8] = if length > 20_000_000 { b"HTTP/1.1 413" } else { b"HTTP/1.1 100" };
+        assert_eq!(answer, wanted, "{length}");
+    }
+    server.sent(&witness, "clip.mp4", vec![7; 10_000_000]).await;
+    // What has come is paid for.
+    server.sent(&witness, "last.mp4", vec![8; 10_000_000]).await;
+    assert_eq!(server.send(&witness, "more.mp4", vec![9; 10_000_000]).await.status(), StatusCode::TOO_MANY_REQUESTS);
 }
 
 async fn unannounced_bytes_are_charged_however_they_end(pair: Pair) {

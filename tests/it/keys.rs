@@ -419,7 +419,7 @@ async fn the_sequencer_may_end_at_any_step(pair: Pair) {
 
 /// Mistakes of an operator: each is said in words, with exit code 3, and nothing is made, lost or called sound by it.
 async fn an_operator_s_mistakes_are_said_and_cost_nothing(pair: Pair) {
-    let server = Server::start(pair).await;
+    let mut server = Server::start(pair).await;
     server.appeal("WRONG", &[]);
     let s = server.submission("WRONG", None).await;
     let exhibit = send(&server, &s, 1).await;
@@ -438,6 +438,28 @@ async fn an_operator_s_mistakes_are_said_and_cost_nothing(pair: Pair) {
         assert_eq!(server.cli(&[&["--database", &elsewhere], command].concat()).status.code(), Some(3), "{command:?}");
     }
     assert!(!nowhere.exists());
+    assert_eq!(server.cli(&["--database", &elsewhere, "doctor"]).status.code(), Some(1), "which makes none, either");
+    assert!(!nowhere.exists());
+    // What nobody can mean is refused by its name, before anything is made of it.
+    for (name, value, word) in [
+        ("TEMOIN_LIMITS__CONNECTIONS_MAX", "0", "connections_max"),
+        ("TEMOIN_SESSIONS__IDLE_MINUTES", "99999999999999", "idle_minutes"),
+        ("TEMOIN_SESSIONS__ABSOLUTE_HOURS", "0", "absolute_hours"),
+        ("TEMOIN_PUBLIC_URL", "ftp://x", "public_url"),
+    ] {
+        server.set(name, Some(value));
+        for command in [&["serve"][..], &["audit"]] {
+            let said = server.cli(command);
+            let words = String::from_utf8_lossy(&said.stderr).into_owned();
+            assert!(said.status.code() == Some(3) && words.contains(word) && !words.contains("internal"), "{name}: {words}");
+        }
+        server.set(name, None);
+    }
+    let base = ["appeal", "new", "EMPTY", "--from", "2026-07-14T22:00:00Z", "--to", "2026-07-14T22:30:00Z", "--near", "48.85,2.35"];
+    for (title, most) in [("", "1000"), ("Essai", "0")] {
+        let more = ["--title", title, "--what", "x", "--place", "x", "--file-bytes-max", most];
+        assert_eq!(server.cli(&[&base[..], &more].concat()).status.code(), Some(3), "{title:?} {most}");
+    }
     // A mistake on the command line is not "undecided".
     assert_eq!(server.cli(&["verify", "--no-such-option"]).status.code(), Some(3));
     assert_eq!(verify(&[&proof], None), 2);

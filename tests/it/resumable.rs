@@ -784,8 +784,21 @@ async fn what_is_said_later_reaches_the_files(pair: Pair) {
     let sent = server.http.post(server.url(&format!("/r/{}/send", tus.s.receipt))).multipart(form).send().await.unwrap();
     assert_eq!(sent.status(), 303);
     assert_eq!(place().await, (Some(48.8), Some(2)));
+    // What is said is kept whole or refused, by its name: half an address would be none.
+    for (field, chars) in [("words", 4_000), ("place_words", 4_000), ("contact", 200)] {
+        let say = async |n: usize| {
+            let body = json!({ field: "é".repeat(n) });
+            let answer = server.http.put(&url).bearer_auth(&tus.s.token).json(&body).send().await.unwrap();
+            (answer.status().as_u16(), answer.text().await.unwrap())
+        };
+        let (status, said) = say(chars + 1).await;
+        assert!(status == 422 && said.contains(field) && said.contains(&chars.to_string()), "{field}: {status} {said}");
+        assert_eq!(say(chars).await.0, 204, "{field}");
+    }
+    let said = json!({"contact": "0123", "words": "a white van\r\nand a red one"});
+    assert_eq!(server.http.put(&url).bearer_auth(&tus.s.token).json(&said).send().await.unwrap().status(), 204);
     server.sql("CREATE TABLE kept (n BIGINT CHECK (n = 1))");
-    server.sql("INSERT INTO kept SELECT COUNT(*) FROM submission s JOIN identity i ON i.submission_id = s.id WHERE statement NOT LIKE '%0123%' AND statement LIKE '%a white van%' AND statement LIKE '%2026-07-14T20:00%'");
+    server.sql("INSERT INTO kept SELECT COUNT(*) FROM submission s JOIN identity i ON i.submission_id = s.id WHERE statement NOT LIKE '%0123%' AND statement LIKE '%a white van_nand a red one%' AND statement LIKE '%2026-07-14T20:00%'");
     server.assert_sound();
 }
 

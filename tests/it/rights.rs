@@ -47,6 +47,9 @@ async fn nothing_is_shown_without_a_purpose(pair: Pair) {
         (led.status(), led.headers()["location"].to_str().unwrap()),
         (StatusCode::SEE_OTHER, format!("/purpose?to={page}").as_str())
     );
+    // Who types an original's address is led to where its reason is asked.
+    let led = client.get(server.url(&format!("{page}/original"))).send().await.unwrap();
+    assert_eq!((led.status(), led.headers()["location"].to_str().unwrap()), (StatusCode::SEE_OTHER, page.as_str()));
     let say = async |purpose: &str, reason: &str, to: &str| {
         client.post(server.url("/purpose")).form(&[("purpose", purpose), ("reason", reason), ("to", to)]).send().await.unwrap()
     };

@@ -17,7 +17,7 @@ use crate::domain::exhibit::{State as ExhibitState, kept_name};
 use crate::domain::submission::{Answer, Statement, When};
 use crate::domain::upload::FileClaims;
 use crate::domain::upload::UploadState;
-use crate::domain::value::{Id, Point, Sha256, Utc, shown};
+use crate::domain::value::{Id, Point, Sha256, Utc, paragraphs};
 use crate::error::{Error, Result};
 use crate::intake;
 use crate::traffic::Block;
@@ -52,8 +52,10 @@ pub struct StatementBody {
     /// Or as an interval, RFC 3339.
     from: Option<String>,
     to: Option<String>,
+    #[schema(max_length = 4000)]
     words: Option<String>,
     /// Telephone or e-mail. It is sealed as it comes; an empty one takes back what was given.
+    #[schema(max_length = 200)]
     contact: Option<String>,
 }
 
@@ -61,10 +63,18 @@ pub struct StatementBody {
 const WORDS_CHARS_MAX: usize = 4_000;
 const CONTACT_CHARS_MAX: usize = 200;
 
+/// A text that is kept whole, or refused: nobody's words are cut without their knowing.
+fn fit(field: &'static str, text: &str, chars_max: usize) -> Result<String> {
+    if text.trim().chars().count() > chars_max {
+        return Err(Error::Invalid { field, why: format!("more than {chars_max} characters") });
+    }
+    Ok(paragraphs(text, chars_max))
+}
+
 impl StatementBody {
-    /// How to reach the witness, if this says anything about it.
-    fn contact(&self) -> Option<String> {
-        self.contact.as_deref().map(|text| shown(text.trim(), CONTACT_CHARS_MAX))
+    /// How to reach the witness, if this says anything about it. Half an address would be none.
+    fn contact(&self) -> Result<Option<String>> {
+        self.contact.as_deref().map(|text| fit("contact", text, CONTACT_CHARS_MAX)).transpose()
     }
 
     fn statement(self, before: Statement, appeal: &Appeal) -> Result<Statement> {
@@ -80,14 +90,15 @@ impl StatementBody {
         let point = match (self.lat, self.lon) {
             (None, None) => None,
             (Some(lat), Some(lon)) => {
-                Some(Point::new(lat, lon).ok_or_else(|| Error::Invalid { field: "lat", why: "outside the Earth".into() })?)
+                let field = if (-90.0..=90.0).contains(&lat) { "lon" } else { "lat" };
+                Some(Point::new(lat, lon).ok_or_else(|| Error::Invalid { field, why: "outside the Earth".into() })?)
             }
             _ => return Err(Error::Invalid { field: "lat", why: "a place needs lat and lon".into() }),
         };
         if self.radius_m.is_some_and(|r| !(r.is_finite() && (0.0..=100_000.0).contains(&r))) {
             return Err(Error::Invalid { field: "radius_m", why: "metres, from 0 to 100000".into() });
         }
-        let text = |new: Option<String>, old, chars| new.map_or(old, |t| shown(t.trim(), chars));
+        let text = |field, new: Option<String>, old| new.map_or(Ok(old), |t| fit(field, &t, WORDS_CHARS_MAX));
         let at_place = self.at_place.unwrap_or(before.at_place);
         let (point, radius_m) = match point {
             Some(point) => (Some(point), self.radius_m),
@@ -108,12 +119,12 @@ impl StatementBody {
             own: self.own.unwrap_or(before.own),
             edited: self.edited.unwrap_or(before.edited),
             at_place,
-            place_words: text(self.place_words, before.place_words, WORDS_CHARS_MAX),
+            place_words: text("place_words", self.place_words, before.place_words)?,
             point,
             radius_m,
             from: told.map(|t| t.0),
             to: told.map(|t| t.1),
-            words: text(self.words, before.words, WORDS_CHARS_MAX),
+            words: text("words", self.words, before.words)?,
         })
     }
 }
@@ -187,7 +198,7 @@ fn statement_of(headers: &HeaderMap, body: &[u8], appeal: &Appeal) -> Result<Opt
         _ => Error::Malformed("the body is not JSON".into()),
     })?;
     object(body)?;
-    let contact = read.contact();
+    let contact = read.contact()?;
     Ok(Some((read.statement(Statement::default(), appeal)?, contact)))
 }
 
@@ -201,7 +212,7 @@ pub async fn state(
     Body(body): Body<StatementBody>,
 ) -> Result<StatusCode> {
     let (submission, appeal) = by_token(&app, &headers, id).await?;
-    let contact = body.contact();
+    let contact = body.contact()?;
     let said = body.statement(submission.statement, &appeal)?;
     intake::state(&app, submission.id, &said, contact.as_deref()).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -237,7 +248,7 @@ pub async fn send(State(app): State<AppState>, peer: Peer, PathId(id): PathId, h
         media_type: headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).map(str::to_owned),
         relative_path: None,
     };
-    let pass = match app.traffic.gate.upload(Block::of(peer.0), length, length, appeal.intake.flood) {
+    let pass = match app.traffic.gate.upload(Block::of(peer.0), length, appeal.intake.flood) {
         Ok(pass) => pass,
         Err(busy) => {
             turn_away(&headers, body).await;

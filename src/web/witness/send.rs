@@ -17,7 +17,7 @@ use crate::db;
 use crate::domain::appeal::Appeal;
 use crate::domain::submission::{Answer, Statement, Submission, When};
 use crate::domain::upload::FileClaims;
-use crate::domain::value::{Point, shown};
+use crate::domain::value::{Point, paragraphs, shown};
 use crate::error::{Error, Result};
 use crate::intake;
 use crate::traffic::Block;
@@ -123,7 +123,7 @@ pub async fn submit(
 ) -> Result<Response> {
     let (submission, appeal, code) = by_receipt(&app, &receipt).await?;
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
-    let pass = match app.traffic.gate.upload(Block::of(peer.0), length, length, appeal.intake.flood) {
+    let pass = match app.traffic.gate.upload(Block::of(peer.0), length, appeal.intake.flood) {
         Ok(pass) => pass,
         Err(busy) => {
             let (parts, body) = request.into_parts();
@@ -276,7 +276,7 @@ impl Answers {
             radius_m: pin.and(before.radius_m),
             from: told.map(|t| t.0),
             to: told.map(|t| t.1),
-            words: shown(self.words.trim(), 4_000),
+            words: paragraphs(&self.words, 4_000),
         }
     }
 }

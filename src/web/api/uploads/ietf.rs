@@ -39,7 +39,7 @@ pub fn describe(h: &mut HeaderMap) {
 
 /// `?1` or `?0` (RFC 9651); anything else is not there.
 fn boolean(come: &Come, name: &str) -> Option<bool> {
-    match come.text(name)?.split(';').next()?.trim() {
+    match come.once(name)?.split(';').next()?.trim() {
         "?1" => Some(true),
         "?0" => Some(false),
         _ => None,

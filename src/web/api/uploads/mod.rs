@@ -165,7 +165,7 @@ impl Come {
 
     /// The right to send what this request announces of a file of this length.
     fn pass(&self, length: Option<u64>, flood: bool) -> Result<Pass> {
-        self.app.traffic.gate.upload(self.block, length.or(self.announced()), self.announced(), flood)
+        self.app.traffic.gate.upload(self.block, length.or(self.announced()), flood)
     }
 
     async fn turn_away(&self, body: Body) {
