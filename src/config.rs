@@ -257,6 +257,11 @@ impl Config {
         let wrong = [
             (self.limits.connections_max == 0, "limits.connections_max: nobody could connect"),
             (self.limits.uploads_max == 0, "limits.uploads_max: nobody could send anything"),
+            (self.limits.uploads_per_block_max == 0, "limits.uploads_per_block_max: nobody could send anything"),
+            (self.limits.files_per_block_hour == 0, "limits.files_per_block_hour: nobody could send anything"),
+            (self.limits.bytes_per_block_hour < 1_000_000, "limits.bytes_per_block_hour: a megabyte at least"),
+            (self.limits.openings_per_block_hour == 0, "limits.openings_per_block_hour: nobody could begin"),
+            (self.limits.openings_per_appeal_hour == 0, "limits.openings_per_appeal_hour: nobody could begin"),
             (!years(self.sessions.idle_minutes), "sessions.idle_minutes: from 1 to ten years"),
             (!years(self.sessions.absolute_hours.saturating_mul(60)), "sessions.absolute_hours: from 1 to ten years"),
             (!years(self.accounts.proof_minutes), "accounts.proof_minutes: from 1 to ten years"),

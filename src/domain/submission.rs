@@ -4,7 +4,7 @@ use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD, HEXUPPER};
 use serde::{Deserialize, Serialize};
 
 use super::appeal::Appeal;
-use super::value::{HOUR_US, Id, MINUTE_US, Point, Sha256, Utc};
+use super::value::{HOUR_US, Id, MINUTE_US, Point, SECOND_US, Sha256, Utc};
 
 /// An answer that may be withheld: a person under shock is never forced to decide.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -65,6 +65,9 @@ pub enum When {
     About(jiff::civil::DateTime),
 }
 
+/// Nobody has seen anything before 1900 that they tell of: a slip of the finger, or worse.
+pub const EARLIEST: Utc = Utc::from_micros(-2_208_988_800 * SECOND_US);
+
 /// "Before" and "after" reach so far.
 const AROUND_INCIDENT_US: i64 = 2 * HOUR_US;
 const AROUND_TYPED_US: i64 = 15 * MINUTE_US;
@@ -92,6 +95,9 @@ impl When {
             Self::After => Some((appeal.to, appeal.to.plus(AROUND_INCIDENT_US))),
             Self::About(typed) => {
                 let at = Utc::from_micros(typed.in_tz(&appeal.zone).ok()?.timestamp().as_microsecond());
+                if at < EARLIEST {
+                    return None;
+                }
                 Some((at.plus(-AROUND_TYPED_US), at.plus(AROUND_TYPED_US)))
             }
         }

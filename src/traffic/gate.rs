@@ -288,7 +288,7 @@ impl Gate {
 }
 
 impl Pass {
-    /// Charges what comes, a megabyte at a time. A file that has begun goes on when everything is spent: the next one does not begin.
+    /// Charges what comes, a megabyte at a time. A request that has begun goes on when everything is spent: the next one does not begin.
     pub fn counted<E, S: Stream<Item = Result<Bytes, E>>>(&self, body: S) -> impl Stream<Item = Result<Bytes, E>> + use<E, S> {
         let (came, counters, block) = (self.came.clone(), self.counters.clone(), self.block.text());
         body.inspect(move |chunk| {

@@ -17,6 +17,7 @@ on_both!(
     hostile_files_stop_nothing_and_are_told_of,
     a_virus_scanner_is_asked_and_its_absence_is_told,
     what_came_before_a_scanner_is_scanned_and_a_trust_list_must_be_one,
+    a_clock_that_was_never_set_is_read_back,
 );
 
 fn ffmpeg(args: &[&str], out: &Path) -> Vec<u8> {
@@ -574,5 +575,34 @@ async fn what_came_before_a_scanner_is_scanned_and_a_trust_list_must_be_one(pair
     server.set("TEMOIN_EXAMINE__SCANNER", Some(&address));
     server.run().await;
     until("it is scanned", async || exhibit(&server, &token, &id).await["quarantine"] == "infected").await;
+    server.assert_sound();
+}
+
+/// What programs write that have no time is a date before all others; what is made of it has to be read again, everywhere.
+async fn a_clock_that_was_never_set_is_read_back(pair: Pair) {
+    let server = Server::start(pair).await;
+    server.appeal("NEVER", &[]);
+    let (s, token) = (server.submission("NEVER", None).await, server.token("investigator"));
+    for (n, date, offset) in
+        [(1, "0001:01:01 00:00:00", None), (2, "0001:01:01 00:00:00", Some("+14:00")), (3, "0000:01:01 00:00:00", None)]
+    {
+        let photo = with_exif(&jpeg(n, 64, 64), date, offset, 1, &Gps::Absent);
+        let id = server.sent(&s, "a.jpg", photo).await["exhibit"].as_str().unwrap().to_owned();
+        server.settled().await;
+        for path in [format!("/api/v1/exhibits/{id}"), format!("/exhibits/{id}")] {
+            let told = server.http.get(server.url(&path)).bearer_auth(&token).send().await.unwrap();
+            assert_eq!(told.status(), StatusCode::OK, "{date} {offset:?}: {path}");
+        }
+        let decided = server.http.post(server.url(&format!("/api/v1/exhibits/{id}/decision"))).bearer_auth(&token);
+        assert_eq!(decided.json(&serde_json::json!({"decision": "relevant"})).send().await.unwrap().status(), StatusCode::OK);
+    }
+    // Said again, which looks at every claim; and packed.
+    let said = server.http.put(server.url(&format!("/api/v1/submissions/{}/statement", s.id))).bearer_auth(&s.token);
+    assert_eq!(said.json(&serde_json::json!({"own": "yes", "when": "during"})).send().await.unwrap().status(), 204);
+    server.settled().await;
+    let to = server.path("bundle");
+    let mut args = vec!["export", "--appeal", "NEVER", "--decided", "relevant", "--profile", "defence", "--recipient", "Tribunal"];
+    args.extend(["--reason", "Affaire 12/2026", "--to", to.to_str().unwrap()]);
+    server.cli_ok(&args, "");
     server.assert_sound();
 }

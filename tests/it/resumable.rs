@@ -795,6 +795,12 @@ async fn what_is_said_later_reaches_the_files(pair: Pair) {
         assert!(status == 422 && said.contains(field) && said.contains(&chars.to_string()), "{field}: {status} {said}");
         assert_eq!(say(chars).await.0, 204, "{field}");
     }
+    for body in [json!({"when": "0001-01-01T00:00"}), json!({"from": "0000-01-01T00:00:00+12:00"}), json!({"to": "1899-12-31T23:59:59Z"})] {
+        assert_eq!(server.http.put(&url).bearer_auth(&tus.s.token).json(&body).send().await.unwrap().status(), 422, "{body}");
+    }
+    // A line break is one character, however it comes.
+    let most = json!({"words": format!("{}x", "ab\r\n".repeat(1_333))});
+    assert_eq!(server.http.put(&url).bearer_auth(&tus.s.token).json(&most).send().await.unwrap().status(), 204);
     let said = json!({"contact": "0123", "words": "a white van\r\nand a red one"});
     assert_eq!(server.http.put(&url).bearer_auth(&tus.s.token).json(&said).send().await.unwrap().status(), 204);
     server.sql("CREATE TABLE kept (n BIGINT CHECK (n = 1))");

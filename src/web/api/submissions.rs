@@ -14,10 +14,10 @@ use crate::attest;
 use crate::db;
 use crate::domain::appeal::Appeal;
 use crate::domain::exhibit::{State as ExhibitState, kept_name};
-use crate::domain::submission::{Answer, Statement, When};
+use crate::domain::submission::{Answer, EARLIEST, Statement, When};
 use crate::domain::upload::FileClaims;
 use crate::domain::upload::UploadState;
-use crate::domain::value::{Id, Point, Sha256, Utc, paragraphs};
+use crate::domain::value::{Id, Point, Sha256, Utc, paragraphs, shown};
 use crate::error::{Error, Result};
 use crate::intake;
 use crate::traffic::Block;
@@ -40,6 +40,7 @@ pub struct StatementBody {
     /// Taken at the place of the appeal. `yes` takes a point back.
     #[schema(value_type = Option<String>)]
     at_place: Option<Answer>,
+    #[schema(max_length = 4000)]
     place_words: Option<String>,
     lat: Option<f64>,
     lon: Option<f64>,
@@ -65,10 +66,12 @@ const CONTACT_CHARS_MAX: usize = 200;
 
 /// A text that is kept whole, or refused: nobody's words are cut without their knowing.
 fn fit(field: &'static str, text: &str, chars_max: usize) -> Result<String> {
-    if text.trim().chars().count() > chars_max {
+    // (A line break is one, however a browser writes it.)
+    let text = text.trim().replace("\r\n", "\n");
+    if text.chars().count() > chars_max {
         return Err(Error::Invalid { field, why: format!("more than {chars_max} characters") });
     }
-    Ok(paragraphs(text, chars_max))
+    Ok(if field == "words" { paragraphs(&text, chars_max) } else { shown(&text, chars_max) })
 }
 
 impl StatementBody {
@@ -80,7 +83,8 @@ impl StatementBody {
     fn statement(self, before: Statement, appeal: &Appeal) -> Result<Statement> {
         let time = |field, text: &Option<String>| match text.as_deref().map(str::parse::<Utc>) {
             None => Ok(None),
-            Some(Ok(t)) => Ok(Some(t)),
+            Some(Ok(t)) if t >= EARLIEST => Ok(Some(t)),
+            Some(Ok(_)) => Err(Error::Invalid { field, why: "before 1900".into() }),
             Some(Err(())) => Err(Error::Invalid { field, why: "not an RFC 3339 time with an offset".into() }),
         };
         let (from, to) = (time("from", &self.from)?, time("to", &self.to)?);
@@ -145,7 +149,8 @@ pub struct OpenedAnswer {
 #[utoipa::path(post, path = "/api/v1/appeals/{code}/submissions", tag = "witness",
     params(("code" = String, Path, description = "The appeal's short code")),
     request_body(content = Option<StatementBody>),
-    responses((status = 201, body = OpenedAnswer), (status = 404, description = "No such appeal"), (status = 410, description = "The appeal is closed")))]
+    responses((status = 201, body = OpenedAnswer), (status = 404, description = "No such appeal"), (status = 410, description = "The appeal is closed"),
+        (status = 422, description = "A statement that makes no sense, or is longer than is kept")))]
 pub async fn open(
     State(app): State<AppState>,
     peer: Peer,
@@ -204,7 +209,8 @@ fn statement_of(headers: &HeaderMap, body: &[u8], appeal: &Appeal) -> Result<Opt
 
 /// State where, when and how the files that follow came to be
 #[utoipa::path(put, path = "/api/v1/submissions/{id}/statement", tag = "witness", security(("submission" = [])),
-    params(("id" = String, Path)), request_body = StatementBody, responses((status = 204)))]
+    params(("id" = String, Path)), request_body = StatementBody,
+    responses((status = 204), (status = 422, description = "What makes no sense, or is longer than is kept")))]
 pub async fn state(
     State(app): State<AppState>,
     PathId(id): PathId,

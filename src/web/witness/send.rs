@@ -271,7 +271,7 @@ impl Answers {
             own: Answer::parse(&self.own),
             edited: Answer::parse(&self.edited),
             at_place,
-            place_words: shown(self.place_words.trim(), 1_000),
+            place_words: shown(self.place_words.trim(), 4_000),
             point: pin,
             radius_m: pin.and(before.radius_m),
             from: told.map(|t| t.0),

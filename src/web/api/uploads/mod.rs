@@ -163,7 +163,7 @@ impl Come {
         db::appeals::by_id(&mut tx, submission.appeal).await
     }
 
-    /// The right to send what this request announces of a file of this length.
+    /// The right to send a part of a file of this length, or of one that is as long as what this request announces.
     fn pass(&self, length: Option<u64>, flood: bool) -> Result<Pass> {
         self.app.traffic.gate.upload(self.block, length.or(self.announced()), flood)
     }
