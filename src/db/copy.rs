@@ -5,6 +5,7 @@
 //! Values go over as they are: whole numbers, floating point, text, bytes, NULL. What the engine computes itself is left out.
 
 use std::path::Path;
+use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
 use sqlx::postgres::PgConnection;
@@ -41,6 +42,10 @@ impl Table {
     }
 }
 
+/// How often a file that somebody still holds is asked for, and how long after one another: ten seconds in all.
+const TRIES: u32 = 200;
+const PAUSE: Duration = Duration::from_millis(50);
+
 async fn open(path: &Path) -> Result<SqliteConnection> {
     // (Nobody else has it open, and it is synced when it is whole.)
     let options = SqliteConnectOptions::new()
@@ -49,7 +54,15 @@ async fn open(path: &Path) -> Result<SqliteConnection> {
         .foreign_keys(false)
         .journal_mode(SqliteJournalMode::Memory)
         .synchronous(SqliteSynchronous::Off);
-    Ok(options.connect().await?)
+    // (Who had it open a moment ago may still be about to let go: its connection ends on a thread of its own.)
+    let mut tries = TRIES;
+    loop {
+        tries -= 1;
+        match options.connect().await.map_err(Error::from) {
+            Err(Error::TryLater) if tries > 0 => tokio::time::sleep(PAUSE).await,
+            opened => return opened,
+        }
+    }
 }
 
 /// The tables of a file, each after those that it refers to.
